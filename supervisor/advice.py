@@ -1,0 +1,119 @@
+"""Which accounts are not well, and what a person should do: for every pair of cause and process state. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.views import AccountView, Process, StatusView
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.states import State
+
+ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
+    None: N_("Nothing to do."),
+    Cause.CLOSED: N_("The server closed the connection. Nothing to do unless it happens again and again."),
+    Cause.RIVAL: N_(
+        "Another program is logged in to this account and throws us out. "
+        "End that program, then run `xyfleet reconnect %(name)s`."
+    ),
+    Cause.HEARTBEAT: N_(
+        "The server stopped answering heartbeats. If it happens again and again, check the network and the proxy."
+    ),
+    Cause.NETWORK: N_(
+        "The server could not be reached. Check this machine's network, DNS and clock, and the account's proxy."
+    ),
+    Cause.PROTOCOL: N_(
+        "The server said something that this version does not understand. If it goes on, look for a newer xyfleet."
+    ),
+    Cause.LIMIT: N_(
+        "The server says that this account has too many connections. "
+        "End other programs that use it; some time later it works again."
+    ),
+    Cause.AUTH: N_(
+        "The login has expired. Without a login hook, log in in a browser, copy the cookie, and run "
+        "`xyfleet login %(name)s`."
+    ),
+    Cause.REFUSED: N_(
+        "The server refuses a fresh token. If it goes on, log in in a browser, copy the cookie, and run "
+        "`xyfleet login %(name)s`."
+    ),
+    Cause.REMOVED: N_(
+        "The session was ended from elsewhere, for example by logging out on a phone. Find out who did it, "
+        "log in in a browser, copy the cookie, and run `xyfleet login %(name)s`."
+    ),
+    Cause.RISK: N_(
+        "Risk control wants a person. Open Xianyu in the app or a browser, pass the check there by hand, "
+        "copy the cookie, and run `xyfleet login %(name)s`."
+    ),
+    Cause.BUG: N_("This is a fault in xyfleet. See `xyfleet logs %(name)s`, and please report it."),
+}
+"""What helps against each cause, whatever the supervisor does meanwhile."""
+
+ABOUT_PROCESS: Final[dict[Process, str]] = {
+    Process.STARTING: N_("Starting; nothing to do."),
+    Process.RUNNING: "",
+    Process.STOPPING: N_("Stopping; nothing to do."),
+    Process.BACKOFF: N_("Its worker is started again by itself."),
+    Process.REFRESHING: N_("The login hook is running; wait for its end."),
+    Process.QUARANTINED: N_(
+        "Its worker ended too often and is now tried only now and then. To try at once, run `xyfleet restart %(name)s`."
+    ),
+    Process.NEEDS_LOGIN: N_("xyfleet waits for a new cookie and tries nothing meanwhile."),
+    Process.STOPPED: N_("Stopped by an operator. To start it again, run `xyfleet restart %(name)s`."),
+    Process.DISABLED: N_("Switched off in the accounts file (enabled: false)."),
+}
+"""What the supervisor does about it by itself."""
+
+_PROCESS_SAYS_ALL: Final = frozenset(
+    {Process.STARTING, Process.STOPPING, Process.REFRESHING, Process.STOPPED, Process.DISABLED}
+)
+"""States in which the cause of the last loss asks nothing of a person."""
+
+_NEEDS_LOGIN_ANYHOW: Final = N_(
+    "Only a person can log in now. Log in in a browser, copy the cookie, and run `xyfleet login %(name)s`."
+)
+_SAYS_HOW_TO_LOG_IN: Final = frozenset({Cause.AUTH, Cause.REFUSED, Cause.REMOVED, Cause.RISK})
+
+
+def advice(cause: Cause | None, process: Process, *, name: str, language: str) -> str:
+    """Return what a person should do about account `name`: one or two sentences, never empty."""
+    space = "" if language == "zh" else " "  # Chinese sentences end in a full stop that brings its own space
+    return space.join(tr(language, part) for part in _parts(cause, process)) % {"name": name}
+
+
+def _parts(cause: Cause | None, process: Process) -> list[str]:
+    if process in _PROCESS_SAYS_ALL:
+        return [ABOUT_PROCESS[process]]
+    first = ABOUT_CAUSE[cause]
+    if process is Process.NEEDS_LOGIN and cause not in _SAYS_HOW_TO_LOG_IN:
+        first = _NEEDS_LOGIN_ANYHOW
+    elif cause is None and process is not Process.RUNNING:
+        return [ABOUT_PROCESS[process]]
+    return [first, ABOUT_PROCESS[process]] if ABOUT_PROCESS[process] else [first]
+
+
+def down(view: StatusView) -> tuple[int, int]:
+    """Return how many accounts of a view are not CONNECTED though they should be, and how many should be."""
+    wanted = [
+        account for account in view.accounts if account.process is not Process.DISABLED and account.desired == "running"
+    ]
+    return sum(account.state is not State.CONNECTED for account in wanted), len(wanted)
+
+
+def is_well(account: AccountView) -> bool:
+    """Say whether an account needs no advice: CONNECTED, with a worker that is left alone."""
+    return account.state is State.CONNECTED and account.process is Process.RUNNING
+
+
+def advised(view: StatusView, language: str) -> StatusView:
+    """Return the view with `advice` filled in, in `zh` or `en`, for every account that is not well."""
+    return msgspec.structs.replace(view, accounts=[_with_advice(account, language) for account in view.accounts])
+
+
+def _with_advice(account: AccountView, language: str) -> AccountView:
+    if is_well(account):
+        return account
+    text = advice(account.cause, account.process, name=account.name, language=language)
+    return msgspec.structs.replace(account, advice=text)

@@ -1,0 +1,202 @@
+"""Prepares the supervisor process: file, folders, lock, limits, forkserver, built-in gateway; then serves. Shell.
+
+The order matters: the lock before anything is touched, a clean environment and the limits before the forkserver
+(what workers inherit is frozen then), the forkserver before any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import uvloop
+
+from xyfleet.supervisor import i18n, paths, records
+from xyfleet.supervisor.config.limits import fds_needed
+from xyfleet.supervisor.config.load import load_with_warnings
+from xyfleet.supervisor.config.problems import BadFile, Problem
+from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
+from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.ownlog import open_log
+from xyfleet.supervisor.serve import Premises, serve
+from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.spawn import Forkserver, clean_environment
+from xyfleet.supervisor.store import StateRefused, Store
+from xyfleet.worker.guard import keep_secrets
+
+FAILURE = 1
+USAGE = 2
+
+
+class Options(NamedTuple):
+    """How `xyfleet start` wants it."""
+
+    file: Path
+    detach: bool
+    fresh: bool
+    verbose: bool
+    language: str | None
+    ready_fd: int | None
+
+
+class Refused(Exception):
+    """The fleet can't be started; the text is for people, the code is the exit code."""
+
+    def __init__(self, text: str, code: int = FAILURE) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+def boot(options: Options) -> int:
+    """Run a fleet from its file to its end; return the exit code."""
+    ready = Ready(options.ready_fd)
+    i18n.use(options.language or i18n.from_locale())
+    try:
+        settings, warnings, env = _load(options)
+        language = options.language or settings.fleet.language or i18n.from_locale()
+        i18n.use(language)
+        with (
+            _premises(settings, env, options, language) as premises,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            return runner.run(serve(premises, warnings, ready.tell))
+    except Refused as refusal:
+        ready.fail(str(refusal), refusal.code)
+        return refusal.code
+
+
+class Ready:
+    """Tells `xyfleet start --detach`, which waits at a pipe, how the start went; else the terminal."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+
+    def tell(self) -> None:
+        """The supervisor is ready."""
+        self._write({"ready": True, "pid": os.getpid()})
+
+    def fail(self, message: str, code: int) -> None:
+        """The supervisor ends."""
+        if self._fd is None:
+            sys.stderr.write(f"xyfleet: {message}\n")
+        self._write({"error": {"message": message, "exit": code}})
+
+    def _write(self, value: object) -> None:
+        if self._fd is not None:
+            # Whoever waited may have gone; that is no reason not to run.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._fd, json.dumps(value, ensure_ascii=False).encode() + b"\n")
+            os.close(self._fd)
+            self._fd = None
+
+
+def _load(options: Options) -> tuple[Settings, list[Problem], Mapping[str, str]]:
+    # Children inherit what is left; `${ENV}` in the file, now and at a reload, takes from the copy.
+    env = clean_environment()
+    try:
+        settings, warnings = load_with_warnings(options.file, env)
+    except BadFile as bad:
+        raise Refused("\n".join(str(problem) for problem in bad.problems), USAGE) from None
+    return settings, warnings, env
+
+
+@contextlib.contextmanager
+def _premises(settings: Settings, env: Mapping[str, str], options: Options, language: str) -> Iterator[Premises]:
+    fleet = settings.fleet
+    keep_secrets()
+    _raise_file_limit(len(settings.accounts))
+    with contextlib.ExitStack() as stack:
+        folder, socket, lock = _claim(settings, env)
+        stack.callback(lock.release)
+        store = Store(fleet.state_dir)
+        try:
+            store.load(settings.accounts)
+        except StateRefused as refusal:
+            raise Refused(refusal.text.say(language)) from None
+        open_log(fleet)
+        forkserver = Forkserver(folder)
+        forkserver.launch()
+        embedded = None
+        if fleet.simulator is not None:
+            embedded = stack.enter_context(_embedded(settings))
+        # What nobody chose is the reader's own choice.
+        said = options.language or fleet.language
+        record = records.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(lock.path), said)
+        _write_record(record, stack)
+        yield Premises(
+            settings=settings,
+            env=env,
+            language=language,
+            detached=options.detach,
+            fresh=options.fresh,
+            verbose=options.verbose,
+            socket=socket,
+            store=store,
+            forkserver=forkserver,
+            embedded=embedded,
+        )
+
+
+def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, paths.Lock]:
+    """Make the folders and take the locks, or refuse."""
+    fleet = settings.fleet
+    try:
+        folder = paths.run_dir(fleet, env, os.geteuid())
+        socket = paths.control_socket(folder)
+        paths.make_private(fleet.state_dir)
+        if fleet.log.dir is not None:
+            paths.make_private(fleet.log.dir)
+        _refuse_same_name(fleet.name, fleet.state_dir / "lock")
+        lock = paths.Lock(fleet.state_dir / "lock", fleet.name)
+        paths.make_private(folder)
+        paths.clear_leftovers(folder)
+    except (paths.PathRefused, paths.AlreadyRunning) as refusal:
+        raise Refused(str(refusal)) from None
+    return folder, socket, lock
+
+
+def _refuse_same_name(name: str, lock: Path) -> None:
+    """Two running fleets of one name could not be told apart by any command."""
+    for record in records.read_records():
+        if record.name == name and Path(record.lock) != lock and records.is_live(record):
+            raise paths.AlreadyRunning(name, record.pid)
+
+
+def _write_record(record: records.Record, stack: contextlib.ExitStack) -> None:
+    try:
+        records.write_record(record)
+    except OSError as error:
+        text = _("other terminals will not find this fleet by itself, its record can't be written: %(why)s")
+        sys.stderr.write(f"xyfleet: {text % {'why': error.strerror}}\n")
+    else:
+        stack.callback(records.remove_record, record)
+
+
+def _raise_file_limit(accounts: int) -> None:
+    """Raise the soft limit of open files to what the fleet needs, or refuse with the number."""
+    needed = fds_needed(accounts)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        text = _(
+            "%(accounts)d accounts need %(needed)d open files, but this process may open %(hard)d at most;"
+            " raise the limit (ulimit -Hn, or LimitNOFILE= of the systemd unit)"
+        )
+        raise Refused(text % {"accounts": accounts, "needed": needed, "hard": hard})
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _embedded(settings: Settings) -> EmbeddedGateway:
+    simulator = settings.fleet.simulator
+    assert simulator is not None
+    try:
+        return EmbeddedGateway(simulator)
+    except GatewayFailed as error:
+        raise Refused(str(error)) from None

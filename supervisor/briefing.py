@@ -1,0 +1,58 @@
+"""What a worker is told at its start: the fleet's and its account's settings, without a cookie. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from xyfleet.supervisor.credentials import Credentials
+from xyfleet.supervisor.settings import Account, Fleet
+from xyfleet.worker.settings import LogSettings, WorkerSettings
+
+REPORTS: float = 4.0
+"""Signs of life per `hang_timeout`."""
+
+
+class Gateway(NamedTuple):
+    """Where the service is: the real one's addresses, or the built-in gateway's."""
+
+    endpoint: str
+    token_url: str
+    ca_file: str | None
+
+
+def gateway_of(fleet: Fleet) -> Gateway:
+    """Return the addresses that the file gives."""
+    return Gateway(fleet.endpoint, fleet.token_url, None if fleet.ca_file is None else str(fleet.ca_file))
+
+
+def log_settings(fleet: Fleet, max_bytes: int, verbose: bool) -> LogSettings:
+    """Return a worker's log settings; `max_bytes` is what one file may grow to in this fleet."""
+    log = fleet.log
+    return LogSettings(
+        dir=None if log.dir is None else str(log.dir),
+        format=log.format,
+        max_bytes=max_bytes,
+        backups=log.backups,
+        beats=log.beats,
+        verbose=verbose,
+    )
+
+
+def worker_settings(
+    account: Account, held: Credentials, gateway: Gateway, hang_timeout: float, log: LogSettings
+) -> WorkerSettings:
+    """Return the settings of one account's worker; its user and device must be known by now."""
+    assert held.unb is not None
+    assert held.device_id is not None
+    return WorkerSettings(
+        account=account.name,
+        unb=held.unb,
+        device_id=held.device_id,
+        endpoint=gateway.endpoint,
+        user_agent=account.user_agent,
+        proxy=account.proxy,
+        ca_file=gateway.ca_file,
+        cycle=account.cycle,
+        log=log,
+        report_interval=hang_timeout / REPORTS,
+    )

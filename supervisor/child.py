@@ -1,0 +1,138 @@
+"""One live worker process as the supervisor holds it: its pipes and its end, nothing blocking. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from typing import Final, Protocol
+
+from xyfleet.supervisor.spawn import Spawned
+from xyfleet.worker.messages import MAX_DOWN, MAX_UP, BadMessage, Message, Splitter, Up, decode_up, encode
+
+MAX_BACKLOG: Final = 4 * MAX_DOWN
+"""Bytes of commands kept for a worker that does not read; a worker that far behind is hung anyway."""
+EXIT_CODE_WAIT: Final = 0.05
+"""Seconds between a process's end (pidfd) and the forkserver's word on its exit code, at most."""
+READ_SIZE: Final = 65536
+
+log = logging.getLogger(__name__)
+
+
+class Owner(Protocol):
+    """Who hears of a child."""
+
+    def heard(self, child: Child, message: Up) -> None:
+        """A whole message came."""
+
+    def gone(self, child: Child) -> None:
+        """The process is proven gone and everything is closed."""
+
+
+class Child:
+    """A worker process. `exit_code` is its code, -N for signal N, or None while unknown."""
+
+    def __init__(self, spawned: Spawned, owner: Owner) -> None:
+        self.pid = spawned.pid
+        self.started = time.monotonic()
+        self.last_heard = self.started
+        self.exit_code: int | None = None
+        self.alive = True
+        self.garbage: str | None = None
+        self._spawned = spawned
+        self._owner = owner
+        self._splitter = Splitter(MAX_UP)
+        self._backlog = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(spawned.up, self._read)
+        self._loop.add_reader(spawned.pidfd, self._ended)
+
+    def send(self, message: Message) -> None:
+        """Queue a command; it goes out as the worker reads. A worker that reads nothing loses the newest ones."""
+        if not self.alive:
+            return
+        frame = encode(message, MAX_DOWN)
+        if len(self._backlog) + len(frame) > MAX_BACKLOG:
+            log.warning("pid %d does not read its commands", self.pid)
+            return
+        self._backlog += frame
+        self._write()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to this very process, never to a later one with its pid."""
+        if self.alive:
+            # A process that is gone already says so by its pidfd in a moment.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._spawned.pidfd, number)
+
+    def _write(self) -> None:
+        waiting = bool(self._backlog)
+        try:
+            while self._backlog:
+                del self._backlog[: os.write(self._spawned.down, self._backlog)]
+        except BlockingIOError:
+            self._loop.add_writer(self._spawned.down, self._write)
+            return
+        except BrokenPipeError:
+            self._backlog.clear()  # it is going; the pidfd tells the rest
+        if waiting:
+            self._loop.remove_writer(self._spawned.down)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._spawned.up, READ_SIZE)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(self._spawned.up)
+            return
+        self.last_heard = time.monotonic()
+        self._deliver(data)
+
+    def _deliver(self, data: bytes) -> None:
+        try:
+            for body in self._splitter.feed(data):
+                self._owner.heard(self, decode_up(body))
+        except BadMessage as error:
+            # The stream can't be trusted any more, nor can the process that wrote it.
+            self.garbage = str(error)
+            self._loop.remove_reader(self._spawned.up)
+            self.signal(signal.SIGKILL)
+
+    def _ended(self) -> None:
+        self._loop.remove_reader(self._spawned.pidfd)
+        self._deliver_rest()
+        self._loop.add_reader(self._spawned.process.sentinel, self._finish)
+        self._late = self._loop.call_later(EXIT_CODE_WAIT, self._finish)
+
+    def _deliver_rest(self) -> None:
+        """Read what it said last; the pipe has an end now."""
+        if self.garbage is None:
+            while True:
+                try:
+                    data = os.read(self._spawned.up, READ_SIZE)
+                except BlockingIOError:
+                    return
+                if not data:
+                    return
+                self._deliver(data)
+
+    def _finish(self) -> None:
+        self._late.cancel()
+        self._loop.remove_reader(self._spawned.process.sentinel)
+        self.exit_code = self._spawned.process.exitcode
+        self._close()
+        self._owner.gone(self)
+
+    def _close(self) -> None:
+        self.alive = False
+        # Unregister before close, always: a reused number must never be polled for the old owner.
+        self._loop.remove_reader(self._spawned.up)
+        self._loop.remove_writer(self._spawned.down)
+        for fd in (self._spawned.up, self._spawned.down, self._spawned.pidfd):
+            os.close(fd)
+        if self.exit_code is not None:
+            self._spawned.process.close()

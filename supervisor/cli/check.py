@@ -1,0 +1,56 @@
+"""`xyfleet check`: everything that is wrong with an accounts file, before anything is started. Shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
+from xyfleet.supervisor.config.limits import read_limits, shortfalls
+from xyfleet.supervisor.config.load import load_with_warnings
+from xyfleet.supervisor.config.logroom import log_bytes
+from xyfleet.supervisor.config.problems import BadFile
+from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.settings import Settings
+
+
+@click.command(help=_("Check an accounts file. All that is wrong with it is said; nothing is started."))
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@common
+@click.pass_obj
+def check(setup: Setup, file: Path) -> int:
+    """Check a file."""
+    try:
+        settings, warnings = load_with_warnings(file, os.environ)
+    except BadFile as bad:
+        for problem in bad.problems:
+            click.echo(str(problem), err=True)
+        text = _("%(file)s is not good; problems: %(n)d")
+        click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
+        return USAGE
+    _warn([*map(str, warnings), *shortfalls(settings, read_limits(settings.fleet.log.dir))])
+    click.echo(_summary(settings))
+    return OK
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        click.echo(_("warning: %(text)s") % {"text": sentence}, err=True)
+
+
+def _summary(settings: Settings) -> str:
+    accounts = settings.accounts.values()
+    text = _("%(file)s is good: %(n)d accounts, %(enabled)d enabled, log files of %(bytes)s bytes at most")
+    values = {
+        "file": settings.path,
+        "n": len(accounts),
+        "enabled": sum(account.enabled for account in accounts),
+        "bytes": f"{log_bytes(settings).worst_case:,}",
+    }
+    summary = text % values
+    if settings.fleet.simulator is None:
+        return summary
+    return _("SIMULATOR: the built-in gateway; no real account is touched") + "\n" + summary

@@ -1,0 +1,79 @@
+"""`xyfleet login`: hands one cookie to the fleet, unseen. Shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
+from xyfleet.supervisor.i18n import _
+
+MAX_COOKIE: Final = 64 * 1024
+"""Most bytes of a cookie; real ones have some KiB."""
+LOGIN_TIMEOUT: Final = 60.0
+
+_ERASE: Final = (b"\x7f", b"\x08")
+_END: Final = (b"\n", b"\r", b"\x04")
+
+
+@click.command(
+    help=_("Give an account a new cookie. It is pasted unseen, or piped in, and never stands in a command line.")
+)
+@click.argument("name")
+@common
+@click.pass_obj
+def login(setup: Setup, name: str) -> int:
+    """Read one cookie and hand it on."""
+    client = setup.client()
+    cookie = _read_cookie(name)
+    client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
+    click.echo(_("new cookie stored for %(name)s") % {"name": name})
+    return OK
+
+
+def _read_cookie(name: str) -> str:
+    if sys.stdin.isatty():
+        question = _("Paste the cookie of %(name)s and press Enter (it is not shown): ") % {"name": name}
+        data = _read_hidden(sys.stdin.fileno(), question)
+    else:
+        data = sys.stdin.buffer.read(MAX_COOKIE + 1)
+    if len(data) > MAX_COOKIE:
+        raise Failure(FAILURE, _("that is no cookie: more than %(n)d bytes") % {"n": MAX_COOKIE})
+    try:
+        cookie = data.decode().strip()
+    except UnicodeDecodeError:
+        raise Failure(FAILURE, _("that is no cookie: not text")) from None
+    if not cookie:
+        raise Failure(FAILURE, _("no cookie was given"))
+    return cookie
+
+
+def _read_hidden(terminal: int, question: str) -> bytes:
+    """Return a line typed or pasted unseen. Not `getpass`: a terminal's own line mode loses all after 4095 bytes."""
+    data = b""
+    with _unseen(terminal):
+        # Only now: who pastes at once must not be shown either.
+        click.echo(question, nl=False, err=True)
+        while (byte := os.read(terminal, 1)) and byte not in _END:
+            data = data[:-1] if byte in _ERASE else data + byte
+    click.echo(err=True)
+    return data
+
+
+@contextmanager
+def _unseen(terminal: int) -> Iterator[None]:
+    """Have the terminal hand on every byte at once and show none."""
+    before = termios.tcgetattr(terminal)
+    quiet = [*before]
+    quiet[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)

@@ -1,0 +1,29 @@
+"""`xyfleet simulate`: the built-in gateway on its own, for rehearsals. Shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from xyfleet.supervisor.cli.base import Setup, common
+from xyfleet.supervisor.i18n import _
+
+
+@click.command(help=_("Run the built-in gateway alone. For rehearsals and tests; it prints its addresses as JSON."))
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help=_("Port on 127.0.0.1; default: a free one."))
+@click.option("--faults", type=click.Path(exists=True, dir_okay=False), help=_("Script of faults."))
+@click.option("--tls", is_flag=True, help=_("Speak TLS, with a certificate of its own."))
+@common
+@click.pass_obj
+def simulate(setup: Setup, port: int, faults: str | None, tls: bool) -> None:
+    """Become the gateway."""
+    # -P: a file of the working directory must not stand in for a module.
+    words = [sys.executable, "-P", "-m", "xyfleet.supervisor.simulator", "--port", str(port)]
+    words += ["--faults", faults] if faults else []
+    words += ["--tls"] if tls else []
+    words += ["--lang", setup.language]
+    click.echo(_("SIMULATOR: the built-in gateway runs until Ctrl-C"), err=True)
+    sys.stdout.flush()
+    os.execve(sys.executable, words, setup.environment)

@@ -1,0 +1,93 @@
+"""What a new reading of the file changes, and how little has to be touched for it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from xyfleet.supervisor.settings import SIMULATOR, Account, Settings
+
+FLEET_RESTART: Final = frozenset(
+    (
+        "fleet.name",
+        "fleet.state_dir",
+        "fleet.http",
+        "fleet.simulator",
+        "fleet.ca_file",
+        "fleet.log.format",
+        "fleet.log.dir",
+        "fleet.log.max_bytes",
+        "fleet.log.backups",
+        "fleet.log.total",
+    )
+)
+"""Settings that only a new supervisor takes up (and `fleet.endpoint` to or from `simulator`)."""
+ALL_ACCOUNTS_RESTART: Final = frozenset(("fleet.endpoint",))
+"""Settings of the fleet that need a new connection of every account."""
+ALL_ACCOUNTS_LIVE: Final = frozenset(("fleet.hang_timeout", "fleet.log.beats"))
+"""Settings of the fleet that every worker is told, without touching its socket."""
+ACCOUNT_RESTART: Final = frozenset(("cookie", "proxy", "user_agent", "enabled"))
+"""Settings of an account that need its restart; all others are live."""
+_NO_CHANGE: Final = frozenset(("where",))
+"""Fields that may differ although nothing changed: an entry that moved to another line."""
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between two readings. Each account of both is in exactly one of the five."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    """Accounts that need a restart; `enabled` switched off (then: stop) or on is among these."""
+    live: tuple[str, ...] = ()
+    """Accounts whose new settings take effect without touching the socket."""
+    kept: tuple[str, ...] = ()
+    """Accounts with nothing new, but for the line they stand in."""
+    fleet_restart: tuple[str, ...] = ()
+    """Changed settings, dotted, that only a restart of the supervisor applies."""
+    fleet_live: tuple[str, ...] = ()
+    """Changed settings of `fleet` and `refresh`, dotted, that take effect at once."""
+
+
+def diff(old: Settings, new: Settings) -> Changes:
+    """Return what changes from `old` to `new`; account names in the order of the file that has them."""
+    changed = set(_differences("fleet", old.fleet, new.fleet)) | set(_differences("refresh", old.refresh, new.refresh))
+    held_back = changed & FLEET_RESTART
+    if "fleet.endpoint" in changed and SIMULATOR in (old.fleet.endpoint, new.fleet.endpoint):
+        held_back |= changed & {"fleet.endpoint", "fleet.token_url"}
+    sorts: dict[str, list[str]] = {"kept": [], "live": [], "restarted": []}
+    for name, account in new.accounts.items():
+        if name in old.accounts:
+            sorts[_sort(old.accounts[name], account, changed - held_back)].append(name)
+    return Changes(
+        added=tuple(name for name in new.accounts if name not in old.accounts),
+        removed=tuple(name for name in old.accounts if name not in new.accounts),
+        fleet_restart=tuple(sorted(held_back)),
+        fleet_live=tuple(sorted(changed - held_back - ALL_ACCOUNTS_RESTART)),
+        **{sort: tuple(names) for sort, names in sorts.items()},
+    )
+
+
+def _sort(old: Account, new: Account, fleet: set[str]) -> str:
+    """Return `kept`, `live` or `restarted` for one account."""
+    changed = {key for key in Account.__struct_fields__ if getattr(old, key) != getattr(new, key)} - _NO_CHANGE
+    if not old.enabled and not new.enabled:
+        return "live" if changed else "kept"
+    if changed & ACCOUNT_RESTART or fleet & ALL_ACCOUNTS_RESTART:
+        return "restarted"
+    return "live" if changed or fleet & ALL_ACCOUNTS_LIVE else "kept"
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+    """Yield the dotted paths of the fields that differ; a struct that came or went counts as one."""
+    for key in old.__struct_fields__:
+        before, after = getattr(old, key), getattr(new, key)
+        if before == after:
+            continue
+        inner = f"{path}.{key}"
+        if isinstance(before, msgspec.Struct) and type(before) is type(after) and inner not in FLEET_RESTART:
+            yield from _differences(inner, before, after)
+        else:
+            yield inner

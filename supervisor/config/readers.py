@@ -1,0 +1,306 @@
+"""Readers of YAML nodes, made from the types of `form`: each gives a checked value or notes what is wrong. Pure.
+
+A reader never stops at a problem: it notes it, returns `BAD` for the value, and the rest is read on.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping as Dict
+from typing import Any, Final, Protocol
+
+from msgspec import inspect
+
+from xyfleet.supervisor.config import form, suggest
+from xyfleet.supervisor.config.nodes import Mapping, Node, Scalar, Sequence
+from xyfleet.supervisor.config.problems import BAD, At, Bad, Item, Problems, Section
+from xyfleet.supervisor.config.scalars import read_bool, read_number, read_size
+from xyfleet.supervisor.i18n import N_, _
+
+MERGE: Final = "<<"
+_CURLY: Final = ("“", "”", "‘", "’", "「", "＂")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Reader(Protocol):
+    """Reads one node."""
+
+    def read(self, node: Node, at: At, problems: Problems) -> Any:
+        """Return the value, or note problems and return `BAD`."""
+
+
+class TextReader:
+    """Reads a scalar's raw text."""
+
+    def __init__(self, extra: Dict[str, Any], pattern: str | None) -> None:
+        self._kind: str = extra["kind"]
+        self._hint: str = extra.get("hint", "")
+        self._pattern = re.compile(pattern) if pattern else None
+
+    def read(self, node: Node, at: At, problems: Problems) -> str | Bad:
+        """Return the text, quotes undone and a final line break cut."""
+        text = _scalar(node, at, problems, _("text"))
+        if isinstance(text, Bad):
+            return BAD
+        text = text.rstrip("\n")
+        if _CONTROL.search(text):
+            return problems.add(at, _("holds an invisible control character"), _("type this line anew"))
+        if not text and self._kind != "label":
+            return problems.add(at, _("is empty"), _("write a value, or remove the line"))
+        if self._kind in ("secret", "cookie") and isinstance(node, Scalar) and node.comment:
+            problems.warn(
+                at, _("ends before “ #”: the rest of the line is a comment"), _("put it in quotes if it is not")
+            )
+        if self._kind in ("text", "secret") and isinstance(node, Scalar) and node.plain and text.startswith(_CURLY):
+            return problems.add(at, _("begins with a full-width quote"), _("write plain quotes: \" or '"))
+        if self._pattern and not self._pattern.search(text):
+            return problems.add(at, _("is not allowed as it is written"), _(self._hint))
+        return text
+
+
+class NumberReader:
+    """Reads a whole or decimal number within bounds."""
+
+    def __init__(self, kind: inspect.IntType | inspect.FloatType) -> None:
+        self._whole = isinstance(kind, inspect.IntType)
+        self._gt, self._ge, self._le = kind.gt, kind.ge, kind.le
+
+    def read(self, node: Node, at: At, problems: Problems) -> float | Bad:
+        """Return an `int` for whole-number settings, a `float` for others."""
+        expected = _("a whole number") if self._whole else _("a number")
+        text = _scalar(node, at, problems, expected)
+        if isinstance(text, Bad):
+            return BAD
+        value, remedy = read_number(text, whole=self._whole)
+        if value is None:
+            return problems.add(at, _("is not %(expected)s") % {"expected": expected}, remedy)
+        if self._gt is not None and not value > self._gt:
+            return problems.add(at, _("is too small"), _("use a number above %(bound).12g") % {"bound": self._gt})
+        if self._ge is not None and not value >= self._ge:
+            return problems.add(at, _("is too small"), _("use at least %(bound).12g") % {"bound": self._ge})
+        if self._le is not None and not value <= self._le:
+            return problems.add(at, _("is too large"), _("use at most %(bound).12g") % {"bound": self._le})
+        return value
+
+
+class SizeReader:
+    """Reads a number of bytes."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def read(self, node: Node, at: At, problems: Problems) -> int | Bad:
+        """Return the bytes."""
+        text = _scalar(node, at, problems, _("a size"))
+        if isinstance(text, Bad):
+            return BAD
+        value = read_size(text)
+        if value is None:
+            return problems.add(at, _("is not a size"), _("write bytes, or KB, MB, GB, KiB, MiB, GiB: 200MB"))
+        if value < self._least:
+            words = {"bound": self._least}
+            return problems.add(at, _("is too small"), _("use at least %(bound)s bytes, or a unit: 200MB") % words)
+        return value
+
+
+class BoolReader:
+    """Reads true or false."""
+
+    def read(self, node: Node, at: At, problems: Problems) -> bool | Bad:
+        """Return the truth value; yes, no, on, off count as in YAML."""
+        text = _scalar(node, at, problems, _("true or false"))
+        if isinstance(text, Bad):
+            return BAD
+        value = read_bool(text)
+        if value is None:
+            return problems.add(at, _("is neither true nor false"), _("write true or false"))
+        return value
+
+
+class ChoiceReader:
+    """Reads one of a few words."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = words
+
+    def read(self, node: Node, at: At, problems: Problems) -> str | Bad:
+        """Return the word."""
+        text = _scalar(node, at, problems, _("text"))
+        if isinstance(text, Bad) or text in self._words:
+            return text
+        near = suggest.nearest(text, self._words)
+        if near:
+            return problems.add(
+                at, _("is not one of the words known here"), _("did you mean %(word)s?") % {"word": near}
+            )
+        words = {"words": ", ".join(self._words)}
+        return problems.add(at, _("is not one of the words known here"), _("use one of: %(words)s") % words)
+
+
+class ListReader:
+    """Reads a list."""
+
+    def __init__(self, item: Reader, least: int) -> None:
+        self.item = item
+        self._least = least
+
+    def read(self, node: Node, at: At, problems: Problems) -> list[Item] | Bad:
+        """Return the items, bad ones included as `BAD`."""
+        if isinstance(node, Scalar) and node.empty:
+            node = Sequence(node.line)
+        if not isinstance(node, Sequence):
+            return _mismatch(node, at, problems, _("a list"), _("write [a, b], or lines that begin with “- ”"))
+        if len(node.items) < self._least:
+            return problems.add(at, _("is empty"), _("write a value, or remove the line"))
+        found = []
+        for number, child in enumerate(node.items, 1):
+            place = At(at.file, child.line, at.account, f"{at.key}[{number}]")
+            found.append(Item(self.item.read(child, place, problems), place))
+        return found
+
+
+class SectionReader:
+    """Reads a mapping with known keys."""
+
+    def __init__(self, kind: inspect.TypedDictType) -> None:
+        self.cls = kind.cls
+        self.fields: dict[str, Reader] = {field.name: reader_for(field.type) for field in kind.fields}
+        self._required = [field.name for field in kind.fields if field.required]
+
+    def read(self, node: Node, at: At, problems: Problems) -> Section | Bad:
+        """Return what is there, by key."""
+        if isinstance(node, Scalar) and node.empty:
+            node = Mapping(node.line)
+        if not isinstance(node, Mapping):
+            return _mismatch(node, at, problems, _("settings (key: value)"), _("write “key: value”, one a line"))
+        entries = _entries(node, at, problems)
+        if self.cls is form.RawAccount:
+            at = _named(at, entries, self.fields["name"])
+        section = {}
+        for key, (line, value) in entries.items():
+            reader = self.fields.get(key)
+            if reader is None:
+                self._unknown(key, at._replace(line=line), problems)
+            else:
+                place = at.child(key, line)
+                section[key] = Item(reader.read(value, place, problems), place)
+        for key in self._required:
+            if key not in section:
+                problems.add(at.child(key, at.line or node.line), _("is missing"), _("add it"))
+        return section
+
+    def _unknown(self, key: str, at: At, problems: Problems) -> None:
+        if self.cls is form.RawFile and key.startswith(form.TEMPLATE_PREFIX):
+            return
+        if problems.full:
+            remedy = ""
+        elif self.cls is form.RawIncluded:
+            remedy = _("a file named by include holds accounts: only")
+        else:
+            remedy = suggest.remedy(key, self.fields, places())
+        problems.add(_shown(at, key), _("unknown key"), remedy)
+
+
+def _scalar(node: Node, at: At, problems: Problems, expected: str) -> str | Bad:
+    if not isinstance(node, Scalar):
+        return _mismatch(node, at, problems, expected, _("if the value begins with [ or {, put it in quotes"))
+    if node.empty:
+        return problems.add(at, _("has no value"), _("write a value, or remove the line"))
+    return node.text
+
+
+_FOUND: Final = {Scalar: N_("text"), Sequence: N_("a list"), Mapping: N_("settings (key: value)")}
+
+
+def _mismatch(node: Node, at: At, problems: Problems, expected: str, remedy: str) -> Bad:
+    message = _("expected %(expected)s, found %(found)s")
+    if isinstance(node, Scalar) and "：" in node.text:
+        remedy = _("a full-width colon “：” stands here: write “: ”")
+    elif isinstance(node, Scalar) and re.match(r"[A-Za-z_]+:\S", node.text):
+        remedy = _("the colon needs a space after it: write “key: value”")
+    return problems.add(at, message % {"expected": expected, "found": _(_FOUND[type(node)])}, remedy)
+
+
+def _entries(node: Mapping, at: At, problems: Problems) -> dict[str, tuple[int, Node]]:
+    """Return key to (line, value), what `<<` brings in included; the mapping's own keys win."""
+    own: dict[str, tuple[int, Node]] = {}
+    merged: dict[str, tuple[int, Node]] = {}
+    for key, value in node.pairs:
+        if not isinstance(key, Scalar):
+            problems.add(at._replace(line=key.line), _("a key must be plain text"), _("write “key: value”"))
+        elif key.plain and key.text == MERGE:
+            for source in value.items if isinstance(value, Sequence) else [value]:
+                if isinstance(source, Mapping):
+                    for name, entry in _entries(source, at, problems).items():
+                        merged.setdefault(name, entry)
+                else:
+                    problems.add(at._replace(line=key.line), _("“<<” takes settings only"), _("write <<: *name"))
+        elif key.text in own:
+            first = {"line": own[key.text][0]}
+            place = _shown(at._replace(line=key.line), key.text)
+            problems.add(place, _("is given twice, first in line %(line)s") % first, _("remove one of the two"))
+        else:
+            own[key.text] = (key.line, value)
+    return {**merged, **own}
+
+
+def _shown(at: At, key: str) -> At:
+    """Return the place with the key in it, if it is like a known one: any other may be a secret before a colon."""
+    if at.line is None or (key not in places() and suggest.nearest(key, places()) is None):
+        return at
+    return at.child(key, at.line)
+
+
+def _named(at: At, entries: Dict[str, tuple[int, Node]], reader: Reader) -> At:
+    """Return the place with the account's name instead of its number in the list."""
+    _line, node = entries.get("name", (0, None))
+    name = reader.read(node, at, Problems()) if node else BAD
+    return at._replace(account=name, key=None) if isinstance(name, str) else at
+
+
+def reader_for(kind: inspect.Type) -> Reader:
+    """Return the reader of a type as `msgspec.inspect` shows it."""
+    extra: dict[str, Any] = {}
+    schema: dict[str, Any] = {}
+    while isinstance(kind, inspect.Metadata):
+        extra, schema, kind = {**extra, **(kind.extra or {})}, {**schema, **(kind.extra_json_schema or {})}, kind.type
+    if extra.get("kind") in ("text", "secret", "cookie", "label"):
+        return TextReader(extra, schema.get("pattern"))
+    if extra.get("kind") == "size":
+        return SizeReader(schema.get("minimum", 0))
+    if isinstance(kind, inspect.BoolType):
+        return BoolReader()
+    if isinstance(kind, inspect.IntType | inspect.FloatType):
+        return NumberReader(kind)
+    if isinstance(kind, inspect.LiteralType):
+        return ChoiceReader(tuple(str(word) for word in kind.values))
+    if isinstance(kind, inspect.ListType):
+        return ListReader(reader_for(kind.item_type), kind.min_length or 0)
+    assert isinstance(kind, inspect.TypedDictType), f"no reader for {kind}"
+    return SectionReader(kind)
+
+
+@functools.cache
+def root(cls: type) -> SectionReader:
+    """Return the reader of a whole file: of `form.RawFile` or `form.RawIncluded`."""
+    kind = inspect.type_info(cls)
+    assert isinstance(kind, inspect.TypedDictType)
+    return SectionReader(kind)
+
+
+@functools.cache
+def places() -> dict[str, list[str]]:
+    """Return every key of the file form and the dotted paths where it may stand; items of a list as `[]`."""
+    found: dict[str, list[str]] = {}
+    _collect(root(form.RawFile), "", found)
+    return found
+
+
+def _collect(reader: Reader, path: str, found: dict[str, list[str]]) -> None:
+    if isinstance(reader, ListReader):
+        _collect(reader.item, f"{path}[]", found)
+    if isinstance(reader, SectionReader):
+        for key, inner in reader.fields.items():
+            found.setdefault(key, []).append(path)
+            _collect(inner, f"{path}.{key}" if path else key, found)

@@ -1,0 +1,171 @@
+"""What the HTTP API asks of the fleet, and how the fleet refuses. Pure (a face and values).
+
+* Refused
+    * UnknownName
+    * NotPossible
+    * BadCookie
+    * BadFile
+    * Stopping
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from xyfleet.supervisor.events import EventLog
+from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.views import StatusView
+from xyfleet.worker.secret import Secret
+
+Action = Literal["stop", "restart", "reconnect", "refresh"]
+"""What an operator can do to accounts."""
+
+ACTIONS: Final[tuple[Action, ...]] = ("stop", "restart", "reconnect", "refresh")
+
+
+class Text(NamedTuple):
+    """A sentence for people whose language is known only when it is shown."""
+
+    template: str
+    """English, marked with `N_()`; `%(name)s` for values."""
+    values: Mapping[str, object] = {}
+
+    def say(self, language: str) -> str:
+        """Return the sentence in `zh` or `en`."""
+        return tr(language, self.template) % self.values
+
+
+class Refused(Exception):
+    """The fleet does not do what was asked; nothing was changed."""
+
+    status: ClassVar[int] = 409
+    """HTTP status of the answer."""
+    code: ClassVar[str] = "refused"
+    """For programs: stable."""
+
+    def __init__(self, text: Text, **facts: Any) -> None:
+        self.text = text
+        self.facts = facts
+        """Further fields of the error in the answer; never a secret."""
+        super().__init__(text.say("en"))
+
+
+class UnknownName(Refused):
+    """Names, globs or tags that fit no account."""
+
+    status = 404
+    code = "unknown_account"
+
+    def __init__(self, names: Sequence[str], similar: Sequence[str] = ()) -> None:
+        template = N_("no account fits: %(names)s")
+        if similar:
+            template = N_("no account fits: %(names)s (did you mean %(similar)s?)")
+        values = {"names": ", ".join(names), "similar": ", ".join(similar)}
+        super().__init__(Text(template, values), names=list(names), similar=list(similar))
+
+
+class NotPossible(Refused):
+    """The account or the fleet is not in a state for this."""
+
+    code = "not_possible"
+
+
+class BadCookie(Refused):
+    """The given cookie can't be this account's."""
+
+    status = 422
+    code = "bad_cookie"
+
+
+class BadFile(Refused):
+    """The accounts file has faults; the fleet goes on with what it has."""
+
+    status = 422
+    code = "bad_file"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        text = Text(N_("the file is not good, nothing was changed:\n%(problems)s"), {"problems": "\n".join(problems)})
+        super().__init__(text, problems=list(problems))
+
+
+class Stopping(Refused):
+    """The supervisor is on its way out."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        super().__init__(Text(N_("the fleet is stopping")))
+
+
+class Outcome(NamedTuple):
+    """What an action came to, by account."""
+
+    done: list[str]
+    refused: dict[str, Text]
+    """Why it could not be done to these."""
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of the accounts that a reload touched. The connections of all others stayed open."""
+
+    added: list[str] = []
+    removed: list[str] = []
+    restarted: list[str] = []
+    """Changed in a way that needed a new worker."""
+    applied: list[str] = []
+    """Changed without a new worker."""
+    unchanged: int = 0
+    warnings: list[str] = []
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The shortest answer: is somebody there, and how far is the fleet?"""
+
+    name: str
+    pid: int
+    version: str
+    simulator: bool
+    wanted: int
+    """Accounts that are enabled and not stopped by an operator."""
+    connected: int
+    """Those of them that are CONNECTED."""
+    timezone: str | None = None
+    """`fleet.timezone`; null = the reader's own."""
+
+
+class Control(Protocol):
+    """The running fleet as the API sees it. `names` may hold globs and @tags (see `xyfleet.supervisor.selection`)."""
+
+    language: str
+    """`zh` or `en`: for a client that does not say which it wants."""
+    events: EventLog
+
+    def health(self) -> Health:
+        """Return the counts; cheap, asked several times a second by `start --wait`."""
+
+    def status(self, names: Sequence[str]) -> StatusView:
+        """Return the accounts that `names` mean (none = all), `advice` left null: the API fills it in. UnknownName."""
+
+    async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
+        """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
+
+    async def login(self, name: str, cookie: Secret, by: str) -> None:
+        """Store a cookie for the account and connect with it. Raises `Refused`."""
+
+    async def reload(self, by: str) -> Reloaded:
+        """Read the file again; return when added accounts were started and removed ones are closed. `Refused`."""
+
+    def stop(self, by: str) -> None:
+        """Begin to end the supervisor, and return at once."""
+
+    def log_path(self, name: str) -> Path | None:
+        """Return the account's log file, None with `log.dir: none`. Raises `UnknownName`."""
+
+
+def sentences(texts: Mapping[str, Text], language: str) -> dict[str, str]:
+    """Return each account's sentence in a language."""
+    return {name: text.say(language) for name, text in texts.items()}

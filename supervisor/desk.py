@@ -1,0 +1,91 @@
+"""Where workers get their tickets: permission to dial, and a token. Shell.
+
+The rule: a request is answered at once, with the ticket, with a refusal and its cause, or with "queued", repeated
+until there is one of the others (docs/decisions.md, "Tickets").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.pacing import Bucket
+from xyfleet.supervisor.recovery import Recovery
+from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.tokens import Token, TokenAccount, TokenRefused, TokenService
+from xyfleet.worker.messages import Queued, Refusal, Ticket, TicketRequest, cut
+from xyfleet.worker.secret import Secret
+
+FIRST_WORD: Final = 0.5
+"""Seconds after which a request that is still open gets its first "queued"."""
+SAY_AGAIN: Final = 5.0
+"""Seconds between two of them."""
+DIAL_GAP: Final = 1.0
+"""Least seconds between two dials of an account, over the lives of its workers too (docs/heartbeat.md, rule 8)."""
+DIAL_BURST: Final = 10
+"""Dials that may go at once on one egress after a quiet time."""
+
+
+class Desk:
+    """Gives tickets out, paced per egress."""
+
+    def __init__(self, tokens: TokenService, recovery: Recovery, connect_rate: float) -> None:
+        self._tokens = tokens
+        self._recovery = recovery
+        self._rate = connect_rate
+        self._dials: dict[Secret | None, Bucket] = {}
+        """By proxy; None = the machine's own address."""
+        self._last_dial: dict[str, float] = {}
+
+    def apply(self, connect_rate: float) -> None:
+        """Take another pace from now on."""
+        self._rate = connect_rate
+        for bucket in self._dials.values():
+            bucket.rate = connect_rate
+
+    def dial_wait(self, member: Member) -> float:
+        """Take one dial of the member's egress, and return in how many seconds it may happen."""
+        now = time.monotonic()
+        bucket = self._dials.setdefault(member.account.proxy, Bucket(self._rate, DIAL_BURST))
+        dial = max(now + bucket.reserve(now), self._last_dial.get(member.name, 0.0) + DIAL_GAP)
+        self._last_dial[member.name] = dial
+        return dial - now
+
+    async def answer(self, member: Member, child: Child, request: TicketRequest) -> None:
+        """Answer one request. Cancel it when the worker is gone or asks anew."""
+        talk = asyncio.ensure_future(self._say_queued(child, request))
+        try:
+            child.send(await self._ticket(member, child, request))
+        except TokenRefused as refused:
+            child.send(Refusal(request=request.request, cause=refused.cause, reason=cut(refused.reason)))
+        finally:
+            talk.cancel()
+
+    async def _ticket(self, member: Member, child: Child, request: TicketRequest) -> Ticket:
+        def waits(why: str) -> None:
+            child.send(Queued(request=request.request, why=why))
+
+        await self._recovery.pass_gate(member.name)
+        token = await self._tokens.get(token_account(member.account), request.stale, waits)
+        await asyncio.sleep(self.dial_wait(member))
+        await self._recovery.pass_gate(member.name)
+        return ticket_of(token, request.request)
+
+    async def _say_queued(self, child: Child, request: TicketRequest) -> None:
+        await asyncio.sleep(FIRST_WORD)
+        while True:
+            child.send(Queued(request=request.request))
+            await asyncio.sleep(SAY_AGAIN)
+
+
+def token_account(account: Account) -> TokenAccount:
+    """Return what a token call needs to know of an account."""
+    return TokenAccount(name=account.name, user_agent=account.user_agent, proxy=account.proxy)
+
+
+def ticket_of(token: Token, request: int) -> Ticket:
+    """Return a token as the ticket for a request; 0 = the first one, which a new process carries."""
+    return Ticket(request=request, serial=token.serial, token=token.text, fresh=token.fresh)

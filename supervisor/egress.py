@@ -1,0 +1,164 @@
+"""One way out to the network: the machine's own address or a proxy. It never falls back to another. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import aiohttp_socks
+import python_socks
+from python_socks.async_.asyncio.v2 import Proxy
+
+from xyfleet.supervisor.pacing import Bucket
+from xyfleet.worker.messages import cut
+from xyfleet.worker.secret import Secret
+
+_PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
+_SECURE: Final = frozenset({"wss", "https"})
+
+SENT: Final = "sent"
+FAILURES: Final = (
+    aiohttp.ClientError,
+    aiohttp_socks.ProxyConnectionError,
+    aiohttp_socks.ProxyError,
+    aiohttp_socks.ProxyTimeoutError,
+    python_socks.ProxyConnectionError,
+    python_socks.ProxyError,
+    python_socks.ProxyTimeoutError,
+    OSError,
+    EOFError,
+    ValueError,
+)
+"""What can go wrong with the network or a proxy; python-socks and asyncio raise all of these. (Timeouts: `OSError`.)"""
+
+
+def tls_context(ca_file: str | Path | None) -> ssl.SSLContext:
+    """Return a context that trusts `ca_file` alone when there is one, else what the system trusts. About 25 ms."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+class Unreachable(Exception):
+    """No connection; the reason is short, and free of addresses with passwords."""
+
+
+def describe(error: BaseException) -> str:
+    """Return a short reason for one of `FAILURES`, without URLs, headers or bodies."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return describe(error.certificate_error)
+        case ssl.SSLCertVerificationError():
+            return f"TLS certificate not trusted: {error.verify_message}"
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return "host name can't be resolved"
+        case aiohttp.ClientConnectorError():
+            return describe(error.os_error)
+        case aiohttp_socks.ProxyConnectionError() | python_socks.ProxyConnectionError():
+            return cut(f"proxy can't be reached: {_cause(error)}")
+        case aiohttp_socks.ProxyTimeoutError() | python_socks.ProxyTimeoutError():
+            return "proxy timed out"
+        case aiohttp_socks.ProxyError() | python_socks.ProxyError():
+            # The proxy's own words: any bytes, of any length.
+            return cut(f"proxy refused: {error}").encode("ascii", "replace").decode()
+        case TimeoutError():
+            return "timed out"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or 'no reason given'}"
+        case aiohttp.ServerDisconnectedError() | EOFError():
+            return "connection closed without an answer"
+        case OSError():
+            return (error.strerror or type(error).__name__).lower()
+        case ValueError():
+            return "address can't be used"
+    return f"connection failed: {type(error).__name__}"
+
+
+def _cause(error: BaseException) -> str:
+    """Return the system's word inside a chain of wrapped errors."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (getattr(error, "strerror", None) or type(error).__name__).lower()
+
+
+class Egress:
+    """The pace and the HTTP session of one way out. The session lives while somebody uses it."""
+
+    def __init__(self, proxy: Secret | None, bucket: Bucket, tls: ssl.SSLContext) -> None:
+        self.bucket = bucket
+        self.turn = asyncio.Lock()
+        """Held by the one whose turn comes next: who is cancelled in the queue takes no turn."""
+        self._proxy = proxy
+        self._tls = tls
+        self._users = 0
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Lend the session, shared by all who use this egress at the same time. Raises `Unreachable`.
+
+        A request with a dict as its `trace_request_ctx` finds `SENT` in it once it was sent.
+        """
+        if self._session is None:
+            self._session = self._open()
+        self._users += 1
+        session = self._session
+        try:
+            yield session
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._session = None
+                await session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector: aiohttp.TCPConnector
+        if self._proxy is None:
+            connector = aiohttp.TCPConnector(ssl=self._tls)
+        else:
+            connector = aiohttp_socks.ProxyConnector(**_parts(self._proxy), ssl=self._tls)
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_mark_sent)
+        # Many accounts share the session, so it must not know any cookie; nor may the environment name a proxy.
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, trace_configs=[trace]
+        )
+
+
+async def _mark_sent(_: aiohttp.ClientSession, context: Any, __: aiohttp.TraceRequestHeadersSentParams) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx[SENT] = True
+
+
+async def probe(url: str, proxy: Secret | None, tls: ssl.SSLContext, timeout: float) -> None:
+    """Open a TCP (and for wss and https a TLS) connection to a URL's host and close it. Raises `Unreachable`."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    context = tls if parts.scheme in _SECURE else None
+    try:
+        async with asyncio.timeout(timeout):
+            if proxy is None:
+                _, writer = await asyncio.open_connection(host, port, ssl=context)
+            else:
+                stream = await Proxy(**_parts(proxy)).connect(host, port, dest_ssl=context, timeout=timeout)
+                writer = stream.writer
+    except FAILURES as error:
+        raise Unreachable(describe(error)) from None
+    writer.transport.abort()
+
+
+def _parts(proxy: Secret) -> dict[str, Any]:
+    """Return a proxy's URL as python-socks takes it. `socks5` and `socks5h` are one: the proxy resolves the names."""
+    url = proxy.reveal()
+    try:
+        kind, host, port, username, password = python_socks.parse_proxy_url(
+            "socks5" + url.removeprefix("socks5h") if url.startswith("socks5h:") else url
+        )
+    except ValueError:
+        raise Unreachable("proxy address can't be used") from None
+    return {"proxy_type": kind, "host": host, "port": port, "username": username, "password": password}

@@ -1,0 +1,201 @@
+"""What happened in the fleet: a bounded file of JSON lines, and those who follow it live. Shell.
+
+Adding an event never waits and never fails: a full disk is counted and named in `problem`, a follower that does not
+keep up is dropped with a marker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+Kind = Literal["state", "restart", "refresh", "quarantine", "outage", "reload", "operator", "message"]
+"""What an event is about; each kind's fields are listed in docs/api.md."""
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+DEFAULT_MAX_BYTES: Final = 20_000_000
+KEPT: Final = 2000
+"""Events held in memory: what `xyfleet events` shows at once."""
+FOLLOWER_BACKLOG: Final = 5000
+"""Events that wait for one follower before it is dropped; above what is kept, so that the first batch fits."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. Unknown is null; a field is never renamed or removed."""
+
+    id: int
+    """Grows by one with each event, over restarts of the supervisor too."""
+    time: str
+    """RFC 3339 in UTC."""
+    account: str | None
+    """Null = the whole fleet."""
+    kind: Kind
+    old: str | None = msgspec.field(name="from", default=None)
+    new: str | None = msgspec.field(name="to", default=None)
+    cause: str | None = None
+    reason: str | None = None
+    label: str = ""
+    why: str | None = None
+    """`restart`: what made it needed, see `xyfleet.supervisor.telling`."""
+    by: str | None = None
+    """Operator."""
+    next_attempt: str | None = None
+    accounts: int | None = None
+    """`outage`: how many accounts are hit."""
+    counts: dict[str, int] | None = None
+    """`reload`: accounts added, removed, restarted, applied."""
+
+
+def stamp(seconds: float) -> str:
+    """Return a wall time (seconds since the epoch) as RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Follower:
+    """One reader of the live stream."""
+
+    def __init__(self, backlog: list[Event]) -> None:
+        self._waiting = deque(backlog)
+        self._news = asyncio.Event()
+        self.ended = False
+        """Nothing more will come: the log was closed, or this follower fell too far behind."""
+        if backlog:
+            self._news.set()
+
+    async def take(self, wait: float) -> list[Event]:
+        """Return the new events as soon as there are some; an empty list after `wait` seconds or at the end."""
+        # Not `wait_for`: on Python 3.11 it loses a cancellation that comes together with the news.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._news.wait()
+        taken = list(self._waiting)
+        self._waiting.clear()
+        if not self.ended:
+            self._news.clear()
+        return taken
+
+    def _give(self, event: Event) -> None:
+        if len(self._waiting) < FOLLOWER_BACKLOG:
+            self._waiting.append(event)
+        elif not self.ended:
+            lost = f"too slow: events from {event.id} on were not sent"
+            self._waiting.append(Event(id=event.id, time=event.time, account=None, kind="message", reason=lost))
+            self.ended = True
+        self._news.set()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._news.set()
+
+
+class EventLog:
+    """The fleet's events: `path` and one older generation beside it, together at most `max_bytes`."""
+
+    def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self.problem: str | None = None
+        """Why events can't be written just now, for `status`; they still reach followers."""
+        self.lost = 0
+        """Events that never reached the file."""
+        self._path = path
+        self._older = path.with_name(path.name + ".1")
+        self._half = max_bytes // 2
+        self._kept: deque[Event] = deque(_read(self._older, self._half) + _read(path, self._half), KEPT)
+        self._next_id = self._kept[-1].id + 1 if self._kept else 1
+        self._followers: set[Follower] = set()
+        self._encoder = msgspec.json.Encoder()
+        self._fd = -1
+        self._size = 0
+        self._torn = False
+        self._open()
+
+    def add(self, kind: Kind, account: str | None = None, *, time: float, **fields: Any) -> Event:
+        """Record an event of now (`time`: wall time in seconds); `fields` as in `Event`."""
+        event = Event(id=self._next_id, time=stamp(time), account=account, kind=kind, **fields)
+        self._next_id += 1
+        self._kept.append(event)
+        for follower in self._followers:
+            follower._give(event)
+        self._write(self._encoder.encode(event) + b"\n")
+        return event
+
+    def since(self, last: int = 0) -> list[Event]:
+        """Return the kept events after number `last`."""
+        return [event for event in self._kept if event.id > last]
+
+    @contextlib.contextmanager
+    def follow(self, last: int = 0) -> Iterator[Follower]:
+        """Give a follower that first gets the kept events after number `last`."""
+        follower = Follower(self.since(last))
+        self._followers.add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers.discard(follower)
+
+    @property
+    def followers(self) -> int:
+        """How many follow now."""
+        return len(self._followers)
+
+    def close(self) -> None:
+        """End all followers and close the file."""
+        for follower in self._followers:
+            follower._end()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._size = os.fstat(self._fd).st_size
+            self._torn = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
+        except OSError as error:
+            self.problem = error.strerror
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if self._fd < 0 or self._size + len(line) > self._half:
+                self._rotate()
+            data = b"\n" + line if self._torn else line  # never glue a line to half a one
+            written = os.write(self._fd, data)
+            self._size += written
+            self._torn = written < len(data)
+        except OSError as error:
+            self.problem, self.lost = error.strerror, self.lost + 1
+        else:
+            self.problem = "no space left" if self._torn else None
+            self.lost += self._torn
+
+    def _rotate(self) -> None:
+        if self._fd >= 0:
+            os.replace(self._path, self._older)
+            os.close(self._fd)
+            self._fd = -1
+        self._open()
+        if self._fd < 0:
+            raise OSError(0, self.problem)
+
+
+def _read(path: Path, most: int) -> list[Event]:
+    """Return the events of a file's last `most` bytes; torn lines and lines of a newer version are left out."""
+    decoder = msgspec.json.Decoder(Event)
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            lines = file.read(most).splitlines()[-KEPT:]
+    except OSError:
+        return []
+    events = []
+    for line in lines:
+        with contextlib.suppress(msgspec.MsgspecError):
+            events.append(decoder.decode(line))
+    return events

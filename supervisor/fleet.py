@@ -1,0 +1,259 @@
+"""The running fleet: its members and everything they share. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from random import random
+from typing import Any
+
+from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, worker_settings
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.config.logroom import log_bytes
+from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.desk import Desk, ticket_of
+from xyfleet.supervisor.events import EventLog, Kind
+from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.launcher import Launcher
+from xyfleet.supervisor.logins import Logins
+from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.plan import Ladder, Rules
+from xyfleet.supervisor.recovery import Recovery
+from xyfleet.supervisor.refresh import HookService
+from xyfleet.supervisor.settings import Account, Settings
+from xyfleet.supervisor.spawn import Forkserver
+from xyfleet.supervisor.store import Store
+from xyfleet.supervisor.tokens import TokenService
+from xyfleet.supervisor.turns import TokenLimits
+from xyfleet.supervisor.watch import Watch
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.messages import MAX_DOWN, Apply, Change, TicketRequest, encode_settings
+from xyfleet.worker.messages import encode as encode_message
+from xyfleet.worker.preload import MARKER
+from xyfleet.worker.settings import WorkerSettings
+from xyfleet.worker.states import State
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Owns the members; what they ask for (`Crew`) is answered here or passed on to who can."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        gateway: Gateway,
+        *,
+        forkserver: Forkserver,
+        store: Store,
+        events: EventLog,
+        tokens: TokenService,
+        hooks: HookService,
+        verbose: bool,
+    ) -> None:
+        self.settings = settings
+        self.gateway = gateway
+        self.store = store
+        self.events = events
+        self.tokens = tokens
+        self.hooks = hooks
+        self.members: dict[str, Member] = {}
+        self.notes: dict[str, Text] = {}
+        """What a person should know, by topic."""
+        self.recovery = Recovery(self.members, self._probe, self._note_outage, tokens.hurry)
+        self.outage = self.recovery.watch
+        self.desk = Desk(tokens, self.recovery, settings.fleet.connect_rate)
+        self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
+        self.watch = Watch(self.members, lambda: self.settings.fleet.hang_timeout)
+        self.launcher = Launcher(forkserver, self.members, self._cargo)
+        self._verbose = verbose
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    # Members come and go.
+
+    def enlist(self, account: Account) -> Member:
+        """Take an account in, without starting it yet."""
+        stop = self.store.stopped(account.name)
+        self.logins.adopt(account)
+        member = Member(account, Ladder(self._rules(), random), self, desired=stop is None)
+        if stop is not None:
+            member.desired_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
+        self.members[account.name] = member
+        return member
+
+    def discharge(self, member: Member) -> None:
+        """Forget a removed account; its worker is gone by now, its state stays on disk."""
+        del self.members[member.name]
+        self._cancel_asking(member.name)
+        self.logins.cancel(member.name)
+        self.outage.forget(member.name, time.monotonic())
+        self.tokens.forgive(member.name)
+        self.store.forget(member.name)
+
+    def apply(self, settings: Settings) -> None:
+        """Take new settings; accounts that differ are the caller's part."""
+        self.settings = settings
+        if settings.fleet.simulator is None:
+            self.gateway = gateway_of(settings.fleet)
+            self.tokens.url = self.gateway.token_url
+        self.desk.apply(settings.fleet.connect_rate)
+        self.tokens.apply(TokenLimits(rate=settings.fleet.token_rate))
+        self.hooks.settings = settings.refresh
+        for member in self.members.values():
+            member.ladder.rules = self._rules()
+
+    def brief(self, member: Member) -> None:
+        """Tell a live worker its settings as they are now."""
+        if member.child is not None:
+            member.child.send(Apply(settings=self._worker_settings(member)))
+
+    def forgive(self, member: Member) -> None:
+        """An operator's command lifts whatever was remembered against the account."""
+        self.tokens.forgive(member.name)
+        member.forgive()
+
+    # What members need (`Crew`).
+
+    def known_user(self, member: Member) -> bool:
+        """Whether the account's user is known: without a first cookie there is nothing to connect with."""
+        return self.store.get(member.name).unb is not None
+
+    def queue_start(self, member: Member) -> None:
+        """Start the member's worker when its dial's turn comes; without a token it has to ask first anyway."""
+        wait = self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self.launcher.put, member)
+        else:
+            self.launcher.put(member)
+
+    def answer_ticket(self, member: Member, child: Child, request: TicketRequest) -> None:
+        """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
+        self._cancel_asking(member.name)
+        job = self.run(self.desk.answer(member, child, request))
+        self._asking[member.name] = job
+
+    def run_hook(self, member: Member, cause: Cause, wait: bool) -> None:
+        """Run the refresh hook."""
+        self.logins.start(member, cause, wait=wait)
+
+    def void_token(self, member: Member) -> None:
+        """The next token must be a new one."""
+        self.store.get(member.name).token = None
+        self.store.save(member.name)
+
+    def forgive_token(self, member: Member) -> None:
+        """Let the account's next token call be made."""
+        self.tokens.forgive(member.name)
+
+    def changed(self, member: Member, change: Change) -> None:
+        """Record a connection's change of state, and hear whether it is everybody's."""
+        self.events.add(
+            "state",
+            member.name,
+            time=change.time,
+            label=member.account.label,
+            old=change.old.value,
+            new=change.new.value,
+            cause=change.cause,
+            reason=change.reason,
+        )
+        self.recovery.changed(member.name, change)
+
+    def failed(self, member: Member, cause: Cause) -> None:
+        """Take the ladder's next step once it is clear that the fault is not everybody's."""
+        self.run(self._climb(member, cause))
+
+    async def _climb(self, member: Member, cause: Cause) -> None:
+        await self.recovery.own_trouble(member, cause)
+        if member.state is State.FAILED:
+            member.climb(cause)
+
+    def note(self, member: Member, kind: Kind, to: str, **facts: Any) -> None:
+        """Put an event on record."""
+        self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
+
+    def check_marker(self, member: Member, marker: str, imported: list[str]) -> None:
+        """Refuse workers of another program than ours: its files were changed under the live fleet."""
+        if imported:
+            log.debug("%s imported by itself: %s", member.name, ", ".join(imported))
+        if marker == MARKER:
+            return
+        if "program" not in self.notes:
+            text = N_("xyfleet's files were changed while it runs: no new worker is started; stop and start the fleet")
+            self.notes["program"] = Text(text)
+            log.error("%s", self.notes["program"].say("en"))
+        self.launcher.closed = True
+        member.stop()
+
+    # The inside.
+
+    def run(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a job beside the loop; a fault in it is logged, and ends only that job."""
+        task = asyncio.create_task(job)
+        self._jobs.add(task)
+        task.add_done_callback(self._job_done)
+        return task
+
+    def _job_done(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("fault in a job of the supervisor", exc_info=task.exception())
+
+    async def stop_all(self) -> None:
+        """End every worker politely and wait until all are gone."""
+        self.launcher.closed = True
+        for member in self.members.values():
+            member.stop()
+        for job in list(self._jobs):
+            if job is not asyncio.current_task():
+                job.cancel()
+        for member in self.members.values():
+            await member.runner.wait_gone()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    def kill_all(self) -> None:
+        """End every worker at once."""
+        for member in self.members.values():
+            member.runner.kill("operator")
+
+    def _cancel_asking(self, name: str) -> None:
+        job = self._asking.pop(name, None)
+        if job is not None:
+            job.cancel()
+
+    def _token_at_hand(self, member: Member) -> bool:
+        return not self.outage.holds(member.name) and self.tokens.held(member.name) is not None
+
+    def _cargo(self, member: Member) -> tuple[bytes, bytes | None]:
+        token = self.tokens.held(member.name) if self._token_at_hand(member) else None
+        ticket = None if token is None else encode_message(ticket_of(token, 0), MAX_DOWN)[4:]
+        return encode_settings(self._worker_settings(member)), ticket
+
+    def _worker_settings(self, member: Member) -> WorkerSettings:
+        fleet = self.settings.fleet
+        return worker_settings(
+            member.account,
+            self.store.get(member.name),
+            self.gateway,
+            fleet.hang_timeout,
+            log_settings(fleet, log_bytes(self.settings).per_file, self._verbose),
+        )
+
+    def _rules(self) -> Rules:
+        restart = self.settings.fleet.restart
+        return Rules(
+            backoff_max=restart.backoff_max,
+            healthy_after=restart.healthy_after,
+            failed_grace=restart.failed_grace,
+            has_hook=self.settings.refresh.command is not None,
+        )
+
+    async def _probe(self) -> str | None:
+        return await self.tokens.probe(self.gateway.endpoint)
+
+    def _note_outage(self, account: str | None, kind: Kind, to: str, facts: dict[str, Any]) -> None:
+        label = self.members[account].account.label if account in self.members else ""
+        self.events.add(kind, account, time=time.time(), label=label, new=to, **facts)

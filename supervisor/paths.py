@@ -1,0 +1,101 @@
+"""Where a fleet keeps its things: run folder, control socket, single-instance lock. Shell."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.settings import Fleet
+
+MAX_SOCKET_PATH: Final = 107
+"""Most bytes of a Unix socket's path (`sun_path` is 108 bytes with its final zero, unix(7))."""
+
+
+class PathRefused(Exception):
+    """A folder or socket path can't be used; the text says why and what to do."""
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds this fleet's lock."""
+
+    def __init__(self, name: str, pid: int | None) -> None:
+        self.name = name
+        self.pid = pid
+        super().__init__(name, pid)
+
+    def __str__(self) -> str:
+        text = _("fleet %(name)s is running already (pid %(pid)s); stop it first: xyfleet --fleet %(name)s stop")
+        return text % {"name": self.name, "pid": self.pid if self.pid is not None else "?"}
+
+
+def run_dir(fleet: Fleet, env: Mapping[str, str], uid: int) -> Path:
+    """Return the folder of the fleet's sockets (docs/decisions.md, "Where things are")."""
+    if env.get("XYFLEET_RUN_DIR"):
+        return Path(env["XYFLEET_RUN_DIR"]).absolute()
+    if uid == 0:
+        return Path("/run/xyfleet") / fleet.name
+    if env.get("XDG_RUNTIME_DIR"):
+        return Path(env["XDG_RUNTIME_DIR"]) / "xyfleet" / fleet.name
+    return fleet.state_dir / "run"
+
+
+def control_socket(folder: Path) -> Path:
+    """Return the control socket's path in a run folder, or raise `PathRefused` when it is too long."""
+    path = folder / "control.sock"
+    size = len(os.fsencode(path))
+    if size > MAX_SOCKET_PATH:
+        text = _(
+            "the socket path %(path)s has %(size)d bytes, at most %(most)d; set XYFLEET_RUN_DIR to a shorter folder"
+        )
+        raise PathRefused(text % {"path": path, "size": size, "most": MAX_SOCKET_PATH})
+    return path
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter, or raise `PathRefused`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(0o700)
+    except OSError as error:
+        text = _("cannot use the folder %(path)s: %(why)s")
+        raise PathRefused(text % {"path": folder, "why": error.strerror}) from None
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a killed supervisor left in its run folder; only the holder of the lock may call this."""
+    for left in folder.glob("listener-*"):
+        left.unlink(missing_ok=True)
+
+
+class Lock:
+    """The one right to run a fleet on its state folder: a flock that the kernel drops with the process."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not self._locked():
+            text = os.read(self._file, 32).strip()
+            os.close(self._file)
+            raise AlreadyRunning(name, int(text) if text.isdigit() else None)
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def _locked(self) -> bool:
+        """Try for a fifth of a second: a look at the lock (`records.is_live`) holds it for some microseconds."""
+        for attempt in range(5):
+            time.sleep(0.05 * (attempt > 0))
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+        return False
+
+    def release(self) -> None:
+        """Let the next one in. The file stays: removing it would let two in at once."""
+        os.close(self._file)

@@ -1,0 +1,219 @@
+"""Runs the owner's password-login refresh hook. Shell.
+
+One run per account at a time, a few over the whole fleet; no shell, a clean environment, secrets over stdin only; ended
+with all it started when its time is over, when nobody waits for it any more, or when the supervisor dies (`hookguard`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from xyfleet.supervisor.cookies import InvalidCookie
+from xyfleet.supervisor.credentials import Attempt, Credentials, OtherUser, encode, same_user
+from xyfleet.supervisor.flights import Flights
+from xyfleet.supervisor.hookfile import diagnose
+from xyfleet.supervisor.hooklog import HookLog
+from xyfleet.supervisor.hookrun import MAX_OUTPUT, Ended, execute
+from xyfleet.supervisor.redact import Redactor
+from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, understand
+from xyfleet.supervisor.settings import Refresh
+from xyfleet.supervisor.store import Store
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.secret import Secret
+
+KEPT_ATTEMPTS: Final = 64
+"""Runs remembered per account; the rules look back a day."""
+_PASSED_ON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8", "TZ": ""}
+"""What a hook sees of our environment, and what it sees when we have none ourselves (empty = absent)."""
+_log: Final = logging.getLogger("xyfleet.hook")
+
+
+class HookAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hook is told besides the stored credentials."""
+
+    name: str
+    user_agent: str
+    username: str | None = None
+    password: Secret | None = None
+    proxy: Secret | None = None
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON on the hook's stdin."""
+
+    account: str
+    username: str | None
+    password: Secret | None
+    cookie: Secret | None
+    proxy: Secret | None
+    user_agent: str
+    device_id: str | None
+    cause: Cause
+    failures: int
+    attempt: int
+
+
+class HookService:
+    """
+    Runs the hook and keeps each account's history of runs.
+
+    When a run is due is the caller's question to `refresh_rules.next_allowed`; what to do with a new cookie is the
+    caller's part too (`Store.replace`).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Refresh,
+        folder: Path,
+        log_dir: Path | None,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        """May be changed at any time."""
+        self._store = store
+        self._folder = folder
+        self._log_dir = log_dir
+        self._wall = wall
+        self._flights: Flights[Result] = Flights()
+        self._running = 0
+        self._freed = asyncio.Event()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xyfleet-hook-log")
+
+    async def run(self, account: HookAccount, cause: Cause, failures: int) -> Result:
+        """Run the hook and return what came of it; cancelled, the hook is ended.
+
+        Args:
+            account: who is to be logged in.
+            cause: what the login is to mend.
+            failures: failed connections in a row.
+        """
+        return await self._flights.share(account.name, lambda: self._run(account, cause, failures))
+
+    async def close(self) -> None:
+        """Wait for the last log lines. Runs under way are ended by cancelling those who wait for them."""
+        await asyncio.to_thread(self._writer.shutdown)
+
+    async def _run(self, account: HookAccount, cause: Cause, failures: int) -> Result:
+        async with self._place():
+            held = self._store.get(account.name)
+            attempt = self._begin(account.name, held)
+            redactor = _redactor(account, held)
+            log = HookLog(account.name, self._log_dir, redactor, self._writer)
+            said = "ended: not wanted any more"
+            try:
+                result = await self._attempt(_request(account, held, cause, failures), held, log, redactor)
+                said = self._settle(account.name, held, attempt, result)
+                return result
+            finally:
+                log.end(said, self._wall())
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Wait until fewer than `max_concurrent` hooks run."""
+        while self._running >= max(1, self.settings.max_concurrent):
+            self._freed.clear()
+            await self._freed.wait()
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._freed.set()
+
+    def _begin(self, name: str, held: Credentials) -> Attempt:
+        """Put the run on disk before it starts: a supervisor that dies meanwhile must not forget it."""
+        attempt = Attempt(start=self._wall())
+        held.attempts = [*held.attempts, attempt][-KEPT_ATTEMPTS:]
+        held.hook_runs += 1
+        self._store.save(name)
+        return attempt
+
+    async def _attempt(self, request: _Request, held: Credentials, log: HookLog, redactor: Redactor) -> Result:
+        log.say(f"attempt {request.attempt}, cause {request.cause.value}", self._wall())
+        command = self.settings.command
+        if command is None:
+            return Failed("no hook configured", ran=False)
+        problem = await asyncio.to_thread(diagnose, Path(command[0]))
+        if problem is not None:
+            return Failed(problem, ran=False)
+        try:
+            ended = await execute(
+                command,
+                env=_environment(request.account),
+                folder=self._folder,
+                stdin=encode(request),
+                timeout=self.settings.timeout,
+                on_stderr=log.feed,
+            )
+        except OSError as error:
+            return Failed(f"cannot be started: {error.strerror}", ran=False)
+        return self._judge(ended, held, redactor)
+
+    def _judge(self, ended: Ended, held: Credentials, redactor: Redactor) -> Result:
+        if ended.stopped == "hangs":
+            return Failed(f"hangs: not done within {self.settings.timeout:.0f} s, killed")
+        if ended.stopped == "floods":
+            return Failed(f"floods its output: more than {MAX_OUTPUT // 1024} KiB, killed")
+        result = understand(ended.code, ended.output)
+        if isinstance(result, NewCookie):
+            try:
+                return NewCookie(same_user(held, result.cookie))
+            except (InvalidCookie, OtherUser) as error:
+                return Failed(str(error))
+        if isinstance(result, Failed):
+            return msgspec.structs.replace(result, reason=redactor.line(result.reason))
+        return result
+
+    def _settle(self, name: str, held: Credentials, attempt: Attempt, result: Result) -> str:
+        """Put the result on record; return it in words."""
+        match result:
+            case Failed(reason, retry_after, needs_human, ran):
+                attempt.ran = ran
+                attempt.not_before = None if retry_after is None else self._wall() + retry_after
+                held.needs_human = needs_human
+                said = f"failed: {reason}"
+            case NothingToChange():
+                said = "nothing to change"
+            case NewCookie():
+                said = "new cookie"
+        attempt.ok = not isinstance(result, Failed)
+        self._store.save(name)
+        _log.info("refresh hook account=%s %s", name, said)
+        return said
+
+
+def _request(account: HookAccount, held: Credentials, cause: Cause, failures: int) -> _Request:
+    return _Request(
+        account=account.name,
+        username=account.username,
+        password=account.password,
+        cookie=held.cookie,
+        proxy=account.proxy,
+        user_agent=account.user_agent,
+        device_id=held.device_id,
+        cause=cause,
+        failures=failures,
+        attempt=sum(1 for _ in takewhile(lambda attempt: not attempt.ok, reversed(held.attempts))),
+    )
+
+
+def _redactor(account: HookAccount, held: Credentials) -> Redactor:
+    return Redactor(cookie=held.cookie, others=[held.cookie, held.token, account.password], proxy=account.proxy)
+
+
+def _environment(account: str) -> dict[str, str]:
+    kept = {name: os.environ.get(name, default) for name, default in _PASSED_ON.items()}
+    return {name: value for name, value in kept.items() if value} | {"XYFLEET_ACCOUNT": account}

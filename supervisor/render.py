@@ -1,0 +1,220 @@
+"""The fleet's status as text for people: table, summary, progress. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from typing import Final, NamedTuple
+
+from xyfleet.supervisor.advice import advice, down, is_well
+from xyfleet.supervisor.cells import BOLD, GREEN, GREY, RED, YELLOW, cells, cut, draw, pad, printable, wrap
+from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.phrases import cause_words, process_words, state_words
+from xyfleet.supervisor.times import clock, span
+from xyfleet.supervisor.views import AccountView, FleetView, OutageView, Process, StatusView
+from xyfleet.worker.states import State
+
+SIMULATOR: Final = N_("SIMULATOR")
+"""What every status of a fleet on the built-in gateway begins with."""
+MAX_ACCOUNT: Final = 36
+"""Most cells of the account column; labels may be of any length."""
+
+
+class Look(NamedTuple):
+    """How a text is to look."""
+
+    language: str
+    zone: tzinfo | None = None
+    """None = this machine's own."""
+    colour: bool = False
+    width: int | None = None
+    """Cells of a line, None = as long as they get."""
+
+
+_STATE_COLOUR: Final[dict[State, str]] = {
+    State.CONNECTED: GREEN,
+    State.CONNECTING: YELLOW,
+    State.RECONNECTING: YELLOW,
+    State.DISCONNECTED: YELLOW,
+    State.FAILED: RED,
+    State.CLOSED: GREY,
+}
+_RIGHT: Final = 4
+"""From this column on, cells hold numbers and stand at the right."""
+_HEADERS: Final = (
+    N_("ACCOUNT"),
+    N_("STATE"),
+    N_("PROCESS"),
+    N_("SINCE"),
+    N_("BEATS"),
+    N_("RTT ms"),
+    N_("RECONNECTS/h"),
+    N_("LOGINS LEFT"),
+)
+
+
+def status(view: StatusView, look: Look, now: datetime) -> list[str]:
+    """Return the lines of `xyfleet status`: headline, notes, table with troubled accounts first."""
+    return [*_head(view, look, now), "", *_table(view, look, now)]
+
+
+def summary(view: StatusView, language: str) -> str:
+    """Return one line about the whole fleet, for the foreground console."""
+    missing, wanted = down(view)
+    sent = sum(account.heartbeat.sent for account in view.accounts)
+    answered = sum(account.heartbeat.answered for account in view.accounts)
+    parts = [
+        _connected(wanted - missing, wanted, language),
+        tr(language, N_("heartbeats answered %(answered)d of %(sent)d")) % {"answered": answered, "sent": sent},
+    ]
+    if missing:
+        parts.append(_states(view.fleet, language))
+    if view.fleet.outage:
+        parts.append(_outage_words(view.fleet.outage, language))
+    return _marked(view.fleet, " · ".join(parts), language)
+
+
+def progress(connected: int, wanted: int, language: str) -> str:
+    """Return how far a start is: `connected 37 of 200`."""
+    return _connected(connected, wanted, language)
+
+
+def troubled_first(accounts: list[AccountView]) -> list[AccountView]:
+    """Return the accounts by how much they need a person; equal ones in the file's order."""
+    return sorted(accounts, key=_trouble)
+
+
+def _trouble(account: AccountView) -> int:
+    if account.process is Process.NEEDS_LOGIN:
+        return 0
+    if account.process is Process.QUARANTINED or account.state is State.FAILED:
+        return 1
+    if account.process is Process.DISABLED:
+        return 6
+    if account.process is Process.STOPPED:
+        return 5
+    if account.state is State.CONNECTED:
+        return 4
+    return 2 if account.cause is not None else 3
+
+
+def _head(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
+    fleet, language = view.fleet, look.language
+    missing, wanted = down(view)
+    parts = [
+        fleet.name,
+        _connected(wanted - missing, wanted, language),
+        tr(language, N_("up %(time)s")) % {"time": span(fleet.uptime, language)},
+        tr(language, N_("pid %(pid)d")) % {"pid": fleet.pid},
+    ]
+    if fleet.states:
+        parts.append(_states(fleet, language))
+    yield from _paragraph(_marked(fleet, " · ".join(parts), language), BOLD, look)
+    if fleet.outage:
+        yield from _paragraph(_outage(fleet.outage, look, now), RED, look)
+    for note in fleet.notes:
+        yield from _paragraph("! " + note, YELLOW, look)
+
+
+def _paragraph(text: str, colour: str, look: Look, indent: str = "") -> list[str]:
+    text = printable(text)
+    lines = [indent + text] if look.width is None else wrap(text, look.width, indent)
+    return [draw([(line, colour)], colour=look.colour, width=None) for line in lines]
+
+
+def _connected(connected: int, wanted: int, language: str) -> str:
+    return tr(language, N_("connected %(n)d of %(all)d")) % {"n": connected, "all": wanted}
+
+
+def _states(fleet: FleetView, language: str) -> str:
+    return ", ".join(f"{_state_name(name, language)} {count}" for name, count in fleet.states.items())
+
+
+def _state_name(name: str, language: str) -> str:
+    return state_words(State(name), language)
+
+
+def _marked(fleet: FleetView, text: str, language: str) -> str:
+    return f"{tr(language, SIMULATOR)} · {text}" if fleet.simulator else text
+
+
+def _outage_words(outage: OutageView, language: str) -> str:
+    text = tr(language, N_("OUTAGE: %(cause)s, %(accounts)d accounts"))
+    return text % {"cause": cause_words(outage.cause, language), "accounts": outage.accounts}
+
+
+def _outage(outage: OutageView, look: Look, now: datetime) -> str:
+    since = clock(outage.since, look.zone, now)
+    return f"{_outage_words(outage, look.language)}; " + tr(
+        look.language, N_("since %(time)s; logins and restarts are held back")
+    ) % {"time": since}
+
+
+def _table(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
+    if not view.accounts:
+        yield tr(look.language, N_("no accounts"))
+        return
+    accounts = troubled_first(view.accounts)
+    headers = tuple(tr(look.language, text) for text in _HEADERS)
+    rows = [_row(account, look, now) for account in accounts]
+    widths = [max(map(cells, column)) for column in zip(headers, *rows, strict=True)]
+    yield _line(headers, widths, BOLD, BOLD, look)
+    for account, row in zip(accounts, rows, strict=True):
+        off = account.process in (Process.STOPPED, Process.DISABLED)
+        yield _line(row, widths, "", GREY if off else _STATE_COLOUR[account.state], look)
+        yield from _remarks(account, look, now)
+
+
+def _line(row: tuple[str, ...], widths: list[int], colour: str, state_colour: str, look: Look) -> str:
+    padded = [pad(text, width, right=i >= _RIGHT) for i, (text, width) in enumerate(zip(row, widths, strict=True))]
+    pieces = [(padded[0] + "  ", colour), (padded[1], state_colour), ("  " + "  ".join(padded[2:]), colour)]
+    return draw(pieces, colour=look.colour, width=look.width)
+
+
+def _row(account: AccountView, look: Look, now: datetime) -> tuple[str, ...]:
+    beats, rtt = account.heartbeat, account.heartbeat.rtt_ms.mean
+    left = account.refresh.left_today
+    who = account.name if account.label in ("", account.name) else f"{account.name} {account.label}"
+    return (
+        cut(printable(who), MAX_ACCOUNT),
+        state_words(account.state, look.language),
+        process_words(account.process, look.language),
+        clock(account.since, look.zone, now),
+        f"{beats.answered}/{beats.sent}",
+        "-" if rtt is None else f"{rtt:.1f}",
+        str(account.reconnects.last_hour),
+        "-" if left is None else str(left),
+    )
+
+
+def _remarks(account: AccountView, look: Look, now: datetime) -> Iterator[str]:
+    """What stands under an account that is not well: why, what comes next, what a person should do."""
+    if is_well(account) or account.process is Process.DISABLED:
+        return
+    why = _why(account, look, now)
+    if why:
+        yield from _paragraph(why, "", look, "    ")
+    todo = advice(account.cause, account.process, name=account.name, language=look.language)
+    yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
+
+
+def _why(account: AccountView, look: Look, now: datetime) -> str:
+    parts = []
+    if account.desired == "stopped" and account.desired_by:
+        parts.append(_stopped_by(account.desired_by, look, now))
+    if account.cause is not None:
+        words = cause_words(account.cause, look.language)
+        parts.append(f"{words} ({account.reason})" if account.reason else words)
+    if account.next_attempt:
+        again = tr(look.language, N_("next attempt %(time)s"))
+        parts.append(again % {"time": clock(account.next_attempt, look.zone, now)})
+    return "; ".join(parts)
+
+
+def _stopped_by(who_and_when: str, look: Look, now: datetime) -> str:
+    who, _, when = who_and_when.rpartition(" ")
+    try:
+        by = f"{who}, {clock(when, look.zone, now)}" if who else who_and_when
+    except ValueError:  # a name with a space
+        by = who_and_when
+    return tr(look.language, N_("stopped by %(by)s")) % {"by": by}

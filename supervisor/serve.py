@@ -1,0 +1,224 @@
+"""Runs the prepared fleet: everything that lives in the supervisor's event loop, from start to stop. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.briefing import Gateway, gateway_of
+from xyfleet.supervisor.config.problems import Problem
+from xyfleet.supervisor.console import Console
+from xyfleet.supervisor.control import Refused, Text
+from xyfleet.supervisor.egress import tls_context
+from xyfleet.supervisor.embedded import EmbeddedGateway
+from xyfleet.supervisor.events import EventLog
+from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.operate import Operate
+from xyfleet.supervisor.refresh import HookService
+from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.spawn import Forkserver
+from xyfleet.supervisor.store import Store
+from xyfleet.supervisor.times import zone
+from xyfleet.supervisor.tokens import TokenService
+from xyfleet.supervisor.turns import TokenLimits
+from xyfleet.supervisor.upkeep import Upkeep
+
+ACCOUNTS_PER_SECOND: Final = 200
+"""How many accounts' figures the live line may gather per second."""
+
+log = logging.getLogger(__name__)
+
+
+class Premises(NamedTuple):
+    """All that was prepared before the event loop."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    language: str
+    detached: bool
+    fresh: bool
+    verbose: bool
+    socket: Path
+    store: Store
+    forkserver: Forkserver
+    embedded: EmbeddedGateway | None
+
+
+async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable[[], None]) -> int:
+    """Run the fleet until it is told to stop; return the exit code."""
+    service = Service(premises)
+    await service.open()
+    ready()
+    if premises.detached and premises.settings.fleet.log.dir is not None:
+        let_go_of_terminal()
+    service.greet(warnings)
+    try:
+        await service.run()
+    finally:
+        await service.close()
+    return 0
+
+
+class Service:
+    """The event loop's inhabitants, and what signals do to them."""
+
+    def __init__(self, premises: Premises) -> None:
+        self._premises = premises
+        settings, fleet = premises.settings, premises.settings.fleet
+        if premises.fresh:
+            premises.store.forget_stops()
+        events = EventLog(fleet.state_dir / "events.jsonl")
+        gateway = _gateway(premises)
+        limits = TokenLimits(rate=fleet.token_rate)
+        tokens = TokenService(
+            premises.store,
+            gateway.token_url,
+            tls_context(gateway.ca_file),
+            limits,
+        )
+        self._stop = asyncio.Event()
+        self._fleet = Fleet(
+            settings,
+            gateway,
+            forkserver=premises.forkserver,
+            store=premises.store,
+            events=events,
+            tokens=tokens,
+            hooks=HookService(premises.store, settings.refresh, settings.path.parent, fleet.log.dir),
+            verbose=premises.verbose,
+        )
+        self._operate = Operate(
+            self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
+        )
+        if fleet.http is not None:
+            self._fleet.notes["http"] = Text(
+                N_("fleet.http is not served by this version: the API is on the Unix socket only")
+            )
+        self._api = ApiServer(self._operate, premises.socket)
+        self._console: Console | None = None
+        if not premises.detached:
+            self._console = Console(
+                sys.stdout,
+                is_tty=sys.stdout.isatty(),
+                language=premises.language,
+                zone=zone(fleet.timezone),
+                accounts=len(settings.accounts),
+                simulator=fleet.simulator is not None,
+            )
+
+    async def open(self) -> None:
+        """Listen on the control socket and for signals, and enlist the accounts."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop, "SIGTERM")
+        loop.add_signal_handler(signal.SIGINT, self._asked_to_stop, "SIGINT")
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        await self._api.start()
+        for account in self._premises.settings.accounts.values():
+            self._fleet.enlist(account)
+
+    def greet(self, warnings: Sequence[Problem]) -> None:
+        """Show the warnings about the file."""
+        for warning in warnings:
+            log.warning("%s", warning)
+            if self._console is not None:
+                self._console.say(str(warning))
+
+    async def run(self) -> None:
+        """Start the workers and serve until somebody says stop. A fault in a part ends the fleet, and is raised."""
+        fleet = self._fleet
+        for member in fleet.members.values():
+            member.start()
+        async with asyncio.TaskGroup() as parts:
+            running = [
+                parts.create_task(part)
+                for part in (
+                    fleet.launcher.run(),
+                    fleet.recovery.run(),
+                    fleet.watch.run(),
+                    Upkeep(fleet, self._api).run(),
+                    self._show(),
+                )
+            ]
+            await self._stop.wait()
+            for part in running:
+                part.cancel()
+
+    async def close(self) -> None:
+        """End the workers politely, then everything else."""
+        started = time.monotonic()
+        await self._fleet.stop_all()
+        log.info("all workers are gone after %.2f s", time.monotonic() - started)
+        await self._fleet.hooks.close()
+        await self._api.close()
+        self._fleet.launcher.close()
+        if not await self._premises.store.close():
+            log.error("the state could not be saved completely")
+        if self._console is not None:
+            self._console.close()
+
+    async def _show(self) -> None:
+        """Feed the console: events as they come, the summary as often as it is cheap."""
+        if self._console is None:
+            return
+        pause = max(1.0, len(self._fleet.members) / ACCOUNTS_PER_SECOND)
+        due = 0.0
+        with self._fleet.events.follow(self._last_event()) as follower:
+            while not follower.ended:
+                for event in await follower.take(pause):
+                    self._console.event(event)
+                if time.monotonic() >= due:
+                    due = time.monotonic() + pause
+                    self._console.summary(self._operate.status([]))
+                if self._console.gone:
+                    self._lose_terminal()
+                    return
+
+    def _last_event(self) -> int:
+        kept = self._fleet.events.since()
+        return kept[-1].id if kept else 0
+
+    def _asked_to_stop(self, signal_name: str) -> None:
+        if self._stop.is_set():
+            self._fleet.kill_all()
+        else:
+            self._operate.stop(signal_name)
+
+    def _hung_up(self) -> None:
+        if self._operate.detached:
+            self._fleet.run(self._reload())
+        else:
+            self._lose_terminal()
+
+    async def _reload(self) -> None:
+        try:
+            await self._operate.reload("SIGHUP")
+        except Refused as refusal:
+            log.error("reload refused: %s", refusal)
+
+    def _lose_terminal(self) -> None:
+        """The terminal went away; the fleet does not."""
+        self._operate.detached = True
+        self._fleet.notes["terminal"] = Text(N_("the terminal went away; the fleet goes on detached"))
+        log.warning("%s", self._fleet.notes["terminal"].say("en"))
+        let_go_of_terminal()
+
+
+def let_go_of_terminal() -> None:
+    """Write to nowhere from now on what would go to a terminal that is not ours any more."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _gateway(premises: Premises) -> Gateway:
+    return gateway_of(premises.settings.fleet) if premises.embedded is None else premises.embedded.gateway

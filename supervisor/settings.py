@@ -1,0 +1,127 @@
+"""What accounts.yml says, resolved: every default, profile and secret filled in. Pure.
+
+`xyfleet.supervisor.config` reads the file into these values; everything else only ever sees them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from xyfleet.worker.secret import Secret
+from xyfleet.worker.settings import DEFAULT_ENDPOINT, DEFAULT_USER_AGENT, Cycle
+
+SIMULATOR = "simulator"
+"""The `endpoint` that means the built-in gateway."""
+
+DEFAULT_TOKEN_URL = "https://h5api.m.goofish.com/h5/mtop.taobao.idlemessage.pc.login.token/1.0/"
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """Certificate and key of the HTTP listener."""
+
+    cert: Path
+    key: Path
+
+
+class Http(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the HTTP API listens besides its Unix socket."""
+
+    host: str
+    port: int
+    tls: Tls | None = None
+    behind_proxy: bool = False
+
+
+class Simulator(msgspec.Struct, frozen=True, kw_only=True):
+    """The built-in gateway's own settings."""
+
+    faults: Path | None = None
+    tls: bool = False
+
+
+class Restart(msgspec.Struct, frozen=True, kw_only=True):
+    """How workers are restarted. Seconds."""
+
+    backoff_max: float = 900.0
+    healthy_after: float = 120.0
+    failed_grace: float = 60.0
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """Log files of the workers."""
+
+    format: Literal["console", "json"] = "console"
+    dir: Path | None = None
+    """None: JSON lines on standard output only (`dir: none`). Absent in the file: `<state_dir>/logs`."""
+    max_bytes: int = 2_000_000
+    backups: int = 1
+    total: int = 2_000_000_000
+    """Most bytes of all log files together; lowers `max_bytes` when the accounts are many."""
+    beats: bool = True
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet's own settings."""
+
+    name: str
+    state_dir: Path
+    endpoint: str = DEFAULT_ENDPOINT
+    token_url: str = DEFAULT_TOKEN_URL
+    http: Http | None = None
+    language: Literal["zh", "en"] | None = None
+    timezone: str | None = None
+    simulator: Simulator | None = None
+    """Set exactly when `endpoint` is `simulator`."""
+    ca_file: Path | None = None
+    connect_rate: float = 10.0
+    """Dials per second and egress; 0 = no limit."""
+    token_rate: float = 1.0
+    hang_timeout: float = 20.0
+    restart: Restart = Restart()
+    log: Log = Log()
+
+
+class Refresh(msgspec.Struct, frozen=True, kw_only=True):
+    """The password-login refresh hook."""
+
+    command: tuple[str, ...] | None = None
+    """Absolute program path first; None = no hook."""
+    timeout: float = 180.0
+    cooldown: float = 600.0
+    max_concurrent: int = 3
+    login_budget: int = 6
+    """Hook runs per account and day."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account, complete."""
+
+    name: str
+    where: str
+    """`file:line` of its entry."""
+    label: str = ""
+    tags: tuple[str, ...] = ()
+    cookie: Secret | None = None
+    """As the file (or `cookie_file`) has it; None where the first login is the hook's job."""
+    cookie_file: Path | None = None
+    """Watched: a new content is a new cookie."""
+    username: str | None = None
+    password: Secret | None = None
+    proxy: Secret | None = None
+    user_agent: str = DEFAULT_USER_AGENT
+    cycle: Cycle = Cycle()
+    max_memory: int | None = None
+    """Bytes."""
+    enabled: bool = True
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole accounts.yml."""
+
+    path: Path
+    fleet: Fleet
+    refresh: Refresh = Refresh()
+    accounts: dict[str, Account] = {}

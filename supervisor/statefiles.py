@@ -1,0 +1,167 @@
+"""Files that are whole or not there: atomic writes off the event loop, and the last good version kept. Shell.
+
+A write goes to a temporary file, fsync, rename, fsync of the folder; the version before stays as `<file>.bak`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+_log: Final = logging.getLogger("xyfleet.store")
+
+
+class Unusable(Exception):
+    """A decoder's verdict: these bytes are torn, or none of ours."""
+
+
+class Loaded(NamedTuple, Generic[T]):
+    """What `read` found."""
+
+    value: T | None
+    """The decoded value; None = there is no good version."""
+    torn: bool
+    """Whether the file itself was there and unusable (the value, if any, is the version before)."""
+
+
+def read(path: Path, decode: Callable[[bytes], T]) -> Loaded[T]:
+    """Return the newest good version of a file. `decode` raises `Unusable`; other errors and `OSError` go through."""
+    torn = False
+    for candidate in (path, backup(path)):
+        try:
+            return Loaded(decode(candidate.read_bytes()), torn)
+        except FileNotFoundError:
+            continue
+        except Unusable:
+            torn = True
+    return Loaded(None, torn)
+
+
+def backup(path: Path) -> Path:
+    """Return where the version before is kept."""
+    return path.with_name(path.name + ".bak")
+
+
+def write(path: Path, data: bytes, *, keep: bool = True) -> None:
+    """Replace a file's content so that a crash at any point leaves a whole version for `read`. Raises `OSError`.
+
+    `keep`: what is there is good, so it becomes the version before.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        if keep:
+            with contextlib.suppress(FileNotFoundError):  # The first version ever.
+                os.replace(path, backup(path))
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # A full disk gets its space back; the error that counts is raised.
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in a folder lasting."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Writer:
+    """A thread that writes files in the order in which they were given; of several versions only the newest.
+
+    What can't be written is kept and tried again every `retry` seconds: nothing is lost but with the process.
+    """
+
+    def __init__(self, *, retry: float = 5.0) -> None:
+        self.trouble: str | None = None
+        """Why the last round failed, for people; None = all is well."""
+        self._retry = retry
+        self._pending: dict[Path, bytes] = {}
+        self._torn: set[Path] = set()
+        self._busy = False
+        self._stopping = False
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Have a file written soon."""
+        with self._change:
+            self._pending[path] = data
+            self._change.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="xyfleet-state", daemon=True)
+                self._thread.start()
+
+    def mark_torn(self, path: Path) -> None:
+        """The file as it is must not become the version before."""
+        self._torn.add(path)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all is on disk; return False when it is not: time over, or the disk refuses."""
+        with self._change:
+            self._change.wait_for(lambda: self._idle() or self.trouble is not None, timeout)
+            return self._idle()
+
+    def stop(self, timeout: float) -> bool:
+        """Write what is left, once more if need be, and end the thread; return whether all is on disk."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self._idle()
+
+    def _idle(self) -> bool:
+        return not self._pending and not self._busy
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._pending or self._stopping)
+                batch, self._pending = self._pending, {}
+                self._busy = True
+            failed = self._write(batch)
+            with self._change:
+                self._pending = failed | self._pending
+                self._busy = False
+                self._change.notify_all()
+                if self._stopping and (failed or not self._pending):
+                    return
+                if failed:
+                    self._change.wait_for(lambda: self._stopping, self._retry)
+
+    def _write(self, batch: dict[Path, bytes]) -> dict[Path, bytes]:
+        """Write a batch; return what is to be tried again."""
+        failed: dict[Path, bytes] = {}
+        trouble = None
+        for path, data in batch.items():
+            try:
+                write(path, data, keep=path not in self._torn)
+                self._torn.discard(path)
+            except OSError as error:
+                failed[path] = data
+                trouble = f"{path.name}: {error.strerror}"
+        self._tell(trouble)
+        return failed
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble is not None and self.trouble is None:
+            _log.error("state can't be saved, trying again every %.0f s: %s", self._retry, trouble)
+        elif trouble is None and self.trouble is not None:
+            _log.warning("state is saved again")
+        self.trouble = trouble

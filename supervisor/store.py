@@ -1,0 +1,183 @@
+"""The state folder: each account's credentials, and what the operator wants stopped. Shell.
+
+`accounts/<name>.json` (one small file per account, read when first asked for) and `desired.json`. Reading is done in
+place, about 50 µs a file; writing is a thread's job (`xyfleet.supervisor.statefiles`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from xyfleet.supervisor import credentials, statefiles
+from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.credentials import SCHEMA, Credentials, Source
+from xyfleet.supervisor.i18n import N_
+from xyfleet.worker.secret import Secret
+
+T = TypeVar("T")
+_log: Final = logging.getLogger("xyfleet.store")
+
+
+class StateRefused(Exception):
+    """The state folder can't be used as it is; nothing in it was changed. `text` is for people."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(text.say("en"))
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's stop."""
+
+    by: str
+    at: float
+    """Wall time."""
+
+
+class Desired(msgspec.Struct, kw_only=True):
+    """What the operator wants, apart from what is: the accounts that are to stay stopped."""
+
+    schema: int = SCHEMA
+    stopped: dict[str, Stopped] = {}
+
+
+class _Header(msgspec.Struct):
+    schema: int
+
+
+class Store:
+    """The state of a fleet. All methods are called in the event loop's thread."""
+
+    def __init__(self, state_dir: Path, *, retry: float = 5.0) -> None:
+        self._accounts_dir = state_dir / "accounts"
+        self._desired_file = state_dir / "desired.json"
+        self._files = statefiles.Writer(retry=retry)
+        self._held: dict[str, Credentials] = {}
+        self._torn: dict[str, Text] = {}
+        self._desired: Desired | None = None
+
+    def load(self, names: Iterable[str]) -> None:
+        """Make the folders, and read what belongs to these accounts. Raises `StateRefused`."""
+        try:
+            self._accounts_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._accounts_dir.chmod(0o700)
+        except OSError as error:
+            raise _unreadable(self._accounts_dir, error) from None
+        self._desired = self._read(self._desired_file, msgspec.json.Decoder(Desired).decode) or Desired()
+        for name in names:
+            self.get(name)
+
+    def get(self, name: str) -> Credentials:
+        """Return an account's credentials, empty ones for a new account; `save()` after a change."""
+        held = self._held.get(name)
+        if held is None:
+            held = self._read(self._file(name), credentials.decode) or Credentials()
+            self._held[name] = held
+        return held
+
+    def save(self, name: str) -> None:
+        """Have an account's credentials written as they are now."""
+        self._files.put(self._file(name), credentials.encode(self.get(name)))
+
+    def forget(self, name: str) -> None:
+        """Drop a removed account from memory. Its file stays, for the account may come back."""
+        self._held.pop(name, None)
+
+    def adopt(self, name: str, cookie: Secret, source: Source) -> bool:
+        """Offer the cookie that the owner's file has; return whether it is new and was taken. `InvalidCookie`."""
+        taken = credentials.adopt(self.get(name), cookie, source, uuid.uuid4())
+        if taken:
+            self.save(name)
+        return taken
+
+    def replace(self, name: str, cookie: Secret, source: Source) -> None:
+        """Take a cookie of the hook or of `login`. Raises `InvalidCookie` or `OtherUser`, changing nothing."""
+        credentials.replace(self.get(name), cookie, source, uuid.uuid4())
+        self.save(name)
+
+    def stopped(self, name: str) -> Stopped | None:
+        """Return who stopped an account and when, None when it should run."""
+        return self._wishes().stopped.get(name)
+
+    def set_stopped(self, names: Iterable[str], by: str, at: float) -> None:
+        """Keep accounts stopped from now on, across restarts of the supervisor too."""
+        self._wishes().stopped.update((name, Stopped(by=by, at=at)) for name in names)
+        self._save_desired()
+
+    def set_running(self, names: Iterable[str]) -> None:
+        """Forget an operator's stop."""
+        wishes = self._wishes()
+        changed = [wishes.stopped.pop(name, None) for name in names]
+        if any(changed):
+            self._save_desired()
+
+    def forget_stops(self) -> None:
+        """Let every account run again (`start --fresh`)."""
+        self.set_running(list(self._wishes().stopped))
+
+    def notes(self) -> list[Text]:
+        """Return what a person should know: files that were torn, a disk that refuses."""
+        notes = list(self._torn.values())
+        if self._files.trouble is not None:
+            template = N_("state can't be saved, the fleet goes on without: %(why)s")
+            notes.append(Text(template, {"why": self._files.trouble}))
+        return notes
+
+    async def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until everything is on disk; False when it is not."""
+        return await asyncio.to_thread(self._files.flush, timeout)
+
+    async def close(self, timeout: float = 5.0) -> bool:
+        """Write what is left and end the writing thread; return whether everything is on disk."""
+        return await asyncio.to_thread(self._files.stop, timeout)
+
+    def _file(self, name: str) -> Path:
+        return self._accounts_dir / f"{name}.json"
+
+    def _wishes(self) -> Desired:
+        assert self._desired is not None, "load() comes first"
+        return self._desired
+
+    def _save_desired(self) -> None:
+        self._files.put(self._desired_file, credentials.encode(self._wishes()))
+
+    def _read(self, path: Path, decode: Callable[[bytes], T]) -> T | None:
+        """Return a file's newest good version and note what was wrong with it."""
+        try:
+            found = statefiles.read(path, lambda data: _decode(path, data, decode))
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if found.torn:
+            self._files.mark_torn(path)
+            template = (
+                N_("state file %(path)s was empty or torn; there was no good version of it, so it begins anew")
+                if found.value is None
+                else N_("state file %(path)s was empty or torn; the version before it is used")
+            )
+            self._torn[path.name] = Text(template, {"path": str(path)})
+            _log.warning("%s", self._torn[path.name].say("en"))
+        return found.value
+
+
+def _decode(path: Path, data: bytes, decode: Callable[[bytes], T]) -> T:
+    try:
+        schema = msgspec.json.decode(data, type=_Header).schema
+        if schema > SCHEMA:
+            template = N_(
+                "state file %(path)s was written by a newer xyfleet (schema %(found)d, this one knows %(known)d)"
+            )
+            raise StateRefused(Text(template, {"path": str(path), "found": schema, "known": SCHEMA}))
+        return decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise statefiles.Unusable from None
+
+
+def _unreadable(path: Path, error: OSError) -> StateRefused:
+    return StateRefused(Text(N_("cannot use %(path)s: %(why)s"), {"path": str(path), "why": error.strerror}))

@@ -1,0 +1,114 @@
+"""Events as sentences that a newcomer understands. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Final
+
+from xyfleet.supervisor.cells import printable
+from xyfleet.supervisor.events import Event
+from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.phrases import cause_words
+from xyfleet.supervisor.times import clock
+from xyfleet.worker.states import State
+
+WHY_RESTART: Final[dict[str, str]] = {
+    "exit": N_("it ended unexpectedly"),
+    "hang": N_("it gave no sign of life"),
+    "failed": N_("its connection stays FAILED"),
+    "memory": N_("it uses too much memory"),
+    "garbage": N_("it sent nonsense"),
+    "settings": N_("its settings changed"),
+    "operator": N_("asked for by an operator"),
+    "forkserver": N_("the process that starts workers died"),
+}
+"""The values of an event's `why`."""
+
+_LOST: Final[dict[str, str]] = {
+    State.CONNECTED: N_("connection lost: %(cause)s"),
+    State.CONNECTING: N_("could not connect: %(cause)s"),
+    State.FAILED: N_("trying once more"),
+}
+_STATE: Final[dict[str, str]] = {
+    State.DISCONNECTED: N_("not connected"),
+    State.CONNECTING: N_("connecting"),
+    State.CONNECTED: N_("connected"),
+    State.RECONNECTING: N_("reconnecting: %(cause)s"),
+    State.FAILED: N_("FAILED, gives up dialling: %(cause)s"),
+    State.CLOSED: N_("connection closed"),
+}
+_BY_RESULT: Final[dict[tuple[str, str], str]] = {
+    ("restart", "starting"): N_("worker restarted: %(why)s"),
+    ("restart", "backoff"): N_("worker to be restarted: %(why)s"),
+    ("restart", "stopped"): N_("worker ended: %(why)s"),
+    ("refresh", "started"): N_("login hook started: %(cause)s"),
+    ("refresh", "succeeded"): N_("login hook brought a new cookie"),
+    ("refresh", "unchanged"): N_("login hook has nothing new; trying again"),
+    ("refresh", "failed"): N_("login hook failed"),
+    ("refresh", "needs_login"): N_("a person has to log in: %(cause)s"),
+    ("quarantine", "quarantined"): N_("quarantined, its worker ended too often"),
+    ("quarantine", "released"): N_("no longer quarantined"),
+    ("outage", "begun"): N_("OUTAGE, %(accounts)s accounts: %(cause)s; logins and restarts are held back"),
+    ("outage", "canary"): N_("outage: this account tries first"),
+    ("outage", "over"): N_("outage over, all go on"),
+    ("reload", "done"): N_("file read again: %(counts)s"),
+    ("reload", "refused"): N_("new file refused, all stays as it was"),
+    ("operator", "stop"): N_("stopped by %(by)s"),
+    ("operator", "restart"): N_("restart asked for by %(by)s"),
+    ("operator", "reconnect"): N_("reconnect asked for by %(by)s"),
+    ("operator", "refresh"): N_("login asked for by %(by)s"),
+    ("operator", "login"): N_("new cookie from %(by)s"),
+    ("operator", "shutdown"): N_("the whole fleet stopped by %(by)s"),
+}
+"""Kind and `to` of an event, and the sentence for it. Values: see `sentence`."""
+
+RESULTS: Final = frozenset(_BY_RESULT)
+"""The pairs of kind and `to` that events of kinds other than `state` and `message` may have."""
+
+_COUNTS: Final = {
+    "added": N_("%(n)d added"),
+    "removed": N_("%(n)d removed"),
+    "restarted": N_("%(n)d restarted"),
+    "applied": N_("%(n)d changed without a restart"),
+}
+
+
+def sentence(event: Event, language: str) -> str:
+    """Return what happened, without time and account: a sentence, the technical reason in brackets."""
+    if event.kind == "message":
+        return event.reason or ""
+    text = tr(language, _template(event)) % {
+        "cause": cause_words(event.cause, language),
+        "why": tr(language, WHY_RESTART.get(event.why or "", event.why or N_("no cause given"))),
+        "by": event.by or tr(language, N_("an operator")),
+        "accounts": event.accounts if event.accounts is not None else "?",
+        "counts": _counts(event.counts or {}, language),
+    }
+    return f"{text} ({event.reason})" if event.reason else text
+
+
+def _template(event: Event) -> str:
+    new = event.new or ""
+    if event.kind == "state":
+        known = _LOST.get(event.old or "") if new == State.RECONNECTING else None
+        known = known or _STATE.get(new)
+    else:
+        known = _BY_RESULT.get((event.kind, new))
+    return known or f"{event.kind} {new}".replace("%", "%%")  # of a newer version
+
+
+def _counts(counts: dict[str, int], language: str) -> str:
+    parts = [tr(language, text) % {"n": counts[key]} for key, text in _COUNTS.items() if counts.get(key)]
+    return ", ".join(parts) or tr(language, N_("nothing changed"))
+
+
+def line(event: Event, language: str, where: tzinfo | None, now: datetime) -> str:
+    """Return one line: local time, account with its label, what happened, when it goes on."""
+    who = event.account or tr(language, N_("fleet"))
+    if event.label and event.label != who:
+        who = f"{who} ({event.label})"
+    text = f"{clock(event.time, where, now)}  {who}  {sentence(event, language)}"
+    if event.next_attempt:
+        again = tr(language, N_("next attempt %(time)s")) % {"time": clock(event.next_attempt, where, now)}
+        text = f"{text}; {again}"
+    return printable(text)

@@ -1,0 +1,78 @@
+"""One token call over HTTP: sent once, answered once, nothing decided. Shell."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import aiohttp
+
+from xyfleet.supervisor import cookies, mtop
+from xyfleet.supervisor.egress import FAILURES, SENT, describe
+from xyfleet.worker.secret import Secret
+
+MAX_ANSWER: Final = 1024 * 1024
+"""Bytes of an answer that are read; a real one has some hundred."""
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds for name, TCP, proxy and TLS."""
+_ORIGIN: Final = "https://www.goofish.com"
+
+
+class CallFailed(Exception):
+    """No answer. `reached`: the request was sent, so the server may have seen it."""
+
+    def __init__(self, reason: str, *, reached: bool) -> None:
+        self.reason = reason
+        self.reached = reached
+        super().__init__(reason)
+
+
+class RawAnswer(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: bytes
+    set_cookie: list[str]
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    cookie: Secret,
+    device_id: str,
+    user_agent: str,
+    now: float,
+    timeout: float,
+) -> RawAnswer:
+    """Make the call (`now` is wall time, `timeout` the seconds for all of it). Raises `CallFailed`."""
+    data = mtop.form_data(device_id)
+    headers = {
+        "Cookie": cookie.reveal(),
+        "User-Agent": user_agent,
+        "Origin": _ORIGIN,
+        "Referer": f"{_ORIGIN}/",
+        "Accept": "application/json",
+    }
+    mark: dict[str, bool] = {}
+    try:
+        async with session.post(
+            url,
+            params=mtop.query(cookies.sign_token(cookie), str(int(now * 1000)), data),
+            data={"data": data},
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
+            trace_request_ctx=mark,
+        ) as response:
+            return RawAnswer(response.status, await _read(response), response.headers.getall("Set-Cookie", []))
+    except FAILURES as error:
+        raise CallFailed(describe(error), reached=SENT in mark) from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = b""
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            break  # Cut, it is no JSON any more, and counts as such.
+    return body

@@ -1,0 +1,260 @@
+"""The token call: one at a time per account, paced per way out, repeated as rarely as can be. Shell.
+
+Token calls are what risk control watches (docs/protocol.md, "Token"), so a held token is used until it expires or the
+gateway refuses it, and nothing is called after a dead login or a risk check until somebody says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from xyfleet.supervisor import cookies, egress, mtop, tokencall
+from xyfleet.supervisor.credentials import Credentials, Verdict
+from xyfleet.supervisor.egress import Egress
+from xyfleet.supervisor.flights import Flights
+from xyfleet.supervisor.pacing import Bucket, recent
+from xyfleet.supervisor.store import Store
+from xyfleet.supervisor.turns import TokenLimits, Turns
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.secret import Secret
+
+MAX_SIGNINGS: Final = 3
+"""Calls for one token: the signing cookie is renewed by an answer, so the second one should do."""
+EXPIRY_MARGIN: Final = 60.0
+"""Seconds before its expiry (but at most a tenth of its life) a token is not handed out any more: a dial takes time."""
+_log: Final = logging.getLogger("xyfleet.tokens")
+
+
+class TokenAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token call needs besides the stored credentials."""
+
+    name: str
+    user_agent: str
+    proxy: Secret | None = None
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid access token."""
+
+    serial: int
+    text: Secret
+    expires: float
+    """Wall time until which it is handed out."""
+    fresh: bool = False
+    """Whether it was issued for this very request."""
+
+
+class TokenRefused(Exception):
+    """No token; the cause is `auth`, `risk` or `network`, and the reason free of secrets."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        self.cause = cause
+        self.reason = reason
+        super().__init__(cause, reason)
+
+    def __str__(self) -> str:
+        return f"{self.cause.value}: {self.reason}"
+
+
+class TokenService:
+    """Hands out access tokens. `wall` and `clock` are `time.time` and `time.monotonic`."""
+
+    def __init__(
+        self,
+        store: Store,
+        url: str,
+        tls: ssl.SSLContext,
+        limits: TokenLimits | None = None,
+        *,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self.url = url
+        """Where tokens are called for; may be changed at any time."""
+        self._tls = tls
+        self._wall = wall
+        self._turns = Turns(limits or TokenLimits(), wall=wall, clock=clock)
+        self._flights: Flights[Token] = Flights()
+        self._egresses: dict[Secret | None, Egress] = {}
+        self._listeners: dict[str, list[Callable[[str], None]]] = {}
+
+    def apply(self, limits: TokenLimits) -> None:
+        """Take other limits from now on."""
+        self._turns.limits = limits
+
+    def held(self, name: str, stale: int | None = None) -> Token | None:
+        """Return the token on hand if it is still good, and newer than the serial `stale`. No call is made."""
+        held = self._store.get(name)
+        if held.token is None or held.expires <= self._wall():
+            return None
+        if stale is not None and held.serial <= stale:
+            return None
+        return Token(serial=held.serial, text=held.token, expires=held.expires)
+
+    async def get(
+        self, account: TokenAccount, stale: int | None = None, on_wait: Callable[[str], None] | None = None
+    ) -> Token:
+        """Return a valid token, the one on hand or else a new one.
+
+        Args:
+            account: whose token.
+            stale: serial of a token that the gateway refused or a kick-out voided.
+            on_wait: called with the reason each time that pacing, the day's budget or a pause holds the call back.
+
+        Raises:
+            TokenRefused: after `auth` and `risk` at once, without a call, until `forgive()` or a new cookie.
+        """
+        held = self.held(account.name, stale)
+        if held is not None:
+            return held
+        self._drop(account.name, stale)
+        listeners = self._listeners.setdefault(account.name, [])
+        listener = on_wait or _deaf
+        listeners.append(listener)
+        try:
+            return await self._flights.share(account.name, lambda: self._fetch(account))
+        finally:
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(account.name, None)
+
+    def forgive(self, name: str) -> None:
+        """Let the account's next call be made: an operator's command, a new cookie, or a probe after a long rest."""
+        held = self._store.get(name)
+        if held.verdict is not None:
+            held.verdict = None
+            self._store.save(name)
+        self._turns.hurry(name)
+
+    def hurry(self) -> None:
+        """An outage is over: end every account's pause after failed calls. A dead login stays dead."""
+        self._turns.hurry_all()
+
+    async def probe(self, url: str, proxy: Secret | None = None, timeout: float = 5.0) -> str | None:
+        """Connect (TCP, and TLS for wss and https) to a URL's host, through the proxy if there is one.
+
+        Return why that fails, None when it works.
+        """
+        try:
+            await egress.probe(url, proxy, self._tls, timeout)
+        except egress.Unreachable as error:
+            return str(error)
+        return None
+
+    # One flight.
+
+    async def _fetch(self, account: TokenAccount) -> Token:
+        name = account.name
+        held = self._store.get(name)
+        _check(held)
+        way = self._egress(account.proxy)
+        try:
+            async with way.session() as session:
+                for _ in range(MAX_SIGNINGS):
+                    await self._turns.wait(name, way, lambda: held.calls, lambda why: self._announce(name, why))
+                    _check(held)
+                    token = await self._call(account, held, session)
+                    if token is not None:
+                        return token
+        except egress.Unreachable as error:
+            raise self._failed(name, str(error), reached=False) from None
+        raise self._failed(name, "signing cookie refused again and again")
+
+    async def _call(self, account: TokenAccount, held: Credentials, session: aiohttp.ClientSession) -> Token | None:
+        """Make one call; return the token, or None when another signature is wanted. Raises `TokenRefused`."""
+        sent = held.cookie
+        assert sent is not None, "checked before"
+        now = self._wall()
+        held.calls = recent([*held.calls, now], now)
+        try:
+            answer = await tokencall.post(
+                session,
+                self.url,
+                cookie=sent,
+                device_id=held.device_id or "",
+                user_agent=account.user_agent,
+                now=now,
+                timeout=self._turns.limits.timeout,
+            )
+            return self._settle(account.name, held, sent, answer)
+        except tokencall.CallFailed as error:
+            if not error.reached:
+                held.calls.remove(now)
+            raise self._failed(account.name, error.reason, reached=error.reached) from None
+        finally:
+            self._store.save(account.name)
+
+    def _settle(self, name: str, held: Credentials, sent: Secret, raw: tokencall.RawAnswer) -> Token | None:
+        """Take over what an answer brings; return as `_call` does."""
+        if held.cookie is not sent:
+            return None  # A new login came meanwhile; this answer speaks of the old one.
+        held.cookie = cookies.merge(sent, raw.set_cookie, self._wall())
+        match mtop.classify(raw.status, raw.body, self._wall()):
+            case mtop.Ok(token, expires):
+                return self._issued(name, held, token, expires)
+            case mtop.SignExpired():
+                if cookies.sign_token(held.cookie) == cookies.sign_token(sent):
+                    raise self._failed(name, "signing cookie refused and not renewed")
+                return None
+            case mtop.SessionExpired():
+                raise self._judge(name, held, Cause.AUTH, "login session expired")
+            case mtop.Risk():
+                raise self._judge(name, held, Cause.RISK, "risk control wants a person to verify")
+            case mtop.Transient(reason):
+                raise self._failed(name, reason)
+
+    def _issued(self, name: str, held: Credentials, token: Secret, expires: float) -> Token:
+        life = expires - self._wall()
+        held.token, held.expires = token, expires - min(EXPIRY_MARGIN, life / 10)
+        held.serial += 1
+        self._turns.hurry(name)
+        _log.info("new token account=%s serial=%d", name, held.serial)
+        return Token(serial=held.serial, text=token, expires=held.expires, fresh=True)
+
+    def _judge(self, name: str, held: Credentials, cause: Cause, reason: str) -> TokenRefused:
+        held.verdict = Verdict(cause=cause, reason=reason, at=self._wall())
+        held.token = None
+        self._turns.hurry(name)
+        _log.error("no more token calls account=%s cause=%s reason=%s", name, cause.value, reason)
+        return TokenRefused(cause, reason)
+
+    def _failed(self, name: str, reason: str, *, reached: bool = True) -> TokenRefused:
+        failures = self._turns.failed(name, reached=reached)
+        _log.warning("token call failed account=%s failures=%d reason=%s", name, failures, reason)
+        return TokenRefused(Cause.NETWORK, f"token call: {reason}")
+
+    def _drop(self, name: str, stale: int | None) -> None:
+        """The gateway refused serial `stale`: no restart of ours may hand it out again, nor give its number twice."""
+        held = self._store.get(name)
+        if stale is not None and held.serial <= stale:
+            held.serial, held.token = stale, None
+
+    def _announce(self, name: str, why: str) -> None:
+        for listener in self._listeners.get(name, ()):
+            listener(why)
+
+    def _egress(self, proxy: Secret | None) -> Egress:
+        if proxy not in self._egresses:
+            limits = self._turns.limits
+            self._egresses[proxy] = Egress(proxy, Bucket(limits.rate, limits.burst), self._tls)
+        return self._egresses[proxy]
+
+
+def _check(held: Credentials) -> None:
+    """Raise `TokenRefused` when a call is pointless."""
+    if held.verdict is not None:
+        raise TokenRefused(held.verdict.cause, held.verdict.reason)
+    if held.cookie is None:
+        raise TokenRefused(Cause.AUTH, "no cookie yet")
+
+
+def _deaf(why: str) -> None:
+    """For callers who do not ask why they wait."""

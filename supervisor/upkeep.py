@@ -1,0 +1,63 @@
+"""Small chores every few seconds: cookie files, the control socket, a machine that slept. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.paths import PathRefused, make_private
+
+EVERY: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+Stamp = tuple[int, int, int]
+"""What changes when a file does: inode, size, modification time."""
+
+
+class Upkeep:
+    """Watches what others may change behind our back."""
+
+    def __init__(self, fleet: Fleet, api: ApiServer) -> None:
+        self._fleet = fleet
+        self._api = api
+        self._stamps: dict[str, Stamp | None] = {}
+
+    async def run(self) -> None:
+        """Do the chores for ever."""
+        while True:
+            self.look_at_cookie_files()
+            await self._keep_socket()
+            await asyncio.sleep(EVERY)
+
+    def look_at_cookie_files(self) -> None:
+        """Take new cookies from the `cookie_file`s that changed since the look before."""
+        for member in self._fleet.members.values():
+            path = member.account.cookie_file
+            if path is None:
+                continue
+            stamp = _stamp(path)
+            before = self._stamps.get(member.name, stamp)
+            self._stamps[member.name] = stamp
+            if stamp is not None and stamp != before:
+                self._fleet.logins.cookie_file_changed(member, path)
+
+    async def _keep_socket(self) -> None:
+        try:
+            make_private(self._api.path.parent)
+            if await self._api.ensure():
+                log.warning("the control socket was removed; it is there again")
+        except (OSError, PathRefused) as error:
+            log.error("the control socket can't be made: %s", error)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

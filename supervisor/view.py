@@ -1,0 +1,100 @@
+"""Builds what `status` shows of one account from what is known of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.outage import CANARIED, Outage
+from xyfleet.supervisor.views import AccountView, HeartbeatView, OutageView, ReconnectView, RefreshView, RttView
+from xyfleet.worker.messages import Window
+from xyfleet.worker.states import State
+
+
+def rfc3339(wall: float | None) -> str | None:
+    """Return a wall time (seconds since the epoch) as RFC 3339 in UTC, or None."""
+    if wall is None:
+        return None
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def account_view(member: Member, refresh: RefreshView, cookie_source: str | None) -> AccountView:
+    """Return the view of one account; the API adds the advice in the reader's language."""
+    account, last, live = member.account, member.last, member.report
+    up = member.state is State.CONNECTED
+    cause = None if up or last is None else last.cause
+    window = last.window if last is not None else Window()
+    return AccountView(
+        name=account.name,
+        label=account.label,
+        tags=account.tags,
+        state=member.state,
+        process=member.process,
+        pid=member.child.pid if member.child is not None else None,
+        generation=live.generation if live is not None else 0,
+        since=rfc3339(member.since) or "",
+        cause=cause,
+        reason=None if up or last is None else last.reason,
+        advice=None,
+        failures=last.failures if last is not None else 0,
+        restarts=max(0, member.runner.starts - 1),
+        next_attempt=rfc3339(member.next_attempt or (live.next_attempt if live is not None else None)),
+        heartbeat=_heartbeat(window),
+        reconnects=ReconnectView(
+            total=window.reconnects, last_hour=window.reconnects_last_hour, by_cause=window.reconnects_by_cause
+        ),
+        refresh=refresh,
+        cookie_source=cookie_source,
+        memory_mib=_mib(live.memory) if live is not None else None,
+        cpu_percent=member.cpu_percent,
+        desired="running" if member.desired else "stopped",
+        desired_by=member.desired_by,
+        proxied=account.proxy is not None,
+    )
+
+
+def states(members: Iterable[Member]) -> dict[str, int]:
+    """Count the connection states of enabled accounts; states that nobody is in are left out."""
+    counts: dict[str, int] = {}
+    for member in members:
+        if member.account.enabled:
+            counts[member.state.value] = counts.get(member.state.value, 0) + 1
+    return counts
+
+
+def _heartbeat(window: Window) -> HeartbeatView:
+    settled = window.answered + window.expired
+    return HeartbeatView(
+        sent=window.sent,
+        answered=window.answered,
+        success_rate=_share(window.answered, settled),
+        send_rate=_share(window.sent, window.due),
+        rtt_ms=RttView(last=window.rtt_last, mean=window.rtt_mean, p95=window.rtt_p95),
+        streak=window.streak,
+        best_streak=window.best_streak,
+        last_sent=rfc3339(window.last_sent),
+        last_answered=rfc3339(window.last_answered),
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _mib(size: int | None) -> float | None:
+    return None if size is None else round(size / 2**20, 1)
+
+
+def outage_view(outage: Outage | None, monotonic: float, wall: float) -> OutageView | None:
+    """Return what is shown of a fleet-wide trouble; both clocks are of now."""
+    if outage is None:
+        return None
+    waits = outage.cause in CANARIED and outage.canary is None
+    return OutageView(
+        cause=outage.cause,
+        since=rfc3339(wall - (monotonic - outage.since)) or "",
+        accounts=outage.accounts,
+        canary=outage.canary,
+        next_canary=rfc3339(wall + outage.next_try - monotonic) if waits else None,
+    )

@@ -1,0 +1,131 @@
+"""What `status --json` shows, as typed values: stable, additive only, unknown is null. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.states import State
+
+
+class Process(StrEnum):
+    """The supervisor's state of one account."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    REFRESHING = "refreshing"
+    QUARANTINED = "quarantined"
+    NEEDS_LOGIN = "needs_login"
+    STOPPED = "stopped"
+    DISABLED = "disabled"
+
+
+class RttView(msgspec.Struct, frozen=True, kw_only=True):
+    """Heartbeat round trips in milliseconds."""
+
+    last: float | None = None
+    mean: float | None = None
+    p95: float | None = None
+
+
+class HeartbeatView(msgspec.Struct, frozen=True, kw_only=True):
+    """The four metrics' heartbeat part."""
+
+    sent: int = 0
+    answered: int = 0
+    success_rate: float | None = None
+    send_rate: float | None = None
+    rtt_ms: RttView = RttView()
+    streak: int = 0
+    best_streak: int = 0
+    last_sent: str | None = None
+    last_answered: str | None = None
+
+
+class ReconnectView(msgspec.Struct, frozen=True, kw_only=True):
+    """Reconnects over the life of the worker and the last hour."""
+
+    total: int = 0
+    last_hour: int = 0
+    by_cause: dict[str, int] = {}
+
+
+class RefreshView(msgspec.Struct, frozen=True, kw_only=True):
+    """The refresh hook's history for this account."""
+
+    attempts: int = 0
+    last: str | None = None
+    next_allowed: str | None = None
+    left_today: int | None = None
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account in `status`. Times are RFC 3339 in UTC."""
+
+    name: str
+    label: str
+    tags: tuple[str, ...]
+    state: State
+    process: Process
+    pid: int | None
+    generation: int
+    since: str
+    cause: Cause | None
+    reason: str | None
+    advice: str | None
+    failures: int
+    restarts: int
+    next_attempt: str | None
+    heartbeat: HeartbeatView
+    reconnects: ReconnectView
+    refresh: RefreshView
+    cookie_source: str | None
+    """`file`, `cookie_file`, `hook` or `login`; null = none yet."""
+    memory_mib: float | None
+    cpu_percent: float | None
+    desired: str = "running"
+    """`running` or `stopped`."""
+    desired_by: str | None = None
+    """Who stopped it, and when."""
+    proxied: bool = False
+
+
+class OutageView(msgspec.Struct, frozen=True, kw_only=True):
+    """A fleet-wide trouble that holds back restarts, token calls and logins."""
+
+    cause: Cause
+    since: str
+    accounts: int
+    """How many accounts failed with it."""
+    canary: str | None = None
+    next_canary: str | None = None
+
+
+class FleetView(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet's own line of `status`."""
+
+    name: str
+    pid: int
+    version: str
+    simulator: bool
+    uptime: float
+    outage: OutageView | None
+    states: dict[str, int]
+    """Connection states of enabled accounts, non-zero ones."""
+    file: str
+    detached: bool
+    timezone: str | None = None
+    """`fleet.timezone`: the zone in which people are shown times; null = the reader's own."""
+    notes: list[str] = []
+    """What a person should know: a full disk, a torn state file, program files changed, a lost terminal."""
+
+
+class StatusView(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    fleet: FleetView
+    accounts: list[AccountView]

@@ -1,0 +1,107 @@
+"""Looks at every worker a few times per `hang_timeout` and ends those that hang, and those only. Shell.
+
+The rule is in `hang`; this file reads /proc, asks a hung worker for its stack (SIGUSR1, faulthandler), and kills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.hang import LAG_SMALL, Look, Verdict, judge
+from xyfleet.supervisor.member import Member
+
+DUMP_GRACE: Final = 2.0
+"""Seconds that a hung worker has to write its stack before SIGKILL."""
+LOOKS: Final = 8
+"""Looks per `hang_timeout`."""
+
+
+class Watch:
+    """The hang watchdog over all members."""
+
+    def __init__(self, members: Mapping[str, Member], timeout: Callable[[], float]) -> None:
+        self._members = members
+        self._timeout = timeout
+        self._waited: dict[int, tuple[float, float]] = {}
+        """By pid: when a silent worker was looked at last, and how long it had waited for a CPU by then."""
+        self._condemned: set[int] = set()
+        self.lag = 0.0
+        """How late this loop's last tick was, in seconds."""
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            interval = self._timeout() / LOOKS
+            due = time.monotonic() + interval
+            await asyncio.sleep(interval)
+            now = time.monotonic()
+            self.lag = now - due
+            if self.lag >= LAG_SMALL:
+                self._pardon(now)
+            self.look(now)
+
+    def _pardon(self, now: float) -> None:
+        """We ourselves were stopped or starved: nobody's silence of that time counts."""
+        for member in self._members.values():
+            if member.child is not None:
+                member.child.last_heard = now
+
+    def look(self, now: float) -> None:
+        """Judge every worker that has been silent for half its time or longer."""
+        timeout = self._timeout()
+        children = [(m, m.child) for m in self._members.values() if m.child is not None]
+        quiet = [(m, c) for m, c in children if now - c.last_heard >= timeout / 2]
+        silent = sum(now - c.last_heard >= timeout for _, c in quiet)
+        looks = {c.pid: self._seen(c, now, silent, len(children)) for _, c in quiet}
+        self._waited = {pid: self._waited[pid] for pid in looks}
+        self._condemned &= {c.pid for _, c in children}
+        for member, child in quiet:
+            if child.pid not in self._condemned and judge(looks[child.pid], timeout) is Verdict.HUNG:
+                self._end(member, child)
+
+    def _seen(self, child: Child, now: float, silent: int, workers: int) -> Look:
+        run_wait = _run_wait(child.pid)
+        at, before = self._waited.get(child.pid, (now, run_wait))
+        self._waited[child.pid] = (now, run_wait)
+        return Look(
+            silent_for=now - child.last_heard,
+            own_lag=self.lag,
+            state=_process_state(child.pid),
+            run_wait=run_wait - before,
+            watched_for=now - at,
+            silent=silent,
+            workers=workers,
+        )
+
+    def _end(self, member: Member, child: Child) -> None:
+        self._condemned.add(child.pid)
+        child.signal(signal.SIGUSR1)
+
+        def kill() -> None:
+            if member.child is child:
+                member.runner.kill("hang")
+
+        asyncio.get_running_loop().call_later(DUMP_GRACE, kill)
+
+
+def _process_state(pid: int) -> str | None:
+    """Return the state letter of proc(5), or None where there is none to read."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[0]
+
+
+def _run_wait(pid: int) -> float:
+    """Return the seconds that the main thread has waited for a CPU, 0 where the kernel does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0

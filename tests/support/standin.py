@@ -1,0 +1,247 @@
+"""A small fleet behind the real API: known accounts, kept in memory, no processes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xyfleet.supervisor.advice import down
+from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.control import Action, BadCookie, Health, NotPossible, Outcome, Reloaded, Text
+from xyfleet.supervisor.events import EventLog
+from xyfleet.supervisor.records import Record, write_record
+from xyfleet.supervisor.selection import select
+from xyfleet.supervisor.views import (
+    AccountView,
+    FleetView,
+    HeartbeatView,
+    Process,
+    ReconnectView,
+    RefreshView,
+    RttView,
+    StatusView,
+)
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.secret import Secret
+from xyfleet.worker.states import State
+
+PROGRAM = [sys.executable, "-c", "import sys; from xyfleet.supervisor.cli.main import main; sys.exit(main())"]
+
+
+def account(name: str, **changes: Any) -> AccountView:
+    """A connected account, with `changes`."""
+    well = AccountView(
+        name=name,
+        label="",
+        tags=(),
+        state=State.CONNECTED,
+        process=Process.RUNNING,
+        pid=4711,
+        generation=1,
+        since="2026-01-02T03:04:05Z",
+        cause=None,
+        reason=None,
+        advice=None,
+        failures=0,
+        restarts=0,
+        next_attempt=None,
+        heartbeat=HeartbeatView(
+            sent=9,
+            answered=9,
+            success_rate=1.0,
+            send_rate=1.0,
+            rtt_ms=RttView(last=1.2, mean=1.1, p95=1.4),
+            streak=9,
+            best_streak=9,
+            last_sent="2026-01-02T03:06:05Z",
+            last_answered="2026-01-02T03:06:05Z",
+        ),
+        reconnects=ReconnectView(),
+        refresh=RefreshView(left_today=6),
+        cookie_source="file",
+        memory_mib=5.1,
+        cpu_percent=0.1,
+    )
+    return msgspec.structs.replace(well, **changes)
+
+
+def failed(name: str, cause: Cause, process: Process = Process.RUNNING, **changes: Any) -> AccountView:
+    """An account in trouble."""
+    return account(name, state=State.FAILED, process=process, cause=cause, pid=None, **changes)
+
+
+def fleet(**changes: Any) -> FleetView:
+    """A fleet's line, with `changes`."""
+    plain = FleetView(
+        name="shops",
+        pid=4700,
+        version="0.1.0",
+        simulator=False,
+        uptime=3723.0,
+        outage=None,
+        states={},
+        file="/home/li/accounts.yml",
+        detached=False,
+        timezone="Asia/Shanghai",
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+class StandIn:
+    """Implements `xyfleet.supervisor.control.Control` over a list of accounts."""
+
+    language = "en"
+
+    def __init__(self, folder: Path, accounts: Sequence[AccountView] = (), **fleet_changes: Any) -> None:
+        self.folder = folder
+        self.events = EventLog(folder / "events.ndjson")
+        self.accounts = {one.name: one for one in accounts}
+        self.fleet = fleet(**fleet_changes)
+        self.acts: list[tuple[str, list[str], str]] = []
+        """Action, accounts, operator: what was asked for, in order."""
+        self.cookies: dict[str, Secret] = {}
+        self.stopped_by: str | None = None
+        self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
+        self.log_folder: Path | None = folder
+
+    def health(self) -> Health:
+        """Count."""
+        missing, wanted = down(self.status(()))
+        return Health(
+            name=self.fleet.name,
+            pid=self.fleet.pid,
+            version=self.fleet.version,
+            simulator=self.fleet.simulator,
+            wanted=wanted,
+            connected=wanted - missing,
+            timezone=self.fleet.timezone,
+        )
+
+    def status(self, names: Sequence[str]) -> StatusView:
+        """Return the accounts as they were given."""
+        counts: dict[str, int] = {}
+        for one in self.accounts.values():
+            if one.process is not Process.DISABLED:
+                counts[one.state.value] = counts.get(one.state.value, 0) + 1
+        return StatusView(fleet=msgspec.structs.replace(self.fleet, states=counts), accounts=self._chosen(names))
+
+    async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
+        """Note the action; refuse a login to accounts that are tagged `nohook`."""
+        chosen = self._chosen(names)
+        self.acts.append((action, [one.name for one in chosen], by))
+        refused = {
+            one.name: Text("worker ended: %(why)s", {"why": "x"})
+            for one in chosen
+            if action == "refresh" and "nohook" in one.tags
+        }
+        return Outcome([one.name for one in chosen if one.name not in refused], refused)
+
+    async def login(self, name: str, cookie: Secret, by: str) -> None:
+        """Keep the cookie if it is one."""
+        self._chosen([name])
+        if "unb=" not in cookie.reveal():
+            raise BadCookie(Text("no cookie was given"))
+        self.cookies[name] = cookie
+
+    async def reload(self, by: str) -> Reloaded:
+        """Answer what the test prepared."""
+        if isinstance(self.reloaded, Exception):
+            raise self.reloaded
+        return self.reloaded
+
+    def stop(self, by: str) -> None:
+        """Note who stopped the fleet."""
+        if self.stopped_by is not None:
+            raise NotPossible(Text("the fleet is stopping"))
+        self.stopped_by = by
+
+    def log_path(self, name: str) -> Path | None:
+        """Return a file beside the socket, or where the test wants it."""
+        self._chosen([name])
+        return None if self.log_folder is None else self.log_folder / f"{name}.log"
+
+    def _chosen(self, names: Sequence[str]) -> list[AccountView]:
+        tags = {name: one.tags for name, one in self.accounts.items()}
+        return [self.accounts[name] for name in select(names, tags)]
+
+
+def records_folder(folder: Path) -> Path:
+    """Return where commands run by `run` look for records."""
+    return folder / "xyfleet" / "fleets"
+
+
+@contextmanager
+def _held(lock: str) -> Iterator[None]:
+    with open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@asynccontextmanager
+async def serving(control: StandIn, **record_changes: Any) -> AsyncIterator[Record]:
+    """Serve the API, with a record and a held lock as a supervisor has them; commands find it by `run`."""
+    record = Record(
+        name=control.fleet.name,
+        pid=control.fleet.pid,
+        socket=str(control.folder / "control.sock"),
+        file=control.fleet.file,
+        lock=str(control.folder / "lock"),
+    )._replace(**record_changes)
+    server = ApiServer(control, control.folder / "control.sock")
+    await server.start()
+    try:
+        with _held(record.lock):
+            write_record(record, records_folder(control.folder))
+            yield record
+    finally:
+        await server.close()
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a command that finds the fleets of `folder`."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE", "PYTHON"))}
+    return kept | {"HOME": str(folder), "XDG_STATE_HOME": str(folder), "LANG": "C.UTF-8", "TZ": "UTC"} | more
+
+
+class Run:
+    """How a command ended."""
+
+    def __init__(self, code: int | None, out: bytes, err: bytes) -> None:
+        self.code = code
+        self.out = out.decode()
+        self.err = err.decode()
+
+    def __repr__(self) -> str:
+        return f"code {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+async def begin(folder: Path, *words: str, **more: str) -> asyncio.subprocess.Process:
+    """Start `xyfleet words…`."""
+    pipe = asyncio.subprocess.PIPE
+    env = environment(folder, **more)
+    return await asyncio.create_subprocess_exec(*PROGRAM, *words, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+async def run(folder: Path, *words: str, stdin: bytes = b"", **more: str) -> Run:
+    """Run `xyfleet words…` to its end; no end is ever a traceback."""
+    process = await begin(folder, *words, **more)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 30)
+    assert b"Traceback" not in err, err.decode()
+    return Run(process.returncode, out, err)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something has become true, 10 s at most."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("never became true")

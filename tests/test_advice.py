@@ -1,0 +1,83 @@
+"""Every pair of cause and process state has advice, in both languages."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from support.standin import account, failed, fleet
+from xyfleet.supervisor.advice import ABOUT_CAUSE, ABOUT_PROCESS, advice, advised, down, is_well
+from xyfleet.supervisor.i18n import LANGUAGES
+from xyfleet.supervisor.views import Process, StatusView
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.states import State
+
+PAIRS = list(itertools.product([None, *Cause], Process))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_pair_has_advice(language: str) -> None:
+    """The function is total, and no sentence keeps a hole."""
+    for cause, process in PAIRS:
+        text = advice(cause, process, name="shop-001", language=language)
+
+        assert text.endswith((".", "。")), (cause, process, text)
+        assert "%" not in text, (cause, process)
+
+
+def test_chinese_advice_is_chinese() -> None:
+    """No pair falls back to English."""
+    for cause, process in PAIRS:
+        chinese, english = (advice(cause, process, name="x", language=language) for language in ("zh", "en"))
+
+        assert chinese != english
+        assert any("\u4e00" <= char <= "\u9fff" for char in chinese)
+
+
+def test_tables_cover_every_cause_and_state() -> None:
+    """A new cause or process state needs its sentence."""
+    assert set(ABOUT_CAUSE) == {None, *Cause}
+    assert set(ABOUT_PROCESS) == set(Process)
+
+
+@pytest.mark.parametrize("cause", [None, *Cause])
+def test_who_needs_a_login_is_told_how(cause: Cause | None) -> None:
+    """Whatever led to needs_login, the advice names the command with the account."""
+    assert "xyfleet login shop-7" in advice(cause, Process.NEEDS_LOGIN, name="shop-7", language="en")
+
+
+def test_risk_and_removal_are_left_to_a_person() -> None:
+    """Where a login by program would do harm, a person is asked to act by hand."""
+    for cause in (Cause.RISK, Cause.REMOVED):
+        assert "hook" not in advice(cause, Process.RUNNING, name="x", language="en")
+
+
+def test_only_troubled_accounts_are_advised() -> None:
+    """A connected account has null, the others their sentence in the language asked for."""
+    view = StatusView(fleet=fleet(), accounts=[account("a"), failed("b", Cause.NETWORK)])
+
+    english, chinese = advised(view, "en"), advised(view, "zh")
+
+    assert [one.advice is None for one in english.accounts] == [True, False]
+    assert english.accounts[1].advice != chinese.accounts[1].advice
+    assert view.accounts[1].advice is None
+
+
+def test_quarantined_account_is_not_well_though_connected() -> None:
+    """Quarantine is said as long as it lasts."""
+    assert is_well(account("a"))
+    assert not is_well(account("a", process=Process.QUARANTINED))
+
+
+def test_down_counts_what_should_be_connected() -> None:
+    """Disabled accounts and those an operator stopped are not missed."""
+    accounts = [
+        account("up"),
+        failed("failed", Cause.AUTH),
+        account("dialling", state=State.CONNECTING),
+        account("stopped", state=State.CLOSED, process=Process.STOPPED, desired="stopped"),
+        account("off", state=State.DISCONNECTED, process=Process.DISABLED),
+    ]
+
+    assert down(StatusView(fleet=fleet(), accounts=accounts)) == (2, 3)

@@ -1,0 +1,405 @@
+"""The API over its real Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import logging
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from support.standin import StandIn, account, failed, until
+from xyfleet.supervisor import api
+from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.control import BadFile, Reloaded
+from xyfleet.supervisor.views import Process, StatusView
+from xyfleet.worker.causes import Cause
+
+COOKIE = "unb=2200000000001; cookie2=sim-secret"
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> StandIn:
+    return StandIn(
+        tmp_path, [account("a", tags=("t",)), failed("b", Cause.AUTH, Process.NEEDS_LOGIN, tags=("nohook",))]
+    )
+
+
+@pytest.fixture
+async def server(control: StandIn) -> AsyncIterator[ApiServer]:
+    one = ApiServer(control, control.folder / "control.sock")
+    await one.start()
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+async def http(server: ApiServer, control: StandIn) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.UnixConnector(str(control.folder / "control.sock"))
+    async with aiohttp.ClientSession("http://xyfleet", connector=connector) as session:
+        yield session
+
+
+async def get(http: aiohttp.ClientSession, path: str, **headers: str) -> tuple[int, Any]:
+    async with http.get(path, headers=headers) as response:
+        assert response.content_type == "application/json"
+        return response.status, await response.json()
+
+
+async def post(http: aiohttp.ClientSession, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    async with http.post(path, json=body, headers=headers) as response:
+        assert response.content_type == "application/json"
+        return response.status, await response.json()
+
+
+async def test_socket_is_private(server: ApiServer, control: StandIn) -> None:
+    """Only the owner may connect, whatever the umask."""
+    mode = (control.folder / "control.sock").stat().st_mode
+
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+async def test_status_has_counts_in_a_header_and_advice(http: aiohttp.ClientSession) -> None:
+    """The answer is the view; who only wants the exit code need not read it."""
+    async with http.get("/v1/status") as response:
+        view = await response.json()
+
+    assert response.headers["X-Xyfleet-Down"] == "1/2"
+    assert set(view) == set(StatusView.__struct_fields__)
+    assert [one["advice"] is None for one in view["accounts"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("header", "start"),
+    [("zh-CN,en;q=0.5", "xyfleet 正在"), ("en", "xyfleet waits"), ("fr, zh", "xyfleet 正在"), ("", "xyfleet waits")],
+)
+async def test_language_is_chosen_by_header(http: aiohttp.ClientSession, header: str, start: str) -> None:
+    """The first known language wins, the fleet's own is the default."""
+    _, view = await get(http, "/v1/status?name=b", **{"Accept-Language": header})
+
+    assert start in view["accounts"][0]["advice"]
+
+
+async def test_status_selects(http: aiohttp.ClientSession) -> None:
+    """Names, globs and tags choose; a stranger is 404 with what it was, in the language asked for."""
+    assert [one["name"] for one in (await get(http, "/v1/status?name=@t"))[1]["accounts"]] == ["a"]
+    status, body = await get(http, "/v1/status?name=a&name=zz", **{"Accept-Language": "zh"})
+
+    assert status == 404
+    assert body == {
+        "error": {"code": "unknown_account", "message": "没有符合的账号：zz", "names": ["zz"], "similar": []}
+    }
+
+
+async def test_health(http: aiohttp.ClientSession) -> None:
+    """The short answer has the counts."""
+    status, body = await get(http, "/v1/health")
+
+    assert (status, body["wanted"], body["connected"], body["name"]) == (200, 2, 1, "shops")
+
+
+@pytest.mark.parametrize("action", ["stop", "restart", "reconnect", "refresh"])
+async def test_actions_reach_the_fleet_with_their_operator(
+    http: aiohttp.ClientSession, control: StandIn, action: str
+) -> None:
+    """Who acts is what the kernel says of the other end."""
+    status, body = await post(http, f"/v1/accounts/{action}", {"names": ["a"]})
+
+    assert (status, body) == (200, {"done": ["a"], "refused": {}})
+    assert control.acts == [(action, ["a"], getpass.getuser())]
+
+
+async def test_partly_refused_action_says_why(http: aiohttp.ClientSession) -> None:
+    """What could be done is done, and the rest explained."""
+    _, body = await post(http, "/v1/accounts/refresh", {"names": ["*"]})
+
+    assert body == {"done": ["a"], "refused": {"b": "worker ended: x"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, [], {}, {"names": "a"}, {"names": []}, {"names": [1]}],
+)
+async def test_wrong_body_is_refused(http: aiohttp.ClientSession, control: StandIn, body: Any) -> None:
+    """A body of another shape is 400 and does nothing; no names are not all names."""
+    status, answer = await post(http, "/v1/accounts/stop", body)
+
+    assert (status, answer["error"]["code"]) == (400, "bad_request")
+    assert control.acts == []
+
+
+async def test_malformed_json_is_refused(http: aiohttp.ClientSession) -> None:
+    """Bytes that are no JSON are 400."""
+    async with http.post("/v1/login", data=b'{"name": "a", \xff') as response:
+        assert response.status == 400
+        assert (await response.json())["error"]["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1/status/x", 404, "not_found"),
+        ("POST", "/v1/accounts/explode", 404, "not_found"),
+        ("POST", "/v1/status", 405, "method_not_allowed"),
+        ("GET", "/v1/events?since=x", 400, "bad_request"),
+        ("GET", "/v1/logs/zz", 404, "unknown_account"),
+        ("GET", "/v1/logs/*", 404, "unknown_account"),
+        ("GET", "/v1/logs/@t", 404, "unknown_account"),
+    ],
+)
+async def test_errors_are_json(http: aiohttp.ClientSession, method: str, path: str, status: int, code: str) -> None:
+    """Every error has a code for programs and a message for people."""
+    async with http.request(method, path) as response:
+        body = await response.json()
+
+    assert (response.status, body["error"]["code"]) == (status, code)
+    assert body["error"]["message"]
+
+
+async def test_too_large_body_is_refused(http: aiohttp.ClientSession) -> None:
+    """A body beyond any cookie's size is cut off."""
+    status, body = await post(http, "/v1/login", {"name": "a", "cookie": "x" * api.MAX_BODY})
+
+    assert (status, body["error"]["code"]) == (413, "request_entity_too_large")
+
+
+async def test_login_keeps_the_cookie_secret(
+    http: aiohttp.ClientSession, control: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cookie reaches the fleet, and neither an answer nor a log."""
+    caplog.set_level(logging.DEBUG)
+    status, body = await post(http, "/v1/login", {"name": "a", "cookie": COOKIE})
+    refused_status, refused = await post(http, "/v1/login", {"name": "a", "cookie": "secret"})
+    wrong_status, wrong = await post(http, "/v1/login", {"name": "a", "cookie": ["secret"]})
+
+    assert (status, body) == (200, {"done": ["a"]})
+    assert control.cookies["a"].reveal() == COOKIE
+    assert (refused_status, refused["error"]["code"]) == (422, "bad_cookie")
+    assert (wrong_status, wrong["error"]["code"]) == (400, "bad_request")
+    for text in (str(body), str(refused), str(wrong), caplog.text):
+        assert "secret" not in text
+
+
+async def test_reload_tells_what_changed_or_what_is_wrong(http: aiohttp.ClientSession, control: StandIn) -> None:
+    """A good file gives names, a bad one all its problems."""
+    assert await post(http, "/v1/reload") == (
+        200,
+        {
+            "added": ["shop-009"],
+            "removed": [],
+            "restarted": [],
+            "applied": [],
+            "unchanged": 2,
+            "warnings": [],
+        },
+    )
+    control.reloaded = BadFile(["f:1: bad", "f:2: worse"])
+    status, body = await post(http, "/v1/reload")
+
+    assert (status, body["error"]["code"], body["error"]["problems"]) == (422, "bad_file", ["f:1: bad", "f:2: worse"])
+    assert "f:2: worse" in body["error"]["message"]
+
+
+async def test_stop_is_answered_before_it_happens(http: aiohttp.ClientSession, control: StandIn) -> None:
+    """The answer names the process to wait for; a second stop is refused."""
+    assert await post(http, "/v1/stop") == (202, {"pid": control.fleet.pid})
+    status, body = await post(http, "/v1/stop")
+
+    assert control.stopped_by == getpass.getuser()
+    assert (status, body["error"]["code"]) == (409, "not_possible")
+
+
+async def test_log_path_or_null(http: aiohttp.ClientSession, control: StandIn) -> None:
+    """Without log files the path is null."""
+    assert await get(http, "/v1/logs/a") == (200, {"path": str(control.folder / "a.log")})
+    control.log_folder = None
+    assert await get(http, "/v1/logs/a") == (200, {"path": None})
+
+
+async def test_fault_is_logged_and_not_shown(
+    http: aiohttp.ClientSession, control: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug answers 500 without its insides; the log has them."""
+    control.reloaded = ZeroDivisionError("inside")
+    status, body = await post(http, "/v1/reload")
+
+    assert (status, body["error"]["code"]) == (500, "fault")
+    assert "inside" not in str(body)
+    assert "ZeroDivisionError: inside" in caplog.text
+
+
+async def test_events_since(http: aiohttp.ClientSession, control: StandIn) -> None:
+    """Kept events come as lines, those after a number when asked so."""
+    for number in range(3):
+        control.events.add("message", time=0, reason=str(number))
+    async with http.get("/v1/events?since=1") as response:
+        lines = [json.loads(line) for line in (await response.text()).splitlines()]
+
+    assert response.content_type == "application/x-ndjson"
+    assert [line["reason"] for line in lines] == ["1", "2"]
+
+
+async def test_events_follow(http: aiohttp.ClientSession, control: StandIn, server: ApiServer) -> None:
+    """A stream brings kept events, then new ones as they happen, and ends with the server."""
+    control.events.add("message", time=0, reason="old")
+    async with http.get("/v1/events?follow=1") as response:
+        assert json.loads(await response.content.readline())["reason"] == "old"
+        control.events.add("message", time=0, reason="new")
+        assert json.loads(await response.content.readline())["reason"] == "new"
+        await server.close()
+        assert await response.content.readline() == b""
+
+
+async def test_departed_follower_is_forgotten(
+    http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that goes away while nothing happens does not stay in the list."""
+    monkeypatch.setattr(api, "FOLLOW_CHECK", 0.05)
+    async with http.get("/v1/events?follow=1") as response:
+        assert response.status == 200
+        assert control.events.followers == 1
+        response.close()
+    await until(lambda: control.events.followers == 0)
+    assert caplog.text == ""
+
+
+async def test_followers_are_limited(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, control: StandIn
+) -> None:
+    """One follower too many is refused, the others go on."""
+    monkeypatch.setattr(api, "MAX_FOLLOWERS", 1)
+    async with http.get("/v1/events?follow=1") as first:
+        status, body = await get(http, "/v1/events?follow=1")
+        control.events.add("message", time=0, reason="still here")
+
+        assert (status, body["error"]["code"]) == (503, "service_unavailable")
+        assert b"still here" in await first.content.readline()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scale the patience with clients down."""
+    monkeypatch.setattr(api, "SILENCE", 0.2)
+
+
+@contextlib.asynccontextmanager
+async def raw(control: StandIn, data: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """Connect, send some bytes, and do nothing more."""
+    reader, writer = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
+    writer.write(data)
+    try:
+        yield reader
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("data", [b"", b"GET /v1/st", b"GET /v1/status HTTP/1.1\r\nHost:"])
+async def test_client_that_never_asks_is_cut_off(control: StandIn, data: bytes) -> None:
+    """Nothing, or half a request head: the connection is closed after a while."""
+    server = ApiServer(control, control.folder / "control.sock")
+    await server.start()
+    async with raw(control, data) as reader, asyncio.timeout(5):
+        assert await reader.read() == b""
+    await server.close()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_client_that_never_sends_its_body_is_told(control: StandIn) -> None:
+    """Half a body is answered with 408, and nothing was done."""
+    server = ApiServer(control, control.folder / "control.sock")
+    await server.start()
+    head = b"POST /v1/accounts/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    async with raw(control, head) as reader, asyncio.timeout(5):
+        assert (await reader.read(12)) == b"HTTP/1.1 408"
+    await server.close()
+    assert control.acts == []
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/events?follow=1"])
+async def test_client_that_never_reads_is_cut_off(tmp_path: Path, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that takes nothing loses its connection without a word in the log; others are served meanwhile."""
+    control = StandIn(tmp_path, [account(f"a{i}", label="x" * 2000) for i in range(400)])
+    for _ in range(400):
+        control.events.add("message", time=0, reason="x" * 2000)
+    server = ApiServer(control, tmp_path / "control.sock")
+    await server.start()
+    connections = server._runner.server
+    assert connections is not None
+    async with raw(control, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()):
+        await until(lambda: connections.connections)
+        connector = aiohttp.UnixConnector(str(tmp_path / "control.sock"))
+        async with aiohttp.ClientSession("http://xyfleet", connector=connector) as other:
+            assert (await get(other, "/v1/health"))[0] == 200
+        await until(lambda: not connections.connections)
+    assert control.events.followers == 0
+    assert caplog.text == ""
+    await server.close()
+
+
+async def test_removed_socket_is_made_anew(server: ApiServer, control: StandIn) -> None:
+    """A cleaner that removes the socket file does not lock the owner out; an untouched one is left alone."""
+    path = control.folder / "control.sock"
+    assert not await server.ensure()
+    path.unlink()
+
+    assert await server.ensure()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    async with aiohttp.ClientSession("http://x", connector=aiohttp.UnixConnector(str(path))) as http:
+        assert (await get(http, "/v1/health"))[0] == 200
+    assert not await server.ensure()
+
+
+async def test_left_over_socket_is_replaced_and_removed_at_the_end(control: StandIn) -> None:
+    """What a killed supervisor left is no obstacle, and a polite end leaves nothing."""
+    path = control.folder / "control.sock"
+    path.write_text("left over")
+    server = ApiServer(control, path)
+    await server.start()
+    assert stat.S_ISSOCK(path.stat().st_mode)
+
+    await server.close()
+
+    assert not path.exists()
+
+
+async def test_status_of_a_thousand_accounts_is_quick(tmp_path: Path) -> None:
+    """The supervisor's loop is not held for long by a big status."""
+    control = StandIn(tmp_path, [failed(f"a{i}", Cause.NETWORK) for i in range(1000)])
+    server = ApiServer(control, tmp_path / "control.sock")
+    await server.start()
+    connector = aiohttp.UnixConnector(str(tmp_path / "control.sock"))
+    async with aiohttp.ClientSession("http://xyfleet", connector=connector) as http:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        status, view = await get(http, "/v1/status")
+        assert loop.time() - began < 1
+    await server.close()
+
+    assert (status, len(view["accounts"])) == (200, 1000)
+
+
+def test_reloaded_is_complete() -> None:
+    """Every field of the answer to a reload has a default, so that older fields never go away."""
+    assert Reloaded() == Reloaded(added=[], removed=[], restarted=[], applied=[], unchanged=0, warnings=[])
+
+
+async def test_socket_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
+    """A missing folder is told to the caller, who knows what to do; nothing is left open."""
+    server = ApiServer(StandIn(tmp_path), tmp_path / "missing" / "control.sock")
+    with pytest.raises(FileNotFoundError):
+        await server.start()
+    await server.close()

@@ -1,0 +1,122 @@
+"""The API's document is true: every example in it is run, every field and event is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from support.standin import StandIn, account, failed
+from xyfleet.supervisor.api import ApiServer, make_app
+from xyfleet.supervisor.events import KINDS, Event
+from xyfleet.supervisor.telling import RESULTS, WHY_RESTART
+from xyfleet.supervisor.views import AccountView, FleetView, HeartbeatView, OutageView, Process, RefreshView
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.states import State
+
+DOCS = Path(__file__).parent.parent / "docs"
+API = (DOCS / "api.md").read_text(encoding="utf-8")
+STATUS = (DOCS / "status.md").read_text(encoding="utf-8")
+WHEN = 1767323045.0
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return each curl command of the document, and the answer shown under it."""
+    blocks = re.findall(r"```console\n(.*?)```", API, re.DOTALL)
+    return [
+        (command, answer) for block in blocks for command, answer in re.findall(r"\$ (curl .*)\n((?:[^$].*\n)*)", block)
+    ]
+
+
+def control(folder: Path) -> StandIn:
+    """Return the fleet of the document's examples."""
+    reason = "login session expired"
+    one = StandIn(
+        folder,
+        [account("shop-001", tags=("phones",)), failed("shop-002", Cause.AUTH, Process.NEEDS_LOGIN, reason=reason)],
+    )
+    one.log_folder = Path("/home/li/state/logs")
+    one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", reason=reason)
+    one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", reason=reason)
+    one.events.add("refresh", "shop-002", time=WHEN, new="needs_login", cause="auth")
+    return one
+
+
+class Curl:
+    """The few options of curl that the examples use."""
+
+    def __init__(self, command: str) -> None:
+        self.method, self.data, self.headers, self.url = "GET", None, {}, ""
+        words = iter(shlex.split(command)[1:])
+        for word in words:
+            match word:
+                case "--unix-socket":
+                    assert next(words) == "control.sock"
+                case "-d":
+                    self.method, self.data = "POST", next(words)
+                case "-X":
+                    self.method = next(words)
+                case "-H":
+                    name, _, value = next(words).partition(": ")
+                    self.headers[name] = value
+                case _:
+                    self.url = word
+
+
+@pytest.mark.parametrize(("command", "answer"), examples(), ids=[command for command, _ in examples()])
+async def test_example_is_true(tmp_path: Path, command: str, answer: str) -> None:
+    """What the document shows is what the API answers."""
+    curl = Curl(command)
+    server = ApiServer(control(tmp_path), tmp_path / "control.sock")
+    await server.start()
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(tmp_path / "control.sock"))) as http,
+        http.request(curl.method, curl.url, data=curl.data, headers=curl.headers) as response,
+    ):
+        text = await response.text()
+        lines = response.content_type == "application/x-ndjson"
+    await server.close()
+
+    assert _values(text, lines) == _values(answer, lines)
+
+
+def _values(text: str, lines: bool) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()] if lines else [json.loads(text)]
+
+
+def test_every_route_has_an_example(tmp_path: Path) -> None:
+    """No route is left out of the document."""
+    shown = [
+        (curl.method, curl.url.removeprefix("http://xyfleet").partition("?")[0])
+        for curl in (Curl(c) for c, _ in examples())
+    ]
+    for route in make_app(control(tmp_path)).router.routes():
+        if route.method != "HEAD":
+            assert route.resource is not None
+            pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", route.resource.canonical) + "$")
+            assert any(method == route.method and pattern.match(path) for method, path in shown), route
+
+
+@pytest.mark.parametrize("kind", [FleetView, AccountView, HeartbeatView, RefreshView, OutageView])
+def test_every_field_is_listed(kind: type[msgspec.Struct]) -> None:
+    """A new field needs its line."""
+    assert [field for field in kind.__struct_fields__ if f"`{field}`" not in STATUS] == []
+
+
+def test_every_value_is_listed() -> None:
+    """States, process states and causes are all named."""
+    assert [value for value in (*State, *Process, *Cause) if f"`{value}`" not in STATUS] == []
+
+
+def test_every_event_is_listed() -> None:
+    """Kinds, results, reasons and fields of events are all named."""
+    words = {*KINDS, *WHY_RESTART, *(result for _, result in RESULTS)}
+
+    assert [word for word in sorted(words) if f"`{word}`" not in API] == []
+    assert [name for name in Event.__struct_encode_fields__ if f'"{name}"' not in API] == []

@@ -1,0 +1,161 @@
+"""Whatever is killed, stopped or blocked at whatever moment: everybody comes back, and never twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.fleet import Fleet, all_gone, running, unb
+from support.gateway import Gateway
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """Four accounts that are CONNECTED; whatever the test does, no account ever had two live sockets."""
+    with running(Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4)) as found:
+        found.wait_connected()
+        yield found
+        for index in range(4):
+            assert gateway.stats(unb(index))["overlaps"] == 0
+            assert gateway.stats(unb(index))["max_live"] == 1
+
+
+def pids(fleet: Fleet) -> dict[str, int]:
+    """Return the workers' pids."""
+    return {name: seen["pid"] for name, seen in fleet.accounts().items()}
+
+
+def all_new(fleet: Fleet, before: dict[str, int]) -> bool:
+    """Whether every account is CONNECTED by another process than before."""
+    return fleet.connected() and not set(pids(fleet).values()) & set(before.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_killed_worker_is_replaced_and_only_it(fleet: Fleet, number: signal.Signals) -> None:
+    """The others keep their processes; the end is on record with its signal."""
+    before = pids(fleet)
+    os.kill(before["a1"], number)
+    fleet.until(lambda: pids(fleet)["a1"] not in (None, before["a1"]) and fleet.connected(), "a1 is back")
+    after = pids(fleet)
+    assert {n: p for n, p in after.items() if n != "a1"} == {n: p for n, p in before.items() if n != "a1"}
+    assert fleet.accounts()["a1"]["restarts"] == 1
+    (event,) = fleet.events("restart", "a1")
+    assert event["why"] == "exit"
+    assert number.name in event["reason"]
+
+
+def test_polite_end_that_nobody_asked_for_is_an_end_too(fleet: Fleet) -> None:
+    """SIGTERM to a worker makes it leave politely; it is started again all the same."""
+    before = pids(fleet)
+    os.kill(before["a2"], signal.SIGTERM)
+    fleet.until(lambda: pids(fleet)["a2"] not in (None, before["a2"]) and fleet.connected(), "a2 is back")
+
+
+def test_stopped_worker_is_hung(fleet: Fleet) -> None:
+    """SIGSTOP: no sign of life for hang_timeout, then it is killed and replaced."""
+    before = pids(fleet)
+    os.kill(before["a0"], signal.SIGSTOP)
+    fleet.until(lambda: pids(fleet)["a0"] not in (None, before["a0"]) and fleet.connected(), "a0 is back")
+    (event,) = fleet.events("restart", "a0")
+    assert event["why"] == "hang"
+
+
+def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet) -> None:
+    """A worker whose loop stands still (its log is a pipe that nobody reads) is killed; its stack says where."""
+    fleet.client.post("/v1/accounts/stop", {"names": ["a3"]})
+    log = fleet.folder / "state" / "logs" / "a3.log"
+    log.unlink()
+    os.mkfifo(log)
+    fleet.client.post("/v1/accounts/restart", {"names": ["a3"]})
+    fleet.until(lambda: any(e["why"] == "hang" for e in fleet.events("restart", "a3")), "a3 is found hung")
+    log.unlink()
+    fleet.until(lambda: fleet.connected("a3"), "a3 is back")
+    stack = (fleet.folder / "state" / "logs" / "a3.stack.log").read_text()
+    assert "most recent call first" in stack
+    assert fleet.connected()
+
+
+def test_forkserver_killed(fleet: Fleet) -> None:
+    """All workers end with it and come back; the end is not counted against the accounts."""
+    before = pids(fleet)
+    fleet.forkserver().kill()
+    fleet.until(lambda: all_new(fleet, before), "all are back")
+    assert all(e["why"] == "forkserver" for e in fleet.events("restart"))
+    os.kill(pids(fleet)["a0"], signal.SIGKILL)
+    fleet.until(lambda: len(fleet.events("restart", "a0")) == 2 and fleet.connected(), "a0 is back")
+    assert fleet.events("restart", "a0")[-1]["to"] == "starting"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_forkserver_is_shielded(fleet: Fleet, number: signal.Signals) -> None:
+    """The signals of a closed terminal or of systemd do not touch it."""
+    before = pids(fleet)
+    fleet.forkserver().send_signal(number)
+    time.sleep(0.3)
+    assert pids(fleet) == before
+    assert fleet.connected()
+
+
+@pytest.mark.timing
+def test_stopped_forkserver_is_killed_at_the_next_start(fleet: Fleet) -> None:
+    """A start that gets no answer within 5 s means a stuck forkserver: it is replaced."""
+    before = pids(fleet)
+    fleet.forkserver().suspend()
+    os.kill(before["a0"], signal.SIGKILL)
+    fleet.until(lambda: all_new(fleet, before), "all are back", timeout=30)
+
+
+def test_supervisor_killed_takes_everything_along(fleet: Fleet, gateway: Gateway) -> None:
+    """SIGKILL of the supervisor: no orphan; a new supervisor connects everybody again."""
+    family = fleet.family()
+    assert len(family) >= 5
+    fleet.kill()
+    assert all_gone(family)
+    gateway.until(lambda: gateway.stats()["live"] == 0, "the gateway sees no socket")
+    fleet.start()
+    fleet.wait_connected()
+
+
+def test_frozen_supervisor_stops_no_heartbeat_and_kills_nobody_afterwards(fleet: Fleet, gateway: Gateway) -> None:
+    """Stopped for three times hang_timeout: beats go on meanwhile, and nobody is killed for the silence."""
+    assert fleet.process is not None
+    before = pids(fleet)
+    fleet.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    beats = gateway.stats(unb(0))["beats"]
+    time.sleep(5.0)
+    assert gateway.stats(unb(0))["beats"] >= beats + 15
+    fleet.process.send_signal(signal.SIGCONT)
+    time.sleep(3.0)
+    assert pids(fleet) == before
+    assert fleet.connected()
+    assert not fleet.events("restart")
+
+
+def test_resource_tracker_killed(fleet: Fleet) -> None:
+    """Multiprocessing's helper process is not missed."""
+    tracker = next(p for p in fleet.family() if "resource_tracker" in " ".join(p.cmdline()))
+    tracker.kill()
+    before = pids(fleet)
+    os.kill(before["a0"], signal.SIGKILL)
+    fleet.until(lambda: pids(fleet)["a0"] not in (None, before["a0"]) and fleet.connected(), "a0 is back")
+
+
+def test_worker_that_dies_again_and_again_is_quarantined(fleet: Fleet) -> None:
+    """Restarts get rarer, the quarantine is on record, and the others do not notice."""
+    before = pids(fleet)
+    deadline = time.monotonic() + 25
+    while not fleet.events("quarantine", "a1") and time.monotonic() < deadline:
+        pid = pids(fleet)["a1"]
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    assert fleet.events("quarantine", "a1")
+    fleet.client.post("/v1/accounts/restart", {"names": ["a1"]})
+    fleet.until(lambda: fleet.connected("a1"), "an operator's restart lifts it")
+    assert {n: p for n, p in pids(fleet).items() if n != "a1"} == {n: p for n, p in before.items() if n != "a1"}

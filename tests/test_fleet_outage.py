@@ -1,0 +1,85 @@
+"""Everybody's trouble is nobody's login: fleet outages with real processes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from support.fleet import Fleet, running, unb
+from support.gateway import Gateway
+from test_fleet_ladder import calls_in, with_hook
+
+ACCOUNTS = 6
+
+
+def make(tmp_path: Path, gateway: Gateway) -> tuple[Fleet, Path]:
+    """Return a fleet of six with a hook, and the file of the hook's calls."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=ACCOUNTS)
+    fleet.config["defaults"]["max_connection_failures"] = 2
+    return fleet, with_hook(fleet)
+
+
+def test_gateway_gone_is_an_outage_without_any_login(tmp_path: Path, gateway: Gateway) -> None:
+    """Refused dials for all: hooks, token calls and restarts wait; when it is back, all connect."""
+    fleet, calls = make(tmp_path, gateway)
+    with running(fleet):
+        fleet.wait_connected()
+        before = gateway.stats()["token_calls"]
+        gone = gateway.fault(kind="refuse")
+        gateway.drop()
+        fleet.until(lambda: fleet.status()["fleet"]["outage"] is not None, "an outage")
+        time.sleep(4.0)
+        assert fleet.status()["fleet"]["outage"]["cause"] in ("network", "closed")
+        gateway.clear(gone)
+        fleet.wait_connected()
+        assert fleet.status()["fleet"]["outage"] is None
+        assert not calls_in(calls)
+        assert gateway.stats()["token_calls"] == before
+        assert not fleet.events("restart")
+        assert [e["to"] for e in fleet.events("outage")][-1] == "over"
+
+
+def test_gateway_dropping_everybody_is_no_storm(tmp_path: Path, gateway: Gateway) -> None:
+    """Accept-then-drop for all: dials get rarer, nobody logs in, and all recover."""
+    fleet, calls = make(tmp_path, gateway)
+    with running(fleet):
+        fleet.wait_connected()
+        dropping = gateway.fault(kind="reg_then_close", code=1001)
+        gateway.drop(how=1001)
+        time.sleep(10.0)
+        assert fleet.events("outage")
+        assert not calls_in(calls)
+        dials = max(gateway.stats(unb(i))["dials"] for i in range(ACCOUNTS))
+        assert dials <= 9, "about one dial per probe, and probes double"
+        gateway.clear(dropping)
+        fleet.wait_connected(timeout=40)
+
+
+def test_401_for_all_costs_one_canary_login_at_most(tmp_path: Path, gateway: Gateway) -> None:
+    """A gateway that refuses every token is not answered with a login of every account."""
+    fleet, calls = make(tmp_path, gateway)
+    with running(fleet):
+        fleet.wait_connected()
+        refusing = gateway.fault(kind="reg_401")
+        gateway.drop()
+        fleet.until(lambda: [e for e in fleet.events("outage") if e["to"] == "begun"], "an outage")
+        time.sleep(10.0)
+        assert len(calls_in(calls)) <= 1
+        canaries = [e["account"] for e in fleet.events("outage") if e["to"] == "canary"]
+        assert len(canaries) == 1
+        gateway.clear(refusing)
+        fleet.client.post("/v1/accounts/reconnect", {"names": canaries})
+
+
+def test_one_accounts_trouble_is_no_outage(tmp_path: Path, gateway: Gateway) -> None:
+    """One account that can't connect holds nobody back."""
+    fleet, _ = make(tmp_path, gateway)
+    with running(fleet):
+        fleet.wait_connected()
+        gateway.fault(unb(0), kind="mute")
+        fleet.until(
+            lambda: sum(e["cause"] == "heartbeat" for e in fleet.events("state", "a0")) >= 2, "a0 loses its connection"
+        )
+        assert fleet.status()["fleet"]["outage"] is None
+        assert not fleet.events("outage")
+        assert fleet.connected(*(f"a{i}" for i in range(1, ACCOUNTS)))

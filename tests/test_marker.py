@@ -1,0 +1,49 @@
+"""The marker of the program files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from xyfleet.worker import marker as module
+from xyfleet.worker.marker import marker
+from xyfleet.worker.version import VERSION
+
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from xyfleet.worker.marker import marker; print(marker())"
+
+
+def test_form() -> None:
+    """Version and digest, the same at each call."""
+    assert re.fullmatch(re.escape(VERSION) + r"\+[0-9a-f]{16}", marker())
+    assert marker() == marker()
+
+
+def marker_of(folder: Path) -> str:
+    """Return what a program in this folder says."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder)], check=True, capture_output=True, text=True, timeout=20
+    )
+    return done.stdout.strip()
+
+
+def test_any_changed_file_changes_it(tmp_path: Path) -> None:
+    """A changed, added, renamed or removed source file is another program; other files are not."""
+    package = tmp_path / "xyfleet" / "worker"
+    shutil.copytree(Path(module.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    seen = [marker_of(tmp_path)]
+    (package / "notes.txt").write_text("x")
+    assert marker_of(tmp_path) == seen[0]
+    for change in (
+        lambda: (package / "heart.py").write_text((package / "heart.py").read_text() + "\n"),
+        lambda: (package / "more.py").write_text(""),
+        lambda: (package / "more.py").rename(package / "other.py"),
+        lambda: [path.unlink() for path in (package / "other.py", package / "pulse.py")],
+    ):
+        change()
+        seen.append(marker_of(tmp_path))
+
+    assert seen[0] == marker()
+    assert len(set(seen)) == len(seen)

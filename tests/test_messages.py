@@ -1,0 +1,175 @@
+"""What goes over the pipes: round trips, limits, and bytes in any portions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.messages import (
+    MAX_CHANGES,
+    MAX_DOWN,
+    MAX_REASON,
+    MAX_UP,
+    Alive,
+    Apply,
+    BadMessage,
+    Change,
+    Hello,
+    Message,
+    Queued,
+    Reconnect,
+    Refusal,
+    Report,
+    Splitter,
+    Stop,
+    Ticket,
+    TicketRequest,
+    Window,
+    cut,
+    decode_down,
+    decode_settings,
+    decode_up,
+    encode,
+    encode_settings,
+)
+from xyfleet.worker.secret import Secret
+from xyfleet.worker.settings import Cycle, LogSettings, WorkerSettings
+from xyfleet.worker.states import State
+
+SETTINGS = WorkerSettings(account="shop-001", unb="22", device_id="D", proxy=Secret("http://u:p@h:1"), ca_file="/ca")
+CHANGE = Change(time=1.5, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason="closed with 1001")
+UP = [
+    Hello(pid=7, marker="0.1.0+abc", imported=["json"]),
+    Alive(),
+    Report(
+        state=State.RECONNECTING,
+        since=1.0,
+        generation=3,
+        cause=Cause.CLOSED,
+        reason="x",
+        failures=2,
+        next_attempt=9.5,
+        window=Window(sent=3, answered=2, rtt_mean=1.25, reconnects_by_cause={"closed": 1}),
+        changes=[CHANGE],
+        memory=5_000_000,
+        note="log not written: No space left on device",
+        cpu=0.25,
+    ),
+    TicketRequest(request=4, stale=2),
+]
+DOWN = [
+    Ticket(request=4, serial=3, token=Secret("tok"), fresh=True),
+    Queued(request=4, why="pacing"),
+    Refusal(request=4, cause=Cause.AUTH, reason="session expired"),
+    Reconnect(why="new cookie", drop=False, stale=True),
+    Apply(settings=SETTINGS),
+    Stop(),
+]
+
+
+@pytest.mark.parametrize("message", UP, ids=lambda message: type(message).__name__)
+def test_up_round_trip(message: Any) -> None:
+    """Every message of a worker comes out as it went in."""
+    assert decode_up(encode(message, MAX_UP)[4:]) == message
+
+
+@pytest.mark.parametrize("message", DOWN, ids=lambda message: type(message).__name__)
+def test_down_round_trip(message: Any) -> None:
+    """Every message to a worker comes out as it went in, its secrets included."""
+    assert decode_down(encode(message, MAX_DOWN)[4:]) == message
+
+
+def test_settings_round_trip() -> None:
+    """Settings travel whole over the start pipe."""
+    assert decode_settings(encode_settings(SETTINGS)) == SETTINGS
+
+
+def test_frame_layout() -> None:
+    """A frame is four bytes of big-endian length and that many bytes of JSON."""
+    assert encode(Alive(), MAX_UP) == b"\x00\x00\x00\x0d" + b'{"t":"alive"}'
+
+
+def test_too_long_is_refused() -> None:
+    """A message above the limit is never sent."""
+    with pytest.raises(BadMessage, match="at most 4092"):
+        encode(Hello(pid=1, marker="x" * MAX_UP), MAX_UP)
+
+
+def test_full_report_fits_one_write() -> None:
+    """A report with as many changes and as long reasons as there may be fits into a pipe's atomic write."""
+    change = msgspec.structs.replace(CHANGE, reason=cut("x" * 1000))
+    causes = {cause.value: 10**6 for cause in Cause}
+    window = Window(sent=10**9, answered=10**9, due=10**9, rtt_mean=1e5 / 3, reconnects_by_cause=causes, last_sent=1e9)
+    report = Report(
+        state=State.RECONNECTING, since=1e9, reason=cut("y" * 999), window=window, changes=[change] * MAX_CHANGES
+    )
+
+    assert len(encode(report, MAX_UP)) <= 4096
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"t":"unknown"}', b'{"t":"report"}', b'{"t":"ask"}', b'{"t":"stop"}', b"\xff"]
+)
+def test_bad_bytes_from_a_worker(body: bytes) -> None:
+    """What is not one of a worker's messages is refused, one of a supervisor's too."""
+    with pytest.raises(BadMessage):
+        decode_up(body)
+
+
+def test_bad_bytes_do_not_show_secrets() -> None:
+    """The error about a command does not repeat what was in it."""
+    with pytest.raises(BadMessage) as caught:
+        decode_down(b'{"t":"ticket","request":1,"serial":"no","token":"very-secret"}')
+
+    assert "very-secret" not in str(caught.value)
+
+
+def test_unknown_keys_are_skipped() -> None:
+    """A newer worker may say more than an older supervisor knows."""
+    assert decode_up(b'{"t":"ask","request":1,"later":true}') == TicketRequest(request=1)
+
+
+@given(st.lists(st.sampled_from(UP), max_size=8), st.lists(st.integers(1, 300), max_size=60))
+def test_splitter_takes_any_portions(messages: list[Message], portions: list[int]) -> None:
+    """However the bytes are cut, the bodies come out whole and in order."""
+    stream = b"".join(encode(message, MAX_UP) for message in messages)
+    splitter = Splitter(MAX_UP)
+    bodies: list[bytes] = []
+    for portion in [*portions, len(stream)]:
+        bodies += splitter.feed(stream[:portion])
+        stream = stream[portion:]
+
+    assert [decode_up(body) for body in bodies] == messages
+
+
+def test_splitter_refuses_huge_lengths() -> None:
+    """A length above the limit is noticed before its bytes are waited for."""
+    with pytest.raises(BadMessage, match="at most 4092"):
+        list(Splitter(MAX_UP).feed(b"\x7f\xff\xff\xff"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("plain", "plain"),
+        ("two\nlines\tand \n blanks\n", "two lines and blanks"),
+        ("\x1b[31mred\x1b[0m \ud800", "[31mred [0m"),
+        ("x" * MAX_REASON, "x" * MAX_REASON),
+        ("x" * (MAX_REASON + 1), "x" * (MAX_REASON - 1) + "…"),
+    ],
+)
+def test_cut(reason: str, expected: str) -> None:
+    """A reason is one line of at most so many characters."""
+    assert cut(reason) == expected
+
+
+def test_apply_carries_live_settings() -> None:
+    """New settings of all kinds travel in one command."""
+    settings = msgspec.structs.replace(SETTINGS, cycle=Cycle(heartbeat_interval=40.0), log=LogSettings(beats=False))
+
+    assert decode_down(encode(Apply(settings=settings), MAX_DOWN)[4:]) == Apply(settings=settings)

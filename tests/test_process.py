@@ -1,0 +1,241 @@
+"""Worker processes as they really are: forked from the preload, titled, tied to their parents, ended by signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from support.gateway import Gateway
+from support.nursery import Nursery, Worker, alive, until
+from support.station import DEVICE, FAST, UNB, read_log, settings_for, token
+from xyfleet.worker.marker import marker
+from xyfleet.worker.messages import Stop, Ticket
+from xyfleet.worker.settings import LogSettings, WorkerSettings
+
+TICKET = Ticket(request=0, serial=1, token=token())
+
+
+def start(nursery: Nursery, gateway: Gateway, logs: Path, **more: Any) -> Worker:
+    """Start the test account's worker."""
+    ticket = Ticket(request=0, serial=1, token=token())
+    return nursery.start(settings_for(gateway.endpoint, logs, FAST, ca_file=gateway.ca_file, **more), ticket)
+
+
+def test_a_worker_process(gateway: Gateway, tmp_path: Path) -> None:
+    """It says who it is, is titled, connects, reports memory and CPU time, and stops when told with code 0."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        hello = worker.hello()
+        report = worker.connected()
+        title = worker.title()
+        worker.say(Stop())
+        code = worker.code()
+        last = worker.reports()[-1]
+
+    assert (hello.pid, hello.marker, hello.imported) == (worker.pid, marker(), [])
+    assert title == "xyfleet: a0"
+    assert report.memory is not None
+    assert 2 << 20 < report.memory < 40 << 20
+    assert report.cpu > 0
+    assert code == 0
+    assert gateway.stats(UNB)["closes"] == {"1000": 1}
+    assert last.state == "CLOSED"
+
+
+def test_no_token_where_others_can_see_it(gateway: Gateway, tmp_path: Path) -> None:
+    """Neither arguments nor environment of any process hold the token."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        for pid in (worker.pid, nursery.forkserver, nursery.process.pid):
+            for name in ("cmdline", "environ"):
+                assert b"sim-2200" not in Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def test_second_worker_imports_nothing(tmp_path: Path) -> None:
+    """All that a worker needs, TLS and a name look-up included, is in the preload."""
+    with Gateway("--tls") as gateway, tempfile.TemporaryFile("w+") as errors:
+        endpoint = gateway.endpoint.replace("127.0.0.1", "localhost")
+        with Nursery("-X", "importtime", stderr=errors.fileno()) as nursery:
+            for number in range(2):
+                begun = errors.seek(0, os.SEEK_END)
+                settings = settings_for(endpoint, tmp_path, FAST, ca_file=gateway.ca_file)
+                worker = nursery.start(settings, Ticket(request=0, serial=1, token=token()))
+                worker.connected()
+                gateway.drop(UNB, 1001)
+                until(worker.requests)
+                worker.say(Ticket(request=1, serial=1, token=token()))
+                worker.connected(2)
+                worker.say(Stop())
+                assert worker.code() == 0, number
+        errors.seek(begun)
+
+        assert errors.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ignored_signals(gateway: Gateway, tmp_path: Path, number: signal.Signals) -> None:
+    """A key press or a lost terminal is not for workers."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        os.kill(worker.pid, number)
+        answers = gateway.stats(UNB)["answers"]
+        until(lambda: gateway.stats(UNB)["answers"] > answers + 2)
+
+        assert alive(worker.pid)
+    assert gateway.stats(UNB)["dials"] == 1
+
+
+def test_terminate_is_polite(gateway: Gateway, tmp_path: Path) -> None:
+    """SIGTERM closes with a close frame and ends with code 0."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        began = time.monotonic()
+        os.kill(worker.pid, signal.SIGTERM)
+
+        assert worker.code() == 0
+        assert time.monotonic() - began < 2
+    assert gateway.stats(UNB)["closes"] == {"1000": 1}
+    assert read_log(tmp_path)[-1]["reason"] == "stopped by a signal"
+
+
+def test_pipes_closed(gateway: Gateway, tmp_path: Path) -> None:
+    """When the supervisor's ends close, the worker leaves at once with a code of its own."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        worker.hang_up()
+
+        assert worker.code() == 3
+    until(lambda: gateway.stats(UNB)["sockets"] == 0)
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "forkserver"])
+def test_nobody_outlives_its_parent(gateway: Gateway, tmp_path: Path, victim: str) -> None:
+    """SIGKILL of the supervisor ends forkserver and worker, SIGKILL of the forkserver ends the worker."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        os.kill(nursery.process.pid if victim == "supervisor" else nursery.forkserver, signal.SIGKILL)
+        until(lambda: not alive(worker.pid), timeout=2)
+        until(lambda: not alive(nursery.forkserver), timeout=2)
+    until(lambda: gateway.stats(UNB)["sockets"] == 0)
+
+
+def test_shielded_forkserver(gateway: Gateway, tmp_path: Path) -> None:
+    """The forkserver takes no notice of signals, leads its own process group, and goes on forking."""
+    with Nursery() as nursery:
+        start(nursery, gateway, tmp_path).connected()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            os.kill(nursery.forkserver, number)
+        worker = start(nursery, gateway, tmp_path, account="a1")
+        worker.hello()
+
+        assert os.getpgid(nursery.forkserver) == nursery.forkserver
+        assert os.getpgid(worker.pid) == nursery.forkserver
+        limits = Path(f"/proc/{worker.pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", limits)
+
+
+def test_stack_dump_on_demand(gateway: Gateway, tmp_path: Path) -> None:
+    """SIGUSR1 writes where the worker is, for its owner's eyes, and it goes on."""
+    path = tmp_path / "a0.stack.log"
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        os.kill(worker.pid, signal.SIGUSR1)
+        until(
+            lambda: (
+                path.read_text().endswith('process.py", line 53 in run_worker\n') or "run_worker" in path.read_text()
+            )
+        )
+        worker.say(Stop())
+
+        assert worker.code() == 0
+    assert "most recent call first" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_empty_stack_file_left(gateway: Gateway, tmp_path: Path) -> None:
+    """A worker that never had to say where it was leaves no file about it."""
+    with Nursery() as nursery:
+        worker = start(nursery, gateway, tmp_path)
+        worker.connected()
+        worker.say(Stop())
+        worker.code()
+
+    assert [file.name for file in tmp_path.iterdir()] == ["a0.log"]
+
+
+def test_program_error_ends_with_1(gateway: Gateway, tmp_path: Path) -> None:
+    """What nobody can handle is in the log with its traceback, and ends with code 1."""
+    settings = settings_for(gateway.endpoint, tmp_path, FAST, ca_file=str(tmp_path / "missing.pem"))
+    with Nursery() as nursery:
+        code = nursery.start(settings, TICKET).code()
+    line = read_log(tmp_path, "程序错误")[0]
+
+    assert code == 1
+    assert "FileNotFoundError" in line["traceback"]
+
+
+def test_unwritable_logs_stop_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """Without a place for its files a worker works, and says so."""
+    (tmp_path / "logs").write_text("in the way")
+    with Nursery(stderr=subprocess.DEVNULL) as nursery:
+        worker = start(nursery, gateway, tmp_path / "logs")
+        report = worker.connected()
+        os.kill(worker.pid, signal.SIGUSR1)
+        worker.say(Stop())
+
+        assert worker.code() == 0
+    assert report.note == "log not written: File exists"
+
+
+def test_trust_store_of_the_settings() -> None:
+    """`ca_file` is what a worker trusts, and nothing else."""
+    with tempfile.TemporaryDirectory() as folder, Gateway("--tls") as gateway, Nursery() as nursery:
+        logs = Path(folder)
+        trusting = start(nursery, gateway, logs)
+        trusting.connected()
+        doubting = nursery.start(settings_for(gateway.endpoint, logs, FAST, account="a1"), TICKET)
+        until(lambda: any(report.cause == "network" for report in doubting.reports()))
+
+        reasons = {report.reason for report in doubting.reports() if report.reason}
+    assert reasons == {"tls: certificate not trusted: self-signed certificate"} or all("tls: " in r for r in reasons)
+
+
+def test_standard_output_of_a_worker(gateway: Gateway) -> None:
+    """Without a log folder lines go to the supervisor's standard output as JSON; verbosely to standard error too."""
+    settings = WorkerSettings(
+        account="a0", unb=UNB, device_id=DEVICE, endpoint=gateway.endpoint, cycle=FAST, log=LogSettings(verbose=True)
+    )
+    with tempfile.TemporaryFile("w+") as output:
+        with Nursery(stderr=output.fileno()) as nursery:
+            nursery.start(settings, TICKET).connected()
+        output.seek(0)
+        text = output.read()
+
+    assert re.search(r"WARNING 心跳响应正常 account=a0 generation=1 mid=\d+ rtt_ms=", text)
+    assert re.search(r'"event":"心跳响应正常","account":"a0","generation":1', text)
+
+
+def test_settings_arrive_whole(gateway: Gateway, tmp_path: Path) -> None:
+    """The account's own rhythm is what it lives by."""
+    slow = msgspec.structs.replace(FAST, heartbeat_interval=5.0, heartbeat_timeout=10.0)
+    with Nursery() as nursery:
+        worker = nursery.start(settings_for(gateway.endpoint, tmp_path, slow, report_interval=0.1), TICKET)
+        worker.connected()
+        until(lambda: len(worker.hear()) > 8)
+
+    assert gateway.stats(UNB)["beats"] == 1

@@ -1,0 +1,266 @@
+"""Tests of `xyfleet.supervisor.store`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from xyfleet.supervisor.credentials import SCHEMA, OtherUser
+from xyfleet.supervisor.store import StateRefused, Stopped, Store
+from xyfleet.worker.secret import Secret
+
+COOKIE = Secret("unb=2200000000001; cookie2=sim-a")
+HOOK = Secret("unb=2200000000001; cookie2=sim-b")
+
+
+def opened(folder: Path, *names: str) -> Store:
+    """Return a loaded store."""
+    store = Store(folder, retry=0.1)
+    store.load(names)
+    return store
+
+
+async def reopened(store: Store, folder: Path, *names: str) -> Store:
+    """Close a store and return one that a new supervisor would have."""
+    assert await store.close()
+    return opened(folder, *names)
+
+
+def account_file(folder: Path, name: str = "shop") -> Path:
+    """Return where an account's state is."""
+    return folder / "accounts" / f"{name}.json"
+
+
+def files(folder: Path) -> list[Path]:
+    """Return all files in and below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def saved(folder: Path, versions: int = 2) -> bytes:
+    """Leave an account with that many versions, and return the newest."""
+    store = opened(folder)
+    for number in range(versions):
+        store.get("shop").serial = number + 1
+        store.save("shop")
+        assert await store.flush()
+    assert await store.close()
+    return account_file(folder).read_bytes()
+
+
+async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Cookie, token, serial, device id and history outlive the supervisor."""
+    store = opened(tmp_path)
+    assert store.adopt("shop", COOKIE, "file")
+    held = store.get("shop")
+    held.token, held.serial, held.expires, held.calls = Secret("tok"), 3, 5.0, [1.0]
+    store.save("shop")
+    again = await reopened(store, tmp_path, "shop")
+
+    assert held == again.get("shop")
+    assert not again.adopt("shop", COOKIE, "file")
+    assert await again.close()
+
+
+async def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
+    """Folders of credentials are 0700 and files 0600, also where a folder was there before."""
+    (tmp_path / "accounts").mkdir(mode=0o755)
+    await saved(tmp_path)
+
+    assert stat.S_IMODE((tmp_path / "accounts").stat().st_mode) == 0o700
+    assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "accounts").iterdir()}
+
+
+async def test_a_hook_s_cookie_wins_after_a_restart_too(tmp_path: Path) -> None:
+    """The precedence of cookies is kept on disk."""
+    store = opened(tmp_path)
+    store.adopt("shop", COOKIE, "file")
+    store.replace("shop", HOOK, "hook")
+    again = await reopened(store, tmp_path)
+
+    assert not again.adopt("shop", COOKIE, "file")
+    assert (again.get("shop").cookie, again.get("shop").source) == (HOOK, "hook")
+    with pytest.raises(OtherUser):
+        again.replace("shop", Secret("unb=9; cookie2=x"), "login")
+    assert await again.close()
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"",
+        b'{"schema":1,"ser',
+        b"\xff\xfe",
+        b"[]",
+        b'{"schema":1,"serial":"x"}',
+        b'{"schema":1,"cookie":5}',
+        b"\0" * 300,
+    ],
+)
+async def test_a_torn_file_falls_back_aloud(tmp_path: Path, torn: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """An empty or torn file: the version before is used, it is said, and it stays the version before."""
+    await saved(tmp_path)
+    account_file(tmp_path).write_bytes(torn)
+    with caplog.at_level(logging.WARNING, "xyfleet.store"):
+        store = opened(tmp_path, "shop")
+
+    assert store.get("shop").serial == 1
+    (note,) = store.notes()
+    assert note.say("en") == f"state file {account_file(tmp_path)} was empty or torn; the version before it is used"
+    assert note.say("en") in caplog.text
+    store.save("shop")
+    again = await reopened(store, tmp_path, "shop")
+    assert again.notes() == []
+    assert b'"serial":1' in account_file(tmp_path).with_name("shop.json.bak").read_bytes()
+    assert await again.close()
+
+
+async def test_nothing_good_left_begins_anew_aloud(tmp_path: Path) -> None:
+    """With both versions torn the account begins anew, and that is said."""
+    await saved(tmp_path)
+    for path in (tmp_path / "accounts").iterdir():
+        path.write_bytes(b"torn")
+    store = opened(tmp_path, "shop")
+
+    assert store.get("shop").serial == 0
+    assert "begins anew" in store.notes()[0].say("en")
+    assert await store.close()
+
+
+@pytest.mark.parametrize("name", ["accounts/shop.json", "desired.json"])
+async def test_a_newer_file_is_refused_unharmed(tmp_path: Path, name: str) -> None:
+    """A file of a newer version is refused at once and stays as it is, byte for byte."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    newer = json.dumps({"schema": SCHEMA + 1, "cookie": {"new": "shape"}, "stopped": []}).encode()
+    path.write_bytes(newer)
+
+    with pytest.raises(StateRefused, match="written by a newer xyfleet") as caught:
+        opened(tmp_path, "shop")
+    assert str(path) in caught.value.text.say("en")
+    assert path.read_bytes() == newer
+
+
+async def test_a_newer_version_before_is_refused_too(tmp_path: Path) -> None:
+    """A torn file beside a newer version before is no reason to write over that one."""
+    await saved(tmp_path)
+    account_file(tmp_path).write_bytes(b"torn")
+    account_file(tmp_path).with_name("shop.json.bak").write_bytes(b'{"schema":99}')
+
+    with pytest.raises(StateRefused, match="newer"):
+        opened(tmp_path, "shop")
+
+
+async def test_an_unusable_folder_is_refused(tmp_path: Path) -> None:
+    """A file where the folder should be, or a folder where a file should be: refused with the path."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateRefused, match=r"cannot use .*/file/accounts: Not a directory"):
+        opened(tmp_path / "file")
+    account_file(tmp_path).mkdir(parents=True)
+    with pytest.raises(StateRefused, match=r"cannot use .*shop.json: Is a directory"):
+        opened(tmp_path, "shop")
+
+
+async def test_a_full_disk_is_a_note_until_it_is_over(tmp_path: Path) -> None:
+    """While nothing can be written the fleet goes on, `notes` says so, and the file that was good stays."""
+    good = await saved(tmp_path)
+    store = opened(tmp_path, "shop")
+    account_file(tmp_path).with_name("shop.json.tmp").symlink_to("/dev/full")
+    store.get("shop").serial = 9
+    store.save("shop")
+
+    assert not await store.flush(2)
+    (note,) = store.notes()
+    assert note.say("en") == "state can't be saved, the fleet goes on without: shop.json: No space left on device"
+    assert account_file(tmp_path).read_bytes() == good
+    deadline = time.monotonic() + 5
+    while not await store.flush(1) and time.monotonic() < deadline:
+        pass
+    assert store.notes() == []
+    again = await reopened(store, tmp_path, "shop")
+    assert again.get("shop").serial == 9
+    assert await again.close()
+
+
+async def test_stops_are_remembered(tmp_path: Path) -> None:
+    """What an operator stopped stays stopped after a restart, with who and when, until it is started again."""
+    store = opened(tmp_path)
+    store.set_stopped(["a", "b", "c"], "root", 5.0)
+    store.set_running(["b", "never stopped"])
+    again = await reopened(store, tmp_path)
+
+    assert again.stopped("a") == Stopped(by="root", at=5.0)
+    assert again.stopped("b") is None
+    again.forget_stops()
+    once_more = await reopened(again, tmp_path)
+    assert (once_more.stopped("a"), once_more.stopped("c")) == (None, None)
+    assert await once_more.close()
+
+
+async def test_nothing_to_say_writes_nothing(tmp_path: Path) -> None:
+    """Reading, and starting what was not stopped, leave no file."""
+    store = opened(tmp_path, "shop")
+    store.get("other")
+    store.set_running(["shop"])
+    store.forget_stops()
+
+    assert await store.close()
+    assert files(tmp_path) == []
+
+
+async def test_a_removed_account_may_come_back(tmp_path: Path) -> None:
+    """Forgetting drops an account from memory; its file stays and is read again."""
+    store = opened(tmp_path)
+    store.get("shop").serial = 4
+    store.save("shop")
+    assert await store.flush()
+    held = store.get("shop")
+    store.forget("shop")
+
+    assert store.get("shop") is not held
+    assert store.get("shop").serial == 4
+    assert await store.close()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a.json", "a.json.bak", "-", "A" * 64])
+async def test_any_allowed_name_is_a_file_of_its_own(tmp_path: Path, name: str) -> None:
+    """Names that look like paths or like our own files stay inside the folder and harm no other account."""
+    store = opened(tmp_path)
+    for each, serial in (("a", 1), (name, 2), ("a", 3)):
+        store.get(each).serial = serial
+        store.save(each)
+        assert await store.flush()
+    again = await reopened(store, tmp_path, "a", name)
+
+    assert (again.get("a").serial, again.get(name).serial) == (3, 2)
+    assert all(path.parent == tmp_path / "accounts" for path in files(tmp_path))
+    assert await again.close()
+
+
+@pytest.mark.timing
+async def test_a_thousand_accounts_are_read_quickly(tmp_path: Path) -> None:
+    """Loading 1,000 accounts takes well under half a second, and handing in their changes as little."""
+    names = [f"shop-{number:04}" for number in range(1000)]
+    folder = tmp_path / "accounts"
+    folder.mkdir()
+    store = opened(tmp_path)
+    store.adopt("model", Secret("unb=1; " + "; ".join(f"c{n}={'x' * 60}" for n in range(20))), "file")
+    assert await store.close()
+    model = (folder / "model.json").read_bytes()
+    for name in names:
+        (folder / f"{name}.json").write_bytes(model)
+    started = time.perf_counter()
+    store = opened(tmp_path, *names)
+    loaded = time.perf_counter() - started
+    started = time.perf_counter()
+    for name in names:
+        store.save(name)
+    handed_in = time.perf_counter() - started
+
+    assert loaded < 0.5
+    assert handed_in < 0.3
+    assert await store.close(60)

@@ -1,0 +1,131 @@
+"""The inside of a worker process: pipes, log, signals and the cycle, in one event loop. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import uvloop
+
+from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.logs import AccountLog, Bridge
+from xyfleet.worker.memory import Memory
+from xyfleet.worker.messages import Hello, Ticket
+from xyfleet.worker.pace import Pace
+from xyfleet.worker.reports import DownPipe, UpPipe
+from xyfleet.worker.secret import Secret
+from xyfleet.worker.settings import LogSettings, WorkerSettings
+
+STOPPED: Final = 0
+BUG: Final = 1
+SUPERVISOR_GONE: Final = 3
+_STDERR: Final = 2
+
+
+class Body:
+    """One worker's life in its process. `run()` returns the exit code."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        ticket: Ticket | None,
+        hello: Hello,
+        tls: ssl.SSLContext,
+        pace: Pace = Pace(),  # noqa: B008 (frozen)
+    ) -> None:
+        self._settings = settings
+        self._ticket = ticket
+        self._hello = hello
+        self._tls = tls
+        self._pace = pace
+        self._log = AccountLog(settings.account, settings.log, secrets_of(settings))
+        self._code = STOPPED
+        # Never closed: uvloop's `close()` waits for a name look-up that hangs, half a minute and more. Our reference
+        # keeps the loop's memory for the thread that hangs in it; the end of the process takes both.
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+    def run(self, up: int, down: int) -> int:
+        """Live until stopped, until the supervisor is gone, or until a program error."""
+        bridge = Bridge(self._log)
+        logging.getLogger().addHandler(bridge)
+        try:
+            with stack_dumps(self._settings.account, self._settings.log):
+                self._runner.run(self._live(up, down))
+        except Exception as error:  # noqa: BLE001 (the process ends here: the log is the last that can hear of it)
+            self._log.bug(error)
+            self._code = BUG
+        finally:
+            logging.getLogger().removeHandler(bridge)
+            self._log.close()
+        return self._code
+
+    async def _live(self, up: int, down: int) -> None:
+        loop = asyncio.get_running_loop()
+        settings = self._settings
+        # Of its own trust store a worker has a copy of its own, of the system's all have the forkserver's.
+        tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
+        pipe = UpPipe(up, self._gone)
+        self._cycle = AccountCycle(settings, self._ticket, pipe, self._log, tls, Memory(), self._pace)
+        pipe.send(self._hello)
+        commands = DownPipe(down, self._cycle.receive, self._gone)
+        loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")
+        loop.set_exception_handler(self._stray_error)
+        try:
+            await self._cycle.run()
+        finally:
+            commands.close()
+            pipe.close()
+
+    def _gone(self, why: str) -> None:
+        """Leave at once: whoever could want this worker is no more, and the next supervisor starts its own."""
+        self._code = SUPERVISOR_GONE
+        self._cycle.stop(why, polite=False)
+
+    def _stray_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error that nobody waits for: in a callback, or in a task that a library left."""
+        self._log.bug(context.get("exception") or RuntimeError(context["message"]), where=context["message"])
+
+
+def secrets_of(settings: WorkerSettings) -> list[Secret]:
+    """Return what of the settings must never be in a log line."""
+    if settings.proxy is None:
+        return []
+    address = settings.proxy.reveal()
+    password = urlsplit(address).password or ""
+    return [settings.proxy, Secret(password), Secret(unquote(password))]
+
+
+@contextlib.contextmanager
+def stack_dumps(account: str, log: LogSettings) -> Iterator[None]:
+    """
+    Have SIGUSR1, and a crash, write where all threads are into `<account>.stack.log`, or standard error.
+
+    faulthandler wants the file open beforehand; one that stayed empty is removed at the end.
+    """
+    path = Path(log.dir) / f"{account}.stack.log" if log.dir is not None else None
+    fd = _STDERR
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    faulthandler.enable(fd)
+    faulthandler.register(signal.SIGUSR1, fd, all_threads=True)
+    try:
+        yield
+    finally:
+        faulthandler.unregister(signal.SIGUSR1)
+        faulthandler.disable()
+        if path is not None and fd != _STDERR:
+            empty = os.fstat(fd).st_size == 0
+            os.close(fd)
+            if empty:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,273 @@
+"""One account's life: dial, live, lose, wait, dial again, until somebody says stop. Shell.
+
+The only mover of the state table. Rules: docs/heartbeat.md; tickets: docs/decisions.md.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import time
+from collections.abc import Callable
+
+from xyfleet.worker import logs
+from xyfleet.worker.backoff import delay
+from xyfleet.worker.causes import FATAL, Cause, Lost
+from xyfleet.worker.desk import Desk
+from xyfleet.worker.frames import Mids
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.messages import Apply, Change, Down, Reconnect, Report, Stop, Ticket, cut
+from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.pace import Pace
+from xyfleet.worker.reports import Reporter, UpPipe
+from xyfleet.worker.session import KickedOut, Session, TokenRefused
+from xyfleet.worker.settings import WorkerSettings
+from xyfleet.worker.standing import KickOuts, Standing
+from xyfleet.worker.states import Event, State
+from xyfleet.worker.suspend import Suspension
+from xyfleet.worker.wakeup import Stopped, Wakeup
+
+
+class AccountCycle:
+    """
+    Runs one account. What the supervisor says comes in through `receive()`, what it hears goes out on the pipe.
+
+    Each wait is on the one `Wakeup`, so that a stop ends it with `Stopped`; the flags beside it say what else happened.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        carried: Ticket | None,
+        pipe: UpPipe,
+        log: AccountLog,
+        tls: ssl.SSLContext,
+        memory: Callable[[], int | None],
+        pace: Pace,
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._tls = tls
+        self._memory = memory
+        self._pace = pace
+        self._wakeup = Wakeup()
+        self._desk = Desk(pipe.send, self._wakeup, pace, log, carried)
+        self._standing = Standing(time.time())
+        self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
+        self._metrics = Metrics()
+        self._mids = Mids(time.time, random.random)
+        self._suspension = Suspension(time.time, time.monotonic, pace.suspended_after)
+        self._reporter = Reporter(pipe, settings.report_interval, self._snapshot, self._tick)
+        self._session: Session | None = None
+        self._delay = 0.0
+        self._last_dial = float("-inf")
+        self._ended_by: str | None = None  # what ended the last connection, until there is a new one
+        self._hurry = False  # the delay is over
+        self._revived: str | None = None  # why FAILED is over
+        self._dropped = ("", "")  # what told the session to leave, and why
+        self._farewell = "stopped"
+
+    # What others tell us.
+
+    def receive(self, message: Down) -> None:
+        """Take a command or an answer of the supervisor."""
+        if isinstance(message, Stop):
+            self.stop("stopped by the supervisor")
+        elif isinstance(message, Reconnect):
+            self._reconnect(message)
+        elif isinstance(message, Apply):
+            self._apply(message.settings)
+        else:
+            self._desk.take(message)
+
+    def stop(self, why: str, *, polite: bool = True) -> None:
+        """Leave, from whatever state."""
+        self._farewell = why
+        self._wakeup.stop()
+        if self._session is not None:
+            self._session.leave(why, polite=polite)
+
+    def registered(self) -> None:
+        """The session is registered."""
+        if self._ended_by is not None:
+            self._metrics.reconnected(self._ended_by, time.monotonic())
+        self._move(Event.REGISTERED)
+
+    def beat_answered(self) -> None:
+        """A beat was answered: the moment for a report, which then costs no wake-up of its own."""
+        self._credit()
+        self._reporter.tell()
+
+    def news(self) -> None:
+        """Some figure changed."""
+        self._reporter.note()
+
+    def _reconnect(self, message: Reconnect) -> None:
+        if message.stale:
+            self._desk.void()
+        if self._session is None or message.drop:
+            self._redial(message.why, "asked", polite=True)
+        if self._standing.state is State.FAILED:
+            self._revived = message.why
+            self._wakeup.ring()
+
+    def _redial(self, why: str, by: str, *, polite: bool) -> None:
+        """Have a new connection soon: end the one there is, or the wait for the next attempt."""
+        if self._session is not None:
+            self._dropped = (by, why)
+            self._session.leave(why, polite=polite)
+        else:
+            self._hurry = True
+            self._wakeup.ring()
+
+    def _apply(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._log.apply(settings.log)
+        self._log.say(logs.SETTINGS_APPLIED)
+        self._reporter.interval = settings.report_interval
+        if self._session is not None:
+            self._session.apply(settings)
+        else:
+            self._hurry = True
+            self._wakeup.ring()
+
+    # The life.
+
+    async def run(self) -> None:
+        """Live until stopped."""
+        try:
+            while True:
+                await self._rest()
+                await self._attempt()
+        except Stopped:
+            self._move(Event.STOPPED, reason=self._farewell)
+        finally:
+            self._reporter.close()
+
+    async def _rest(self) -> None:
+        """Wait until the next attempt may begin."""
+        self._hurry = False
+        if self._standing.state is State.FAILED:
+            await self._revival()
+        end = time.monotonic() + self._delay
+        while not self._hurry and (left := end - time.monotonic()) > 0:
+            await self._wakeup.wait(left)
+        await self._keep_gap()
+
+    async def _revival(self) -> None:
+        while self._revived is None:
+            await self._wakeup.wait(None)
+        self._standing.failures = 0
+        self._kick_outs.clear()
+        self._delay = 0.0
+        self._move(Event.REVIVED, reason=self._revived)
+
+    async def _keep_gap(self) -> None:
+        while (left := self._last_dial + self._pace.dial_gap - time.monotonic()) > 0:
+            await self._wakeup.wait(left)
+
+    async def _attempt(self) -> None:
+        """Get a ticket and live through one connection, or fail to."""
+        try:
+            ticket = await self._desk.get(self._delay)
+        except Lost as lost:
+            self._move(Event.DIAL)
+            self._lose(lost)
+            return
+        assert ticket is not None
+        await self._keep_gap()
+        self._move(Event.DIAL)
+        try:
+            await self._connect(ticket)
+        except Lost as lost:
+            self._lose(lost)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 (rule 10: any other exception is the cause `bug`, with traceback)
+            self._log.bug(error)
+            self._lose(Lost(Cause.BUG, f"program error: {type(error).__name__}"))
+        else:
+            self._drop()
+
+    async def _connect(self, ticket: Ticket) -> None:
+        """Run a session; when it refuses a token that is not fresh, run another one with a new token, once."""
+        try:
+            await self._run_session(ticket)
+        except TokenRefused:
+            self._desk.void()
+            renewed = None if ticket.fresh else await self._desk.get(0.0, patient=False)
+            if renewed is None:
+                raise
+            await self._keep_gap()
+            await self._run_session(renewed)
+
+    async def _run_session(self, ticket: Ticket) -> None:
+        self._wakeup.check()
+        self._standing.generation += 1
+        self._log.generation = self._standing.generation
+        self._last_dial = time.monotonic()
+        self._session = Session(self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self)
+        try:
+            await self._session.run()
+        finally:
+            self._credit()
+            self._session = None
+
+    def _credit(self) -> None:
+        """End the row of failures once a connection has proven itself (rule 9)."""
+        if self._session is not None and self._session.proven:
+            self._standing.failures = 0
+
+    # Ends.
+
+    def _lose(self, lost: Lost) -> None:
+        """Count a failed attempt or the end of a connection, and say what follows."""
+        if isinstance(lost, (TokenRefused, KickedOut)):
+            self._desk.void()
+        if isinstance(lost, KickedOut) and self._kick_outs.add(time.monotonic()):
+            pace = self._pace
+            lost = Lost(Cause.RIVAL, f"kicked out {pace.kick_limit} times within {pace.kick_window:g} s")
+        self._connection_over(lost.cause.value)
+        standing, cycle = self._standing, self._settings.cycle
+        standing.failures += 1
+        exhausted = lost.cause in FATAL or standing.failures >= cycle.max_connection_failures
+        self._delay = delay(cycle.retry, lost.cause, standing.failures, random.random)
+        standing.next_attempt = None if exhausted else time.time() + self._delay
+        self._move(Event.LOST, lost.cause, lost.reason)
+        if exhausted:
+            self._revived = None
+            self._move(Event.EXHAUSTED, lost.cause, lost.reason)
+
+    def _drop(self) -> None:
+        """Note an end that was asked for; it is no failure."""
+        self._wakeup.check()
+        by, why = self._dropped
+        self._connection_over(by)
+        self._delay = 0.0
+        self._move(Event.LOST, reason=why)
+
+    def _connection_over(self, by: str) -> None:
+        if self._standing.state is State.CONNECTED:
+            self._metrics.lost()
+            self._ended_by = by
+
+    # What we tell.
+
+    def _move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
+        words = self._log.mask(cut(reason)) if reason else None
+        change = self._standing.move(event, time.time(), cause, words)
+        self._log.say(logs.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
+        self._reporter.tell(change)
+
+    def _snapshot(self, changes: list[Change]) -> Report:
+        window = self._metrics.window(time.monotonic())
+        return self._standing.report(window, changes, self._memory(), self._log.note(), time.process_time())
+
+    def _tick(self) -> None:
+        """Look from time to time, connected or not."""
+        slept = self._suspension.slept()
+        if slept is not None:
+            self._log.say(logs.SUSPENDED, seconds=round(slept))
+            self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)
+        if self._log.note() is not None:
+            self._reporter.note()

@@ -1,0 +1,206 @@
+"""The frames of the IM socket: recognise what comes, build what goes. Pure.
+
+Source: docs/protocol.md. What pushes carry is not decoded here; a body stays the bytes it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+MAX_SIZE: Final = 8 * 1024 * 1024
+"""Most bytes of a frame; sync frames of several MiB are real."""
+APP_KEY: Final = "444e9908a51d1cb236a27862abc769c9"
+UA_SUFFIX: Final = " DingTalk(2.1.5) OS(Windows/10) Browser(Chrome/133.0.0.0) DingWeb/2.1.5 IMPaaS DingWeb/2.1.5"
+"""What the web client's `ua` of `/reg` has behind the browser's own user agent."""
+
+KICKOUT: Final = "/push/kickout"
+SESSION_REMOVE: Final = "/s/session/remove"
+GET_STATE: Final = "/r/SyncStatus/getState"
+ACK_DIFF: Final = "/r/SyncStatus/ackDiff"
+STATE_TOPIC: Final = [{"topic": "sync"}]
+
+_ACK_COPIES: Final = ("mid", "sid", "app-key", "ua", "dt")
+_LIMIT_TEXTS: Final = ("connect limit", "session remove", "too many")
+_TOKEN_TEXTS: Final = ("invalid token", "not auth", "device id or appkey is not equal")
+_REASON_KEYS: Final = ("reason", "message", "msg", "ret")
+_TOO_LONG: Final = (1, 2)
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Unreadable(Exception):
+    """A frame that is not JSON."""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """Something that the server says by itself."""
+
+    lwp: str
+    headers: dict[str, Any]
+    body: msgspec.Raw
+
+
+class Response(msgspec.Struct, frozen=True):
+    """The answer to the request whose mid begins with `key`."""
+
+    key: str
+    code: object
+    body: msgspec.Raw
+    """As it came; `null` when there is none."""
+    frame: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a plain 200; a text "200" is not."""
+        return self.code == 200
+
+
+class Other(msgspec.Struct, frozen=True):
+    """Neither a push nor a response: to be ignored, without an ack."""
+
+
+OTHER: Final = Other()
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class _Envelope(msgspec.Struct):
+    lwp: Any = None
+    code: Any = None
+    headers: Any = None
+    body: msgspec.Raw = _NULL
+
+
+class _SyncBody(msgspec.Struct):
+    syncExtraType: Any = None
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_sync_body: Final = msgspec.json.Decoder(_SyncBody)
+_anything: Final = msgspec.json.Decoder()
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def key(mid: str) -> str:
+    """Return the part of a mid that says whose answer it is: the text before the blank."""
+    return mid.partition(" ")[0]
+
+
+def parse(frame: bytes) -> Push | Response | Other:
+    """
+    Return what the frame is, in the order of docs/protocol.md: push, response, anything else.
+
+    Raises:
+        Unreadable: it is not JSON.
+    """
+    try:
+        envelope = _envelope.decode(frame)
+    except msgspec.ValidationError:
+        return OTHER  # JSON, but no object
+    except _UNDECODABLE:
+        raise Unreadable(f"frame of {len(frame)} bytes is not JSON") from None
+    if not isinstance(envelope.headers, dict):
+        return OTHER
+    if isinstance(envelope.lwp, str):
+        return Push(envelope.lwp, envelope.headers, envelope.body)
+    mid = envelope.headers.get("mid")
+    if envelope.lwp is None and envelope.code is not None and isinstance(mid, str):
+        return Response(key(mid), envelope.code, envelope.body, frame)
+    return OTHER
+
+
+def wants_state(push: Push) -> bool:
+    """Tell whether the push says that the sync position is too far behind: `body.syncExtraType.type` 1 or 2."""
+    try:
+        extra = _sync_body.decode(push.body).syncExtraType
+    except _UNDECODABLE:
+        return False
+    return isinstance(extra, dict) and extra.get("type") in _TOO_LONG
+
+
+def call(lwp: str, mid: str, body: object) -> bytes:
+    """Return the frame of a request with a body."""
+    return _encode({"lwp": lwp, "headers": {"mid": mid}, "body": body})
+
+
+def heartbeat(mid: str) -> bytes:
+    """Return a beat."""
+    return _encode({"lwp": "/!", "headers": {"mid": mid}})
+
+
+def ack(push: Push) -> bytes | None:
+    """Return the ack of a push, or None for one without a mid, which can't be acked."""
+    if "mid" not in push.headers:
+        return None
+    return _encode({"code": 200, "headers": {name: push.headers[name] for name in _ACK_COPIES if name in push.headers}})
+
+
+def reg(token: str, user_agent: str, device_id: str, mid: str) -> bytes:
+    """Return the registration of a new connection."""
+    headers = {
+        "cache-header": "app-key token ua wv",
+        "app-key": APP_KEY,
+        "token": token,
+        "ua": user_agent + UA_SUFFIX,
+        "dt": "j",
+        "wv": "im:3,au:3,sy:6",
+        "sync": "0,0;0;0;",
+        "did": device_id,
+        "mid": mid,
+    }
+    return _encode({"lwp": "/reg", "headers": headers})
+
+
+class Registration(Enum):
+    """What the answer to `/reg` means."""
+
+    OK = "ok"
+    BAD_TOKEN = "bad token"
+    LIMIT = "limit"
+    PROTOCOL = "protocol"
+
+
+def registration(response: Response) -> tuple[Registration, str]:
+    """Return what the answer to `/reg` means, and the server's own words for it."""
+    if response.ok:
+        return Registration.OK, ""
+    words = _reason(response)
+    lower = words.lower()
+    if any(text in lower for text in _LIMIT_TEXTS):
+        return Registration.LIMIT, words
+    if response.code == 401 or any(text in lower for text in _TOKEN_TEXTS):
+        return Registration.BAD_TOKEN, words
+    return Registration.PROTOCOL, words
+
+
+def _reason(response: Response) -> str:
+    """Return the reason texts, from wherever servers put them: the body, the headers or the frame itself."""
+    try:
+        frame = _anything.decode(response.frame)
+    except _UNDECODABLE:
+        return ""
+    places = (frame.get("body"), frame["headers"], frame)
+    values = [place.get(name) for place in places if isinstance(place, dict) for name in _REASON_KEYS]
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return "; ".join(text for text in texts if isinstance(text, str))
+
+
+class Mids:
+    """
+    Makes message ids: `<0..999><13-digit ms> 0`, never the same twice.
+
+    The milliseconds always grow, also when the clock stands still or is set back; their 13 digits alone tell any two
+    mids apart.
+    """
+
+    def __init__(self, wall: Callable[[], float], random: Callable[[], float]) -> None:
+        self._wall = wall
+        self._random = random
+        self._last = 0
+
+    def new(self) -> str:
+        """Return a new mid."""
+        self._last = max(self._last + 1, int(self._wall() * 1000))
+        return f"{int(self._random() * 1000)}{self._last:013d} 0"

@@ -1,0 +1,47 @@
+"""Ties a process to its parent, and keeps its memory to itself. Shell.
+
+Linux only; elsewhere each function does nothing, and the end of the pipes is what ends a worker
+(docs/processes.md 5.3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+from typing import Final
+
+import setproctitle
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with(parent: int) -> None:
+    """
+    Have the kernel kill this process when `parent` dies; leave at once when it is dead already.
+
+    The parent may die before the kernel is told; then this process has another parent by now, whichever that is.
+    """
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def keep_secrets() -> None:
+    """No core dumps, and no look into this memory by other processes of the same user."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # A lower hard limit can't be refused; where limits don't exist there are no core files either.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def name_process(title: str) -> None:
+    """Show this title in ps and top."""
+    setproctitle.setproctitle(title)

@@ -1,0 +1,208 @@
+"""The account's log: the seed's texts at the seed's levels, and the context behind them as key=value. Shell.
+
+The texts are fixed: people grep for them (docs/heartbeat.md, log texts). Cookies, tokens and message texts are never
+in a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xyfleet.worker.messages import cut
+from xyfleet.worker.secret import MASK, Secret
+from xyfleet.worker.settings import LogSettings
+from xyfleet.worker.sinks import FileSink, Sink, StreamSink
+
+DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+
+class Line(NamedTuple):
+    """A level and a fixed text."""
+
+    level: int
+    text: str
+
+
+# The seed's table.
+BEAT_SENT: Final = Line(WARNING, "心跳包已发送")
+BEAT_SEND_FAILED: Final = Line(ERROR, "心跳发送失败")
+BEAT_ANSWERED: Final = Line(WARNING, "心跳响应正常")
+BEAT_ABNORMAL: Final = Line(ERROR, "心跳响应异常")
+"""A non-200 or malformed answer to a beat."""
+BEATS_FAILED: Final = Line(ERROR, "心跳连续失败")
+"""As many failed sends in a row as `max_heartbeat_failures`."""
+SOCKET_CLOSED: Final = Line(WARNING, "WebSocket连接已关闭")
+"""A close frame came, or we stopped."""
+SOCKET_ERROR: Final = Line(ERROR, "WebSocket连接异常")
+"""Every other end, our own verdict included."""
+
+# What the seed has no text for.
+STATE_CHANGED: Final = Line(INFO, "连接状态变更")
+HEART_REARMED: Final = Line(WARNING, "进程曾停顿，心跳判定推迟")
+ANSWER_FOREIGN: Final = Line(DEBUG, "收到其他请求的响应")
+FRAME_IGNORED: Final = Line(WARNING, "无法识别的数据已忽略")
+SYNC_FAILED: Final = Line(WARNING, "同步位点失败")
+PUSH_RECEIVED: Final = Line(DEBUG, "收到推送")
+TICKET_QUEUED: Final = Line(INFO, "等待连接许可")
+TICKET_MISSING: Final = Line(WARNING, "主管进程无应答，使用现有令牌连接")
+SUSPENDED: Final = Line(WARNING, "系统曾休眠，重新连接")
+SETTINGS_APPLIED: Final = Line(INFO, "新设置已生效")
+LINES_LOST: Final = Line(ERROR, "部分日志未能写入")
+PROGRAM_ERROR: Final = Line(ERROR, "程序错误")
+
+BEATS: Final = frozenset({BEAT_SENT, BEAT_ANSWERED})
+"""The lines that `beats: false` leaves out."""
+
+_MIN_HIDDEN: Final = 6
+"""Shorter secrets are not looked for in lines: masking them would garble every other word."""
+_HIDDEN: Final = 4
+"""How many of the latest tokens are looked for."""
+_BARE: Final = re.compile(r"[^\s\"=]+")
+_encode: Final = msgspec.json.Encoder().encode
+
+Format = Callable[[float, Line, dict[str, object]], str]
+
+
+def console(wall: float, line: Line, fields: dict[str, object]) -> str:
+    """Return a line for people: local time, level, text, `key=value`; a traceback goes below, indented."""
+    whole, fraction = divmod(wall, 1)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(whole))
+    head = f"{stamp}.{int(fraction * 1000):03d} {logging.getLevelName(line.level)} {line.text}"
+    below = str(fields.get("traceback", "")).rstrip()
+    pairs = "".join(f" {name}={_value(value)}" for name, value in fields.items() if name != "traceback")
+    return head + pairs + "".join(f"\n    {row}" for row in below.splitlines()) + "\n"
+
+
+def as_json(wall: float, line: Line, fields: dict[str, object]) -> str:
+    """Return a line for programs: one JSON object."""
+    whole, fraction = divmod(wall, 1)
+    local = time.localtime(whole)
+    zone = time.strftime("%z", local)
+    stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(fraction * 1000):03d}{zone[:3]}:{zone[3:]}"
+    head = {"time": stamp, "level": logging.getLevelName(line.level), "event": line.text}
+    return _encode(head | fields).decode() + "\n"
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return text if _BARE.fullmatch(text) else _encode(text).decode()
+
+
+def _shown(fields: dict[str, object]) -> dict[str, object]:
+    """Return the fields that have a value; what is or holds a text is cut, for it may be a server's."""
+    return {
+        name: value if name == "traceback" or isinstance(value, (int, float)) else cut(str(value))
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).encode(errors="replace").decode()
+
+
+class AccountLog:
+    """The log of one account. Nothing that goes wrong with writing ever reaches the caller."""
+
+    def __init__(
+        self,
+        account: str,
+        settings: LogSettings,
+        secrets: Iterable[Secret] = (),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.generation = 0
+        """Number of the connection that lines belong to."""
+        self._account = account
+        self._settings = settings
+        self._wall = wall
+        self._always_hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
+        self._hidden: deque[str] = deque(maxlen=_HIDDEN)
+        self._outlets = _outlets(account, settings)
+
+    def hide(self, secret: Secret) -> None:
+        """Never let this text through from now on, should an error message or a server's reason repeat it."""
+        text = secret.reveal()
+        if len(text) >= _MIN_HIDDEN and text not in self._hidden:
+            self._hidden.append(text)
+
+    def mask(self, text: str) -> str:
+        """Return the text without the hidden ones."""
+        for hidden in (*self._hidden, *self._always_hidden):
+            text = text.replace(hidden, MASK)
+        return text
+
+    def say(self, line: Line, **fields: object) -> None:
+        """Write a line; fields that are None are left out."""
+        if line in BEATS and not self._settings.beats:
+            return
+        if line.level <= DEBUG and not self._settings.verbose:
+            return
+        fields = {"account": self._account, "generation": self.generation, **_shown(fields)}
+        now = self._wall()
+        for sink, form in self._outlets:
+            text = form(now, line, fields)
+            if sink.lost:
+                text = form(now, LINES_LOST, {"account": self._account, "lines": sink.lost}) + text
+            sink.write(self.mask(text).encode())
+
+    def bug(self, error: BaseException, **fields: object) -> None:
+        """Write the traceback of an error that should not have happened."""
+        self.say(PROGRAM_ERROR, **fields, traceback=_trace(error))
+
+    def note(self) -> str | None:
+        """Return what a person should know about lost lines, or None when all is well."""
+        troubles = [f"log not written: {sink.trouble}" for sink, _ in self._outlets if sink.trouble is not None]
+        return troubles[0] if troubles else None
+
+    def apply(self, settings: LogSettings) -> None:
+        """Go on with other settings."""
+        if settings != self._settings:
+            self.close()
+            self._settings = settings
+            self._outlets = _outlets(self._account, settings)
+
+    def close(self) -> None:
+        """Close the files."""
+        for sink, _ in self._outlets:
+            sink.close()
+
+
+def _outlets(account: str, settings: LogSettings) -> list[tuple[Sink, Format]]:
+    form = as_json if settings.format == "json" else console
+    outlets: list[tuple[Sink, Format]] = []
+    if settings.dir is None:
+        outlets.append((StreamSink(1), as_json))
+    else:
+        path = Path(settings.dir) / f"{account}.log"
+        outlets.append((FileSink(path, settings.max_bytes, settings.backups), form))
+    if settings.verbose:
+        outlets.append((StreamSink(2), form))
+    return outlets
+
+
+class Bridge(logging.Handler):
+    """Leads what libraries log by the standard way (warnings and errors) into the account's log."""
+
+    def __init__(self, log: AccountLog) -> None:
+        super().__init__(WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, with its traceback when it has one."""
+        error = record.exc_info[1] if record.exc_info else None
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):
+            message = str(record.msg)
+        trace = _trace(error) if error is not None else None
+        self._log.say(Line(record.levelno, cut(message)), logger=record.name, traceback=trace)

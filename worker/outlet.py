@@ -1,0 +1,96 @@
+"""The writing side of one connection: frames go to a socket that may not take them. Shell.
+
+Nothing here waits for the library's own `drain()`, which has no end when the peer stops reading (docs/heartbeat.md,
+rules 5 and 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.connection import broadcast
+from websockets.protocol import State as SocketState
+
+from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.dial import CLOSE_TIMEOUT
+
+_LOOK: Final = 0.01
+"""Seconds between two looks at a buffer that was not drained."""
+_LOST_WITHIN: Final = 1.0
+"""Seconds within which the loop tells of an aborted transport's end; it takes one round of the loop."""
+
+
+class Outlet:
+    """
+    Writes, and ends, one connection.
+
+    `write` is for who has made sure that the buffer is drained; everybody else leaves frames with `post`, and `run`
+    writes them one after the other.
+    """
+
+    def __init__(self, socket: ClientConnection, send_timeout: float) -> None:
+        self.send_timeout = send_timeout
+        self._socket = socket
+        self._posted: deque[bytes] = deque()
+        self._news = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection is open, as far as this side knows."""
+        return self._socket.state is SocketState.OPEN
+
+    def write(self, frame: bytes) -> None:
+        """Hand a frame to the socket, without waiting."""
+        broadcast((self._socket,), frame.decode(errors="replace"))
+
+    def post(self, frame: bytes) -> None:
+        """Leave a frame to be written, without waiting."""
+        self._posted.append(frame)
+        self._news.set()
+
+    async def drained(self) -> bool:
+        """Wait until the socket has taken all that was written; False when that takes longer than the send timeout."""
+        transport = self._socket.transport
+        end = time.monotonic() + self.send_timeout
+        while transport.get_write_buffer_size():
+            if time.monotonic() >= end:
+                return False
+            await asyncio.sleep(_LOOK)
+        return True
+
+    async def run(self) -> None:
+        """
+        Write what is posted.
+
+        Raises:
+            Lost: a frame was not taken in time. Its bytes stay queued before all others, so the connection is over.
+        """
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._posted:
+                self.write(self._posted.popleft())
+                if not await self.drained():
+                    raise Lost(Cause.HEARTBEAT, f"a frame was not sent within {self.send_timeout:g} s")
+
+    def abort(self) -> None:
+        """End the connection now. The buffer is thrown away, nothing is said to the server, nothing can wait."""
+        self._socket.transport.abort()
+
+    async def end(self, *, polite: bool) -> None:
+        """End the connection, with a close frame and the server's answer to it if `polite`, and see it gone."""
+        try:
+            if polite and self.open:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_TIMEOUT):
+                        await self._socket.close()
+        finally:
+            self.abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOST_WITHIN):
+                    await self._socket.wait_closed()

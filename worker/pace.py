@@ -1,0 +1,24 @@
+"""How fast an account may move, whatever its settings say. Pure.
+
+These are rules, not settings; they are values so that tests can scale time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Durations in seconds. Sources: rules 8, 10 and 12 of docs/heartbeat.md; tickets in docs/decisions.md."""
+
+    dial_gap: float = 1.0
+    """At least this lies between two dials, whatever the reason."""
+    answer_timeout: float = 10.0
+    """A supervisor that says nothing at all for so long is not waited for."""
+    fail_open_every: float = 60.0
+    """Dials without its permission are at least this far apart."""
+    kick_window: float = 600.0
+    kick_limit: int = 3
+    """So many kick-outs within the window mean that another program holds the account."""
+    suspended_after: float = 10.0
+    """A jump of the wall clock against the monotonic one that means that the machine slept."""

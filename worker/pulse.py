@@ -1,0 +1,145 @@
+"""Beats the heart of one connection and watches it. Shell.
+
+Source: rules 1 to 6 of docs/heartbeat.md. The decisions are `xyfleet.worker.heart`'s; here are the clock, the timers
+and the writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+from xyfleet.worker import frames, logs
+from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.frames import Mids, Response
+from xyfleet.worker.heart import Heart, Verdict
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.settings import Cycle
+
+GRACE: Final = 0.02
+"""
+Seconds between a deadline and the look that decides. The loop reads all pending input meanwhile: after a standstill
+timers fire before input is read, and an answer may lie in the kernel.
+"""
+_SHORTEST_SLEEP: Final = 0.001
+"""The loop's clock moves in steps of 1 ms; a shorter sleep returns at once and spins."""
+_EARLY: Final = 0.002
+"""Seconds by which a timer may fire before its time."""
+
+
+class Listener(Protocol):
+    """Who wants to know how a session is."""
+
+    def registered(self) -> None:
+        """The connection is registered: CONNECTED."""
+
+    def beat_answered(self) -> None:
+        """An answer to a beat was matched."""
+
+    def news(self) -> None:
+        """Some figure changed; it can wait."""
+
+
+class Pulse:
+    """One connection's heart at work. `beat()` and `watch()` are to run side by side until one raises `Lost`."""
+
+    def __init__(
+        self, cycle: Cycle, outlet: Outlet, mids: Mids, metrics: Metrics, log: AccountLog, listener: Listener
+    ) -> None:
+        self._cycle = cycle
+        self._outlet = outlet
+        self._mids = mids
+        self._metrics = metrics
+        self._log = log
+        self._listener = listener
+        self._began = time.monotonic()
+        self._heart = Heart(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
+
+    def proven(self) -> bool:
+        """Tell whether the connection is old enough and was answered: then all counters of failures end (rule 9)."""
+        return self._heart.answered and time.monotonic() - self._began >= self._cycle.stable_after
+
+    def retune(self, cycle: Cycle) -> None:
+        """Take over new settings; `beat()` and `watch()` must be started anew."""
+        self._cycle = cycle
+        self._heart.retune(cycle.heartbeat_interval, cycle.heartbeat_timeout, time.monotonic())
+
+    def take(self, response: Response) -> bool:
+        """Take a response; return whether it is a beat's."""
+        answer = self._heart.answer(response.key, response.ok, time.monotonic())
+        if not answer.ours:
+            return False
+        if answer.settled:
+            self._metrics.beats_answered(answer.settled, answer.rtt, time.time())
+            self._log.say(logs.BEAT_ANSWERED, mid=response.key, rtt_ms=round(answer.rtt * 1000, 1))
+            self._listener.beat_answered()
+        else:
+            self._metrics.answer_abnormal()
+            self._log.say(logs.BEAT_ABNORMAL, mid=response.key, code=response.code)
+            self._listener.news()
+        return True
+
+    async def beat(self) -> None:
+        """Send a beat at every point of the grid, whatever else flows."""
+        while True:
+            left = self._heart.next_beat - time.monotonic()
+            if left > _EARLY:
+                await asyncio.sleep(left)
+                continue
+            self._metrics.beats_due(self._heart.come_due(time.monotonic()))
+            drained = await self._outlet.drained()
+            if not self._outlet.open:
+                # The server began to close and does not finish, or the reader is about to say why it is over.
+                self._outlet.abort()
+                return
+            if drained:
+                self._send()
+            else:
+                self._fail()
+
+    def _send(self) -> None:
+        mid = self._mids.new()
+        key = frames.key(mid)
+        self._heart.sent(key, time.monotonic())
+        self._outlet.write(frames.heartbeat(mid))
+        self._metrics.beat_sent(time.time())
+        self._log.say(logs.BEAT_SENT, mid=key)
+        self._listener.news()
+
+    def _fail(self) -> None:
+        self._heart.send_failed(time.monotonic(), self._cycle.heartbeat_retry_delay)
+        self._metrics.beat_failed()
+        failures = self._heart.failures
+        reason = f"earlier data was not sent within {self._cycle.heartbeat_send_timeout:g} s"
+        self._log.say(logs.BEAT_SEND_FAILED, failures=failures, reason=reason)
+        self._listener.news()
+        if failures >= self._cycle.max_heartbeat_failures:
+            self._log.say(logs.BEATS_FAILED, failures=failures)
+            raise Lost(Cause.HEARTBEAT, f"heartbeats not sent: {failures} in a row")
+
+    async def watch(self) -> None:
+        """Sleep to the deadline of the oldest unanswered beat, look, and raise `Lost` when it is still unanswered."""
+        while True:
+            now = time.monotonic()
+            deadline = self._heart.deadline
+            if deadline is None:
+                # Any beat sent from now on has a later deadline than this.
+                await asyncio.sleep(self._cycle.heartbeat_timeout)
+            elif deadline > now:
+                await asyncio.sleep(max(deadline - now, _SHORTEST_SLEEP))
+            else:
+                await asyncio.sleep(GRACE)
+                self._look()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        expired = self._heart.expired(now)
+        verdict = self._heart.judge(now)
+        if verdict is Verdict.REARMED:
+            self._log.say(logs.HEART_REARMED)
+        elif verdict is Verdict.DEAD:
+            self._metrics.beats_expired(expired)
+            raise Lost(Cause.HEARTBEAT, f"no answer to a heartbeat for {self._cycle.heartbeat_timeout:g} s")

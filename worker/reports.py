@@ -1,0 +1,171 @@
+"""The worker's two pipes: reports go up and never wait, commands come down. Shell.
+
+A supervisor that does not read costs no heartbeat: what can't be written now is kept, the newest report only, and
+tried again. A supervisor that is gone ends the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from xyfleet.worker.messages import (
+    MAX_CHANGES,
+    MAX_DOWN,
+    MAX_UP,
+    Alive,
+    BadMessage,
+    Change,
+    Down,
+    Report,
+    Splitter,
+    Up,
+    decode_down,
+    encode,
+)
+
+RETRY: Final = 0.25
+"""Seconds between two tries to write into a full pipe."""
+READ_SIZE: Final = 65536
+
+
+def newer(old: Up | None, new: Up) -> Up:
+    """Return `new`; a report takes the changes of the unsent one it replaces along, the newest `MAX_CHANGES`."""
+    if not isinstance(new, Report) or not isinstance(old, Report):
+        return new
+    return msgspec.structs.replace(new, changes=[*old.changes, *new.changes][-MAX_CHANGES:])
+
+
+def fit(message: Up) -> bytes:
+    """Return the message's frame; a report that is too long for one write gives up its oldest changes."""
+    while True:
+        try:
+            return encode(message, MAX_UP)
+        except BadMessage:
+            if not isinstance(message, Report) or not message.changes:
+                raise
+            message = msgspec.structs.replace(message, changes=message.changes[1:])
+
+
+class UpPipe:
+    """The writing end. `gone` is called when nobody holds the reading end any more."""
+
+    def __init__(self, fd: int, gone: Callable[[str], None]) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[type, Up] = {}  # at most one of each kind, in the order of their coming
+        self._retry: asyncio.TimerHandle | None = None
+
+    def send(self, message: Up) -> None:
+        """Write the message, or keep it until there is room, in the place of an older one of its kind."""
+        self._waiting[type(message)] = newer(self._waiting.get(type(message)), message)
+        if self._retry is None:
+            self._flush()
+
+    def close(self) -> None:
+        """Try once more to write what waits, and stop."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._flush()
+        if self._retry is not None:
+            self._retry.cancel()
+
+    def _flush(self) -> None:
+        self._retry = None
+        try:
+            while self._waiting:
+                kind, message = next(iter(self._waiting.items()))
+                os.write(self._fd, fit(message))
+                del self._waiting[kind]
+        except BlockingIOError:
+            self._retry = self._loop.call_later(RETRY, self._flush)
+        except BrokenPipeError:
+            self._waiting.clear()
+            self._gone("the supervisor is gone")
+
+
+class DownPipe:
+    """The reading end. `gone` is called at its end, or when what comes can't be understood."""
+
+    def __init__(self, fd: int, receive: Callable[[Down], None], gone: Callable[[str], None]) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._receive = receive
+        self._gone = gone
+        self._splitter = Splitter(MAX_DOWN)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(fd, self._read)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._loop.remove_reader(self._fd)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, READ_SIZE)
+        except BlockingIOError:
+            return
+        if not data:
+            self._end("the supervisor is gone")
+            return
+        try:
+            for body in self._splitter.feed(data):
+                self._receive(decode_down(body))
+        except BadMessage as error:
+            self._end(f"unreadable command: {error}")
+
+    def _end(self, why: str) -> None:
+        self.close()
+        self._gone(why)
+
+
+class Reporter:
+    """
+    Tells the supervisor how the account is: at once when it changed, else from time to time.
+
+    One timer serves all: it fires `interval` seconds after the last word, so that what is said at a beat costs no
+    wake-up of its own.
+    """
+
+    def __init__(
+        self, pipe: UpPipe, interval: float, snapshot: Callable[[list[Change]], Report], tick: Callable[[], None]
+    ) -> None:
+        self.interval = interval
+        self._pipe = pipe
+        self._snapshot = snapshot
+        self._tick = tick
+        self._news = False
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(interval, self._fire)
+
+    def note(self) -> None:
+        """Remember that there is something new; it is told at the latest `interval` after the last word."""
+        self._news = True
+
+    def tell(self, *changes: Change) -> None:
+        """Send the whole state now."""
+        self._news = False
+        self._pipe.send(self._snapshot(list(changes)))
+        self._rearm()
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._timer.cancel()
+
+    def _rearm(self) -> None:
+        self._timer.cancel()
+        self._timer = self._loop.call_later(self.interval, self._fire)
+
+    def _fire(self) -> None:
+        self._rearm()
+        self._tick()
+        if self._news:
+            self.tell()
+        else:
+            self._pipe.send(Alive())

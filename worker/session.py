@@ -1,0 +1,258 @@
+"""One connection of one account, from the dial to its end. Shell.
+
+Rules: docs/heartbeat.md; frames: docs/protocol.md. A session runs once. Whatever ends it, no socket and no task of it
+is left, and its end is a `Lost`, or nothing when it was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from xyfleet.worker import frames, logs
+from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.dial import ServerClosed, dial, lost_by_close
+from xyfleet.worker.frames import Mids, Push, Registration, Response
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.messages import cut
+from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.pulse import GRACE, Listener, Pulse
+from xyfleet.worker.secret import Secret
+from xyfleet.worker.settings import WorkerSettings
+
+MAX_UNREADABLE: Final = 3
+"""So many unreadable frames in a row mean that whoever is there does not speak this protocol."""
+
+
+class TokenRefused(Lost):
+    """`/reg` refused the token."""
+
+
+class KickedOut(Lost):
+    """Another connection took our place; the token is void."""
+
+
+class _Left(Exception):
+    """The end was asked for."""
+
+    def __init__(self, why: str, polite: bool) -> None:
+        self.why = why
+        self.polite = polite
+        super().__init__(why, polite)
+
+
+class Session:
+    """One connection. `run()` it once; `leave()` ends it from outside, at any moment."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        token: Secret,
+        tls: ssl.SSLContext,
+        mids: Mids,
+        metrics: Metrics,
+        log: AccountLog,
+        listener: Listener,
+    ) -> None:
+        self._settings = settings
+        self._token = token
+        self._tls = tls
+        self._mids = mids
+        self._metrics = metrics
+        self._log = log
+        self._listener = listener
+        self._leaving: asyncio.Future[_Left] = asyncio.get_running_loop().create_future()
+        self._tasks: asyncio.TaskGroup
+        self._outlet: Outlet | None = None
+        self._pulse: Pulse | None = None
+        self._pulse_tasks: list[asyncio.Task[None]] = []
+        self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sync_wanted = asyncio.Event()
+        self._answers: dict[str, Callable[[Response], None]] = {}
+        self._unreadable = 0
+
+    @property
+    def proven(self) -> bool:
+        """Whether this connection has lived long enough, and was answered, to end all counters (rule 9)."""
+        return self._pulse is not None and self._pulse.proven()
+
+    def leave(self, why: str, *, polite: bool = True) -> None:
+        """End the session: with a close frame if `polite`, else by breaking it off."""
+        if not self._leaving.done():
+            self._leaving.set_result(_Left(why, polite))
+
+    def apply(self, settings: WorkerSettings) -> None:
+        """Take over new heartbeat settings; what concerns the dial waits for the next one."""
+        self._settings = settings
+        if self._pulse is not None and self._outlet is not None:
+            self._outlet.send_timeout = settings.cycle.heartbeat_send_timeout
+            self._pulse.retune(settings.cycle)
+            if self._pulse_tasks:
+                for task in self._pulse_tasks:
+                    task.cancel()
+                self._start_pulse()
+
+    async def run(self) -> None:
+        """
+        Dial, register and live until the end.
+
+        Raises:
+            Lost: the attempt failed, or the connection ended, without being asked to.
+        """
+        polite = False
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._wait_to_leave())
+                self._tasks.create_task(self._live())
+        except BaseExceptionGroup as group:
+            error = _first(group)
+            if not isinstance(error, _Left):
+                self._say_why(error)
+                raise error from None
+            polite = error.polite
+            self._say_left(error)
+        finally:
+            if self._outlet is not None:
+                await self._outlet.end(polite=polite)
+
+    async def _wait_to_leave(self) -> None:
+        raise await self._leaving
+
+    async def _live(self) -> None:
+        socket = await dial(self._settings, self._tls)
+        self._outlet = Outlet(socket, self._settings.cycle.heartbeat_send_timeout)
+        self._tasks.create_task(self._read(socket))
+        self._tasks.create_task(self._outlet.run())
+        await self._register(self._outlet)
+        self._start_pulse()
+        self._sync_wanted.set()
+        await self._sync(self._outlet)
+
+    def _start_pulse(self) -> None:
+        assert self._pulse is not None
+        jobs = (self._pulse.beat(), self._pulse.watch())
+        self._pulse_tasks = [self._tasks.create_task(job) for job in jobs]
+
+    async def _register(self, outlet: Outlet) -> None:
+        mid = self._mids.new()
+        self._answers[frames.key(mid)] = self._take_registration
+        outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
+        timeout = self._settings.cycle.register_timeout
+        if not await _in_time(self._registered, timeout):
+            raise Lost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
+
+    def _take_registration(self, response: Response) -> None:
+        """Act on the answer at once: what comes right behind it, a close say, comes after it."""
+        meaning, words = frames.registration(response)
+        reason = cut(f"/reg refused: {response.code} {words}")
+        if meaning is Registration.BAD_TOKEN:
+            raise TokenRefused(Cause.REFUSED, reason)
+        if meaning is not Registration.OK:
+            raise Lost(Cause.LIMIT if meaning is Registration.LIMIT else Cause.PROTOCOL, reason)
+        assert self._outlet is not None
+        cycle = self._settings.cycle
+        self._pulse = Pulse(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
+        self._registered.set_result(None)
+        self._listener.registered()
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            while True:
+                self._take(await socket.recv(decode=False))
+        except ConnectionClosed as error:
+            raise lost_by_close(error) from None
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            frame = frames.parse(raw)
+        except frames.Unreadable as error:
+            self._unreadable += 1
+            self._log.say(logs.FRAME_IGNORED, reason=str(error))
+            if self._unreadable >= MAX_UNREADABLE:
+                raise Lost(Cause.PROTOCOL, f"unreadable frames: {self._unreadable} in a row") from None
+            return
+        self._unreadable = 0
+        if isinstance(frame, Response):
+            self._take_response(frame)
+        elif isinstance(frame, Push):
+            self._take_push(frame)
+        else:
+            self._log.say(logs.FRAME_IGNORED, bytes=len(raw))
+
+    def _take_response(self, response: Response) -> None:
+        if self._pulse is not None and self._pulse.take(response):
+            return
+        handler = self._answers.pop(response.key, None)
+        if handler is not None:
+            handler(response)
+        else:
+            self._log.say(logs.ANSWER_FOREIGN, mid=response.key, code=response.code)
+
+    def _take_push(self, push: Push) -> None:
+        assert self._outlet is not None
+        self._log.say(logs.PUSH_RECEIVED, lwp=push.lwp)
+        last = push.lwp in (frames.KICKOUT, frames.SESSION_REMOVE)
+        ack = frames.ack(push)
+        if ack is not None:
+            # Of the last push nobody is left to write the ack in a moment.
+            (self._outlet.write if last else self._outlet.post)(ack)
+            self._metrics.push_acked()
+            self._listener.news()
+        if push.lwp == frames.KICKOUT:
+            raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")
+        if push.lwp == frames.SESSION_REMOVE:
+            raise Lost(Cause.REMOVED, "session removed by the server")
+        if frames.wants_state(push):
+            self._sync_wanted.set()
+
+    async def _sync(self, outlet: Outlet) -> None:
+        """Confirm the sync position, after the registration and whenever a push asks for it. Never ends anything."""
+        while True:
+            await self._sync_wanted.wait()
+            self._sync_wanted.clear()
+            state = await self._ask(outlet, frames.GET_STATE, frames.STATE_TOPIC)
+            if state is not None and bytes(state.body) != b"null":
+                await self._ask(outlet, frames.ACK_DIFF, [state.body])
+
+    async def _ask(self, outlet: Outlet, lwp: str, body: object) -> Response | None:
+        """Return the good answer to a call, or None after saying in the log why there is none."""
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        mid = self._mids.new()
+        self._answers[frames.key(mid)] = answer.set_result
+        outlet.post(frames.call(lwp, mid, body))
+        if not await _in_time(answer, self._settings.cycle.register_timeout):
+            del self._answers[frames.key(mid)]
+        elif answer.result().ok:
+            return answer.result()
+        self._log.say(logs.SYNC_FAILED, lwp=lwp, code=answer.result().code if answer.done() else "none")
+        return None
+
+    def _say_why(self, error: BaseException) -> None:
+        if isinstance(error, ServerClosed):
+            self._log.say(logs.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
+        elif isinstance(error, Lost):
+            self._log.say(logs.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
+
+    def _say_left(self, left: _Left) -> None:
+        if self._outlet is not None:
+            self._log.say(logs.SOCKET_CLOSED, reason=left.why)
+
+
+async def _in_time(answer: asyncio.Future[Any], timeout: float) -> bool:
+    """Wait for the answer, and at the deadline read pending input before saying that it did not come."""
+    await asyncio.wait((answer,), timeout=timeout)
+    if not answer.done():
+        await asyncio.sleep(GRACE)
+    return answer.done()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the tasks, a program error before all others."""
+    errors = list(group.exceptions)
+    return next((error for error in errors if not isinstance(error, (Lost, _Left))), errors[0])

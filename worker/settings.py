@@ -1,0 +1,94 @@
+"""The settings of one connection and one worker, as typed values with their defaults. Pure.
+
+Names, defaults and rules: docs/heartbeat.md. The file format around them is read by `xyfleet.supervisor.config`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from xyfleet.worker.secret import Secret
+
+RetryClass = Literal["closed", "network", "other"]
+"""Which of the three delay rules applies after a loss (docs/heartbeat.md, rule 10)."""
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """The delay after the n-th failure: `min(step * n, max)`, in seconds (or `step * 2**(n-1)` when exponential)."""
+
+    step: float
+    max: float
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait before dialling again."""
+
+    closed: Backoff = Backoff(step=3.0, max=15.0)
+    network: Backoff = Backoff(step=10.0, max=60.0)
+    other: Backoff = Backoff(step=5.0, max=30.0)
+    growth: Literal["linear", "exponential"] = "linear"
+    jitter: float = 0.3
+    """Share (0 to 1) by which a delay may be cut at random; 0 = exact."""
+
+
+class Cycle(msgspec.Struct, frozen=True, kw_only=True):
+    """The heartbeat, timeout and reconnect cycle of one account. All durations are seconds."""
+
+    heartbeat_interval: float = 15.0
+    heartbeat_timeout: float = 30.0
+    heartbeat_send_timeout: float = 2.0
+    max_heartbeat_failures: int = 3
+    heartbeat_retry_delay: float = 5.0
+    max_connection_failures: int = 5
+    stable_after: float = 30.0
+    open_timeout: float = 10.0
+    register_timeout: float = 10.0
+    retry: Retry = Retry()
+
+
+PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "enterprise": {"heartbeat_interval": 15.0, "heartbeat_timeout": 30.0},
+    "high_latency": {"heartbeat_interval": 30.0, "heartbeat_timeout": 60.0, "max_heartbeat_failures": 5},
+    "unstable": {"heartbeat_interval": 20.0, "heartbeat_timeout": 45.0, "retry": {"growth": "exponential"}},
+    "mobile": {"heartbeat_interval": 45.0, "heartbeat_timeout": 90.0},
+}
+"""The seed's four network profiles: settings that a profile name stands for."""
+
+DEFAULT_ENDPOINT: Final = "wss://wss-goofish.dingtalk.com/"
+DEFAULT_USER_AGENT: Final = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
+)
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a worker's log lines go."""
+
+    dir: str | None = None
+    """Absolute folder of `<account>.log` and `<account>.stack.log`; null = JSON lines on standard output."""
+    format: Literal["console", "json"] = "console"
+    max_bytes: int = 2_000_000
+    backups: int = 1
+    beats: bool = True
+    """Whether each heartbeat sent and answered is a line."""
+    verbose: bool = False
+    """Whether lines also go to standard error (the foreground console of `start --verbose`)."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one worker needs to know; it travels over the private start pipe, never in argv or environment."""
+
+    account: str
+    unb: str
+    """User id, the `unb` of the cookie; the cookie itself never reaches a worker."""
+    device_id: str
+    endpoint: str = DEFAULT_ENDPOINT
+    user_agent: str = DEFAULT_USER_AGENT
+    proxy: Secret | None = None
+    """`http://…` or `socks5://…`; used for the socket, and never left aside: without it there is no dial."""
+    ca_file: str | None = None
+    cycle: Cycle = Cycle()
+    log: LogSettings = LogSettings()
+    report_interval: float = 5.0
+    """Seconds between two signs of life from the event loop: a quarter of `hang_timeout`."""

@@ -1,0 +1,69 @@
+"""Where an account stands: the state and all that is told about it. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.messages import Change, Report, Window
+from xyfleet.worker.states import Event, State, step
+
+
+class Standing:
+    """The state, moved by the table alone, and the figures beside it. Times are wall times."""
+
+    def __init__(self, wall: float) -> None:
+        self.state = State.DISCONNECTED
+        self.since = wall
+        self.generation = 0
+        """How many dials there were."""
+        self.failures = 0
+        """Failed attempts and connections that ended too soon, in a row."""
+        self.cause: Cause | None = None
+        """The last loss's cause, None while CONNECTED."""
+        self.reason: str | None = None
+        self.next_attempt: float | None = None
+
+    def move(self, event: Event, wall: float, cause: Cause | None = None, reason: str | None = None) -> Change:
+        """Move along the table and return the change; raise `IllegalTransition` for a bug."""
+        old, self.state = self.state, step(self.state, event)
+        self.since = wall
+        if event in (Event.LOST, Event.REGISTERED):
+            self.cause, self.reason = cause, reason
+        if self.state is not State.RECONNECTING:
+            self.next_attempt = None
+        return Change(time=wall, old=old, new=self.state, cause=cause, reason=reason)
+
+    def report(self, window: Window, changes: list[Change], memory: int | None, note: str | None, cpu: float) -> Report:
+        """Return the whole state as a message."""
+        return Report(
+            state=self.state,
+            since=self.since,
+            generation=self.generation,
+            cause=self.cause,
+            reason=self.reason,
+            failures=self.failures,
+            next_attempt=self.next_attempt,
+            window=window,
+            changes=changes,
+            memory=memory,
+            note=note,
+            cpu=round(cpu, 3),
+        )
+
+
+class KickOuts:
+    """Counts kick-outs within a sliding window."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self._window = window
+        self._latest: deque[float] = deque(maxlen=limit)
+
+    def add(self, now: float) -> bool:
+        """Note one; return whether the limit is reached: somebody else holds the account (rule 10)."""
+        self._latest.append(now)
+        return len(self._latest) == self._latest.maxlen and now - self._latest[0] <= self._window
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._latest.clear()
