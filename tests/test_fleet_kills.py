@@ -137,6 +137,20 @@ def test_frozen_supervisor_stops_no_heartbeat_and_kills_nobody_afterwards(fleet:
     assert not fleet.events("restart")
 
 
+def test_worker_that_drops_while_the_supervisor_is_frozen_dials_by_itself(fleet: Fleet, gateway: Gateway) -> None:
+    """The tickets fail open: no answer for 10 s and a token in hand, then it dials."""
+    assert fleet.process is not None
+    fleet.process.send_signal(signal.SIGSTOP)
+    try:
+        gateway.drop(unb(1))
+        dials = gateway.stats(unb(1))["dials"]
+        gateway.until(lambda: gateway.stats(unb(1))["live"] == 1, "a1 is back by itself", timeout=20)
+        assert gateway.stats(unb(1))["dials"] == dials + 1
+    finally:
+        fleet.process.send_signal(signal.SIGCONT)
+    fleet.wait_connected()
+
+
 def test_resource_tracker_killed(fleet: Fleet) -> None:
     """Multiprocessing's helper process is not missed."""
     tracker = next(p for p in fleet.family() if "resource_tracker" in " ".join(p.cmdline()))

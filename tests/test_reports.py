@@ -235,6 +235,7 @@ def test_other_long_messages_are_bugs() -> None:
         fit(Hello(pid=1, marker="x" * 5000))
 
 
+@pytest.mark.timing
 async def test_reporter_rhythm(line: Line) -> None:
     """Every interval after the last word comes a sign of life, or the news if there is any; each word resets it."""
     ticks: list[float] = []
