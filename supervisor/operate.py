@@ -102,6 +102,10 @@ class Operate:
 
     def _notes(self) -> list[Text]:
         notes = [*self._fleet.notes.values(), *self._fleet.store.notes()]
+        troubled = [m.report.note for m in self._fleet.members.values() if m.report is not None and m.report.note]
+        if troubled:
+            text = N_("%(count)d workers have a trouble of their own, the first one says: %(why)s")
+            notes.append(Text(text, {"count": len(troubled), "why": troubled[0]}))
         if self.events.problem is not None:
             notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": self.events.problem}))
         return notes

@@ -51,6 +51,7 @@ def account_view(member: Member, refresh: RefreshView, cookie_source: str | None
         desired="running" if member.desired else "stopped",
         desired_by=member.desired_by,
         proxied=account.proxy is not None,
+        note=live.note if live is not None else None,
     )
 
 

@@ -92,6 +92,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     desired_by: str | None = None
     """Who stopped it, and when."""
     proxied: bool = False
+    note: str | None = None
+    """What troubles the worker besides its connection: a log that can't be written."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

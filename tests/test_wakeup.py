@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from xyfleet.worker.wakeup import Stopped, Wakeup
+from xyfleet.worker.wakeup import Nap, Stopped, Wakeup
 
 
 async def test_timeout_ends_a_wait() -> None:
@@ -58,3 +58,24 @@ async def test_cancelling_is_passed_on() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_nap_ends_at_its_time() -> None:
+    """A nap lasts as long as it should."""
+    began = time.monotonic()
+    await Nap().take(0.05)
+
+    assert 0.04 < time.monotonic() - began < 0.5
+
+
+async def test_nap_can_be_ended() -> None:
+    """Waking ends the nap that is on, however often, and no other."""
+    nap = Nap()
+    nap.wake()
+    task = asyncio.create_task(nap.take(10))
+    await asyncio.sleep(0.01)
+    nap.wake()
+    nap.wake()
+    await asyncio.wait_for(task, 0.5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(nap.take(10), 0.05)
