@@ -25,7 +25,7 @@ from xyfleet.supervisor.config.problems import BadFile, Problem
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.ownlog import open_log
-from xyfleet.supervisor.serve import Premises, serve
+from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.spawn import Forkserver, clean_environment
 from xyfleet.supervisor.store import StateRefused, Store
@@ -66,6 +66,9 @@ def boot(options: Options) -> int:
             _premises(settings, env, options, language) as premises,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
+            # Imported only now, while the forkserver does its own imports beside us: half of the time of a start.
+            from xyfleet.supervisor.serve import serve
+
             return runner.run(serve(premises, warnings, ready.tell))
     except Refused as refusal:
         ready.fail(str(refusal), refusal.code)

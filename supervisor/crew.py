@@ -46,5 +46,5 @@ class Crew(Protocol):
     def forgive_token(self, member: Member) -> None:
         """Let the next token call be made after risk control."""
 
-    def check_marker(self, member: Member, marker: str, imported: list[str]) -> None:
+    def check_marker(self, member: Member, found: str, imported: list[str]) -> None:
         """Compare a new worker's program with ours."""

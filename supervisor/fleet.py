@@ -29,9 +29,9 @@ from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.watch import Watch
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.marker import marker
 from xyfleet.worker.messages import MAX_DOWN, Apply, Change, TicketRequest, encode_settings
 from xyfleet.worker.messages import encode as encode_message
-from xyfleet.worker.preload import MARKER
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
@@ -69,6 +69,7 @@ class Fleet:
         self.watch = Watch(self.members, lambda: self.settings.fleet.hang_timeout)
         self.launcher = Launcher(forkserver, self.members, self._cargo)
         self._verbose = verbose
+        self._marker = marker()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
 
@@ -175,11 +176,11 @@ class Fleet:
         """Put an event on record."""
         self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
 
-    def check_marker(self, member: Member, marker: str, imported: list[str]) -> None:
+    def check_marker(self, member: Member, found: str, imported: list[str]) -> None:
         """Refuse workers of another program than ours: its files were changed under the live fleet."""
         if imported:
             log.debug("%s imported by itself: %s", member.name, ", ".join(imported))
-        if marker == MARKER:
+        if found == self._marker:
             return
         if "program" not in self.notes:
             text = N_("xyfleet's files were changed while it runs: no new worker is started; stop and start the fleet")

@@ -36,8 +36,8 @@ class Look:
     """Seconds since its last report, our own stops not counted."""
     own_lag: float
     """Lateness of the supervisor's own loop, seconds."""
-    state: str | None
-    """The process's state letter in /proc; None = unknown."""
+    disk_sleep: bool
+    """Whether the kernel holds the process in an uninterruptible wait."""
     run_wait: float
     """Seconds it waited for a CPU since the look before."""
     watched_for: float
@@ -59,4 +59,4 @@ def judge(look: Look, timeout: float) -> Verdict:
 def _excused(look: Look) -> bool:
     starved = look.watched_for > 0 and look.run_wait >= RUN_WAIT_SHARE * look.watched_for
     everybody = look.silent >= MANY and look.silent >= SHARE * look.workers
-    return look.own_lag >= LAG_SMALL or look.state == "D" or starved or everybody
+    return look.own_lag >= LAG_SMALL or look.disk_sleep or starved or everybody

@@ -27,7 +27,7 @@ class HookLog:
 
     def __init__(self, account: str, folder: Path | None, redactor: Redactor, writer: Executor) -> None:
         self._account = account
-        self._sink = None if folder is None else FileSink(folder / f"{account}.hook.log", MAX_FILE, backups=1)
+        self._sink = None if folder is None else FileSink(str(folder / f"{account}.hook.log"), MAX_FILE, backups=1)
         self._redactor = redactor
         self._writer = writer
         self._room = MAX_RUN

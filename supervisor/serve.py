@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.briefing import Gateway, gateway_of
@@ -18,15 +17,12 @@ from xyfleet.supervisor.config.problems import Problem
 from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
 from xyfleet.supervisor.egress import tls_context
-from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.operate import Operate
+from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.refresh import HookService
-from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.spawn import Forkserver
-from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.times import zone
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
@@ -36,21 +32,6 @@ ACCOUNTS_PER_SECOND: Final = 200
 """How many accounts' figures the live line may gather per second."""
 
 log = logging.getLogger(__name__)
-
-
-class Premises(NamedTuple):
-    """All that was prepared before the event loop."""
-
-    settings: Settings
-    env: Mapping[str, str]
-    language: str
-    detached: bool
-    fresh: bool
-    verbose: bool
-    socket: Path
-    store: Store
-    forkserver: Forkserver
-    embedded: EmbeddedGateway | None
 
 
 async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable[[], None]) -> int:

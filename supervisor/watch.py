@@ -1,6 +1,6 @@
 """Looks at every worker a few times per `hang_timeout` and ends those that hang, and those only. Shell.
 
-The rule is in `hang`; this file reads /proc, asks a hung worker for its stack (SIGUSR1, faulthandler), and kills it.
+The rule is in `hang`; this file looks at the process, asks a hung one for its stack (SIGUSR1, faulthandler), kills it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.hang import LAG_SMALL, Look, Verdict, judge
@@ -72,7 +74,7 @@ class Watch:
         return Look(
             silent_for=now - child.last_heard,
             own_lag=self.lag,
-            state=_process_state(child.pid),
+            disk_sleep=_in_disk_sleep(child.pid),
             run_wait=run_wait - before,
             watched_for=now - at,
             silent=silent,
@@ -90,13 +92,12 @@ class Watch:
         asyncio.get_running_loop().call_later(DUMP_GRACE, kill)
 
 
-def _process_state(pid: int) -> str | None:
-    """Return the state letter of proc(5), or None where there is none to read."""
+def _in_disk_sleep(pid: int) -> bool:
+    """Say whether a process waits for a disk; one that is gone does not."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[0]
+        return psutil.Process(pid).status() == psutil.STATUS_DISK_SLEEP
+    except psutil.Error:
+        return False
 
 
 def _run_wait(pid: int) -> float:

@@ -1,0 +1,27 @@
+"""What is prepared before the supervisor's event loop begins. Pure (a value)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from xyfleet.supervisor.embedded import EmbeddedGateway
+from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.spawn import Forkserver
+from xyfleet.supervisor.store import Store
+
+
+class Premises(NamedTuple):
+    """All that was prepared before the event loop."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    language: str
+    detached: bool
+    fresh: bool
+    verbose: bool
+    socket: Path
+    store: Store
+    forkserver: Forkserver
+    embedded: EmbeddedGateway | None
