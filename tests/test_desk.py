@@ -123,6 +123,7 @@ async def test_void_with_empty_hands(tmp_path: Path) -> None:
     assert counter.requests == [TicketRequest(request=1)]
 
 
+@pytest.mark.timing
 async def test_silence_opens_after_doubling_the_delay(tmp_path: Path) -> None:
     """A silent supervisor is waited for, then the delay once more, then the token in hand is used; it is not fresh."""
     counter = Counter(tmp_path, ticket(0, 1, fresh=True))
@@ -144,6 +145,7 @@ async def test_opening_is_rare(tmp_path: Path) -> None:
     assert time.monotonic() - began >= FAST_PACE.fail_open_every - 0.01
 
 
+@pytest.mark.timing
 async def test_queued_is_an_answer(tmp_path: Path) -> None:
     """A supervisor that says "queued" is alive; its silence counts from its last word."""
     counter = Counter(tmp_path, ticket(0, 1))
@@ -157,6 +159,20 @@ async def test_queued_is_an_answer(tmp_path: Path) -> None:
     await task
 
     assert 0.19 <= time.monotonic() - spoke < 0.4
+
+
+async def test_queued_is_logged_when_it_changes(tmp_path: Path) -> None:
+    """A request that is held back for long is one line for each reason, not one every few seconds."""
+    counter = Counter(tmp_path)
+    task = asyncio.create_task(counter.desk.get(0.0))
+    await asyncio.sleep(0.01)
+    for why in ("pacing", "pacing", "outage", "outage", "outage"):
+        counter.desk.take(Queued(request=1, why=why))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    lines = (tmp_path / "a0.log").read_text().splitlines()
+
+    assert [line.rpartition("reason=")[2] for line in lines] == ["pacing", "outage"]
 
 
 async def test_silence_without_a_token(tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ async def test_tls() -> None:
         trusting = ssl.create_default_context(cafile=gateway.ca_file)
         await opened(settings(gateway.endpoint), trusting)
         for kind in ("socks5", "http"):
-            async with no_socket_left(), TinyProxy(kind) as proxy:  # type: ignore[arg-type]
+            async with no_socket_left(), TinyProxy(kind) as proxy:
                 await opened(settings(gateway.endpoint, proxy=Secret(proxy.url)), trusting)
                 lost = await failure(settings(gateway.endpoint, proxy=Secret(proxy.url)))
                 assert lost.reason.startswith("tls: certificate not trusted: ")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from xyfleet.worker import marker as module
@@ -36,12 +37,13 @@ def test_any_changed_file_changes_it(tmp_path: Path) -> None:
     seen = [marker_of(tmp_path)]
     (package / "notes.txt").write_text("x")
     assert marker_of(tmp_path) == seen[0]
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: (package / "heart.py").write_text((package / "heart.py").read_text() + "\n"),
         lambda: (package / "more.py").write_text(""),
         lambda: (package / "more.py").rename(package / "other.py"),
-        lambda: [path.unlink() for path in (package / "other.py", package / "pulse.py")],
-    ):
+        lambda: (package / "pulse.py").rename(package / "pulse.txt"),
+    ]
+    for change in changes:
         change()
         seen.append(marker_of(tmp_path))
 

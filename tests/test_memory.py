@@ -10,7 +10,8 @@ from xyfleet.worker.memory import Memory, pss
 
 def test_pss_of_this_process() -> None:
     """The figure is of the size of what the system says, and is read rarely."""
-    memory = Memory()
+    assert Memory()() is None
+    memory = Memory(first_after=0.0)
     first = memory()
     ballast = bytearray(8 << 20)
     actual = psutil.Process().memory_full_info().pss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,12 +42,13 @@ def test_older_beats_count_as_answered() -> None:
 
 def test_streak_ends_with_every_kind_of_failure() -> None:
     """A failed send, an abnormal answer, an expired beat and a lost connection each end the row; the best stays."""
-    for fail in (
+    fails: list[Callable[[Metrics], None]] = [
         lambda metrics: metrics.beat_failed(),
         lambda metrics: metrics.answer_abnormal(),
         lambda metrics: metrics.beats_expired(1),
         lambda metrics: metrics.lost(),
-    ):
+    ]
+    for fail in fails:
         metrics = Metrics()
         metrics.beats_answered(5, 0.1, 0.0)
         fail(metrics)

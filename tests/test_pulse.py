@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection
 
 from support.rawserver import raw_server
 from support.station import FAST, Ear, read_log, until
 from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.dial import Socket
 from xyfleet.worker.frames import Mids, Response, parse
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.metrics import Metrics
@@ -32,7 +33,7 @@ FILLING = b'{"x":"' + b"x" * 300_000 + b'"}'
 class Rig:
     """A pulse on a connection with a tiny send buffer, to a server that can stop reading."""
 
-    def __init__(self, client: ClientConnection, server: ServerConnection, logs: Path, cycle: Cycle) -> None:
+    def __init__(self, client: Socket, server: ServerConnection, logs: Path, cycle: Cycle) -> None:
         self.client = client
         self.server = server
         self.outlet = Outlet(client, cycle.heartbeat_send_timeout)
@@ -61,7 +62,10 @@ async def rig(logs: Path, cycle: Cycle = DEAF) -> AsyncIterator[Rig]:
         tiny.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         tiny.setblocking(False)
         await asyncio.get_running_loop().sock_connect(tiny, ("127.0.0.1", urlsplit(endpoint).port))
-        client = await connect(endpoint, sock=tiny, proxy=None, compression=None, ping_interval=None)
+        client = await connect(
+            endpoint, sock=tiny, proxy=None, compression=None, ping_interval=None, create_connection=Socket
+        )
+        assert isinstance(client, Socket)
         made = Rig(client, await arrived, logs, cycle)
         try:
             yield made
@@ -70,6 +74,7 @@ async def rig(logs: Path, cycle: Cycle = DEAF) -> AsyncIterator[Rig]:
             await made.outlet.end(polite=False)
 
 
+@pytest.mark.timing
 async def test_third_failed_send_in_a_row(tmp_path: Path) -> None:
     """A beat that can't be written fails after the send timeout, is tried again, and the third failure is the end."""
     async with rig(tmp_path) as made:
@@ -118,6 +123,7 @@ async def test_as_many_failures_as_the_settings_say(tmp_path: Path) -> None:
             await made.pulse.beat()
 
 
+@pytest.mark.timing
 async def test_posted_frame_past_its_deadline(tmp_path: Path) -> None:
     """A frame that is no beat gets one send timeout and no second try."""
     async with rig(tmp_path) as made:
@@ -145,6 +151,7 @@ async def test_posted_frames_keep_their_order(tmp_path: Path) -> None:
     assert got == list(range(20))
 
 
+@pytest.mark.timing
 async def test_abort_does_not_wait(tmp_path: Path) -> None:
     """With a full buffer a rude end takes no time, and a polite one about 2 s."""
     async with rig(tmp_path) as made:

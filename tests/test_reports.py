@@ -104,6 +104,7 @@ async def test_messages_go_out_at_once(line: Line) -> None:
     assert line.messages() == sent
 
 
+@pytest.mark.timing
 async def test_full_pipe_keeps_the_newest_of_each_kind(line: Line) -> None:
     """Nothing waits while the pipe is full; afterwards comes one of each kind, the request and all changes included."""
     pipe = UpPipe(line.write, line.gone.append)

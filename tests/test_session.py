@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import uvloop
 from websockets.asyncio.server import ServerConnection
 
 from support.gateway import Gateway
@@ -18,6 +21,9 @@ from support.rawserver import raw_server, receive, registered, serve_on, stop_re
 from support.station import FAST, UNB, OneSession, log_time, open_sockets, read_log, until
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.session import KickedOut, TokenRefused
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+Work = Callable[[], object]
 
 
 async def end_of(one: OneSession) -> Lost:
@@ -34,6 +40,7 @@ async def start(one: OneSession, answers: int = 1) -> asyncio.Task[None]:
     return task
 
 
+@pytest.mark.timing
 async def test_a_good_life(gateway: Gateway, tmp_path: Path) -> None:
     """A session registers, confirms the sync position, acks the first push, beats on the grid, and leaves politely."""
     one = OneSession(gateway.endpoint, tmp_path)
@@ -121,20 +128,60 @@ async def test_answers_with_a_body_count(gateway: Gateway, tmp_path: Path) -> No
     assert one.metrics.window(0.0).expired == 0
 
 
-async def test_standstill_with_the_answer_in_the_kernel(gateway: Gateway, tmp_path: Path) -> None:
+LOOPS = pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+"""Loops differ in what they do first after a standstill: read input or fire timers."""
+
+
+async def stand_still(one: OneSession, task: asyncio.Task[None], folder: Path, pause: float, meanwhile: Work) -> None:
+    """Block the loop right after a beat, from a timer's callback; then see that beats are answered again."""
+    sent = len(read_log(folder, "心跳包已发送"))
+    await until(lambda: len(read_log(folder, "心跳包已发送")) > sent)
+    meanwhile()
+    before = one.ear.answers
+    asyncio.get_running_loop().call_later(0.001, time.sleep, pause)
+    await until(lambda: task.done() or one.ear.answers > before + 1)
+    assert not task.done(), task.exception()
+
+
+@pytest.mark.timing
+@LOOPS
+def test_standstill_with_the_answer_in_the_kernel(gateway: Gateway, tmp_path: Path, new_loop: NewLoop) -> None:
     """A loop that stood still past the deadline reads the answers that came meanwhile, and lives."""
     gateway.fault(UNB, kind="late", seconds=0.05)
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    for pause in (0.27, 0.3, 0.31, 0.35, 0.5, 0.9, 1.6):
-        sent = len(read_log(tmp_path, "心跳包已发送"))
-        await until(lambda sent=sent: len(read_log(tmp_path, "心跳包已发送")) > sent)
-        before = one.ear.answers
-        time.sleep(pause)  # noqa: ASYNC251 (the standstill itself)
-        await until(lambda before=before: task.done() or one.ear.answers > before + 1)
-        assert not task.done(), task.exception()
-    one.session.leave("done")
-    await task
+
+    async def live() -> OneSession:
+        one = OneSession(gateway.endpoint, tmp_path)
+        task = await start(one)
+        for pause in (0.27, 0.3, 0.31, 0.35, 0.5, 0.9, 1.6):
+            await stand_still(one, task, tmp_path, pause, lambda: None)
+        one.session.leave("done")
+        await task
+        return one
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        one = runner.run(live())
+
+    assert one.metrics.window(0.0).expired == 0
+
+
+@pytest.mark.timing
+@LOOPS
+def test_standstill_with_the_answer_behind_a_download(gateway: Gateway, tmp_path: Path, new_loop: NewLoop) -> None:
+    """An answer that lies behind megabytes of pushes after a standstill is read before the verdict."""
+    gateway.fault(UNB, kind="late", seconds=0.02)
+
+    async def live() -> OneSession:
+        one = OneSession(gateway.endpoint, tmp_path)
+        task = await start(one)
+        for _ in range(4):
+            push = functools.partial(gateway.fault, UNB, kind="big_frame", size=5 << 20)
+            await stand_still(one, task, tmp_path, 0.4, push)
+        one.session.leave("done")
+        await task
+        return one
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        one = runner.run(live())
 
     assert one.metrics.window(0.0).expired == 0
 
@@ -282,13 +329,13 @@ async def test_kick_out(gateway: Gateway, tmp_path: Path) -> None:
     """A kick-out is acked, ends the session and says what it was."""
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
-    acks = gateway.stats(UNB)["acks"]
+    await until(lambda: gateway.stats(UNB)["acks"] == 1)
     gateway.fault(UNB, kind="kickout", close=None)
     with pytest.raises(KickedOut) as caught:
         await task
 
     assert caught.value.cause is Cause.CLOSED
-    await until(lambda: gateway.stats(UNB)["acks"] == acks + 1)
+    await until(lambda: gateway.stats(UNB)["acks"] == 2)
 
 
 async def test_session_removed(gateway: Gateway, tmp_path: Path) -> None:
@@ -346,9 +393,11 @@ async def test_one_garbage_frame_is_ignored(gateway: Gateway, tmp_path: Path, wh
     """One frame that can't be read is a line in the log; the connection proves itself by its beats."""
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
-    for _ in range(4):
+    for number in range(1, 5):
         gateway.fault(UNB, kind="garbage_frame", what=what)
-        await until(lambda seen=one.ear.answers: one.ear.answers > seen + 1)
+        await until(lambda: len(read_log(tmp_path, "无法识别的数据已忽略")) == number)  # noqa: B023 (awaited here)
+        answers = one.ear.answers
+        await until(lambda: one.ear.answers > answers + 1)  # noqa: B023
     one.session.leave("done")
     await task
 
@@ -465,6 +514,7 @@ async def test_polite_end_is_bounded(gateway: Gateway, tmp_path: Path) -> None:
     assert 1.5 < time.monotonic() - began < 3.5
 
 
+@pytest.mark.timing
 async def test_impolite_end_is_at_once(gateway: Gateway, tmp_path: Path) -> None:
     """Breaking off waits for nobody and sends no close frame."""
     one = OneSession(gateway.endpoint, tmp_path)

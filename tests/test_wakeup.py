@@ -10,6 +10,7 @@ import pytest
 from xyfleet.worker.wakeup import Nap, Stopped, Wakeup
 
 
+@pytest.mark.timing
 async def test_timeout_ends_a_wait() -> None:
     """Without a ring the wait ends at its time, quietly."""
     began = time.monotonic()
@@ -60,6 +61,7 @@ async def test_cancelling_is_passed_on() -> None:
         await task
 
 
+@pytest.mark.timing
 async def test_nap_ends_at_its_time() -> None:
     """A nap lasts as long as it should."""
     began = time.monotonic()

@@ -10,7 +10,6 @@ import os
 import signal
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -29,24 +28,18 @@ STOPPED: Final = 0
 BUG: Final = 1
 SUPERVISOR_GONE: Final = 3
 _STDERR: Final = 2
+MAX_STACKS: Final = 65_536
+"""Bytes of old stack dumps with which a new worker still begins; they must not fill the disk."""
 
 
 class Body:
     """One worker's life in its process. `run()` returns the exit code."""
 
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        ticket: Ticket | None,
-        hello: Hello,
-        tls: ssl.SSLContext,
-        pace: Pace = Pace(),  # noqa: B008 (frozen)
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, ticket: Ticket | None, hello: Hello, tls: ssl.SSLContext) -> None:
         self._settings = settings
         self._ticket = ticket
         self._hello = hello
         self._tls = tls
-        self._pace = pace
         self._log = AccountLog(settings.account, settings.log, secrets_of(settings))
         self._code = STOPPED
         # Never closed: uvloop's `close()` waits for a name look-up that hangs, half a minute and more. Our reference
@@ -71,10 +64,10 @@ class Body:
     async def _live(self, up: int, down: int) -> None:
         loop = asyncio.get_running_loop()
         settings = self._settings
-        # Of its own trust store a worker has a copy of its own, of the system's all have the forkserver's.
+        # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
         pipe = UpPipe(up, self._gone)
-        self._cycle = AccountCycle(settings, self._ticket, pipe, self._log, tls, Memory(), self._pace)
+        self._cycle = AccountCycle(settings, self._ticket, pipe, self._log, tls, Memory(), Pace())
         pipe.send(self._hello)
         commands = DownPipe(down, self._cycle.receive, self._gone)
         loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")
@@ -111,12 +104,14 @@ def stack_dumps(account: str, log: LogSettings) -> Iterator[None]:
 
     faulthandler wants the file open beforehand; one that stayed empty is removed at the end.
     """
-    path = Path(log.dir) / f"{account}.stack.log" if log.dir is not None else None
+    path = os.path.join(log.dir, f"{account}.stack.log") if log.dir is not None else None
     fd = _STDERR
     if path is not None:
         with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if os.fstat(fd).st_size > MAX_STACKS:
+                os.ftruncate(fd, 0)
     faulthandler.enable(fd)
     faulthandler.register(signal.SIGUSR1, fd, all_threads=True)
     try:
@@ -127,5 +122,6 @@ def stack_dumps(account: str, log: LogSettings) -> Iterator[None]:
         if path is not None and fd != _STDERR:
             empty = os.fstat(fd).st_size == 0
             os.close(fd)
-            if empty:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if empty:
+                    os.unlink(path)

@@ -5,6 +5,7 @@ The only mover of the state table. Rules: docs/heartbeat.md; tickets: docs/decis
 
 from __future__ import annotations
 
+import asyncio
 import random
 import ssl
 import time
@@ -66,6 +67,7 @@ class AccountCycle:
         self._revived: str | None = None  # why FAILED is over
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
+        self._told_note: str | None = None
 
     # What others tell us.
 
@@ -112,13 +114,12 @@ class AccountCycle:
             self._wakeup.ring()
 
     def _redial(self, why: str, by: str, *, polite: bool) -> None:
-        """Have a new connection soon: end the one there is, or the wait for the next attempt."""
+        """Have a new connection soon: end the one there is, and the wait for the next attempt."""
+        self._hurry = True
+        self._wakeup.ring()
         if self._session is not None:
             self._dropped = (by, why)
             self._session.leave(why, polite=polite)
-        else:
-            self._hurry = True
-            self._wakeup.ring()
 
     def _apply(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -146,7 +147,6 @@ class AccountCycle:
 
     async def _rest(self) -> None:
         """Wait until the next attempt may begin."""
-        self._hurry = False
         if self._standing.state is State.FAILED:
             await self._revival()
         end = time.monotonic() + self._delay
@@ -176,6 +176,7 @@ class AccountCycle:
             return
         assert ticket is not None
         await self._keep_gap()
+        self._hurry = False
         self._move(Event.DIAL)
         try:
             await self._connect(ticket)
@@ -208,7 +209,9 @@ class AccountCycle:
         self._last_dial = time.monotonic()
         self._session = Session(self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self)
         try:
-            await self._session.run()
+            # In a task of its own: a TaskGroup may leave a cancel request counted on its task, and with one of those
+            # `asyncio.timeout` raises CancelledError instead of TimeoutError before Python 3.11.3.
+            await asyncio.create_task(self._session.run())
         finally:
             self._credit()
             self._session = None
@@ -261,7 +264,8 @@ class AccountCycle:
 
     def _snapshot(self, changes: list[Change]) -> Report:
         window = self._metrics.window(time.monotonic())
-        return self._standing.report(window, changes, self._memory(), self._log.note(), time.process_time())
+        self._told_note = self._log.note()
+        return self._standing.report(window, changes, self._memory(), self._told_note, time.process_time())
 
     def _tick(self) -> None:
         """Look from time to time, connected or not."""
@@ -269,5 +273,5 @@ class AccountCycle:
         if slept is not None:
             self._log.say(logs.SUSPENDED, seconds=round(slept))
             self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)
-        if self._log.note() is not None:
+        if self._log.note() != self._told_note:
             self._reporter.note()

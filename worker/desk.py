@@ -41,6 +41,7 @@ class Desk:
         self._asking = False
         self._answer: Ticket | Refusal | None = None
         self._heard = 0.0
+        self._queued: str | None = None
         self._opened = float("-inf")
         if carried is not None:
             self._keep(carried)
@@ -53,7 +54,7 @@ class Desk:
         if message.request != self._request:
             return
         if isinstance(message, Queued):
-            self._log.say(logs.TICKET_QUEUED, reason=message.why or None)
+            self._say_queued(message.why)
         else:
             self._answer = message
         self._wakeup.ring()
@@ -118,8 +119,14 @@ class Desk:
         self._log.say(logs.TICKET_MISSING)
         return msgspec.structs.replace(hand, fresh=False)
 
+    def _say_queued(self, why: str) -> None:
+        if why != self._queued:
+            self._log.say(logs.TICKET_QUEUED, reason=why or None)
+        self._queued = why
+
     def _ask(self) -> None:
         self._request += 1
+        self._queued = None
         stale = self._hand.serial if self._hand is not None and self._void else None
         self._send(TicketRequest(request=self._request, stale=stale))
 

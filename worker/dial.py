@@ -48,7 +48,17 @@ class _Dial(connect):
         return exc
 
 
-class _Connection(ClientConnection):
+class Socket(ClientConnection):
+    """An open connection. Made by `dial()`."""
+
+    chunks = 0
+    """How many portions of bytes have come in; grows while a long frame is still on its way."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take a portion of bytes."""
+        self.chunks += 1
+        super().data_received(data)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """
         Take the end of the transport.
@@ -60,7 +70,7 @@ class _Connection(ClientConnection):
             super().connection_lost(exc)
 
 
-async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> ClientConnection:
+async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> Socket:
     """
     Return an open connection.
 
@@ -72,14 +82,14 @@ async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> ClientConnectio
     """
     options: dict[str, Any] = {"ssl": tls} if settings.endpoint.startswith("wss:") else {}
     try:
-        return await _Dial(
+        connection = await _Dial(
             settings.endpoint,
             origin=ORIGIN,
             user_agent_header=settings.user_agent,
             compression=None,
             # Given in any case: by default the library takes a proxy from the environment.
             proxy=_proxy(settings.proxy),
-            create_connection=_Connection,
+            create_connection=Socket,
             open_timeout=settings.cycle.open_timeout,
             ping_interval=None,
             close_timeout=CLOSE_TIMEOUT,
@@ -88,6 +98,8 @@ async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> ClientConnectio
         )
     except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, ConnectionClosed, UnicodeError) as error:
         raise lost_by_dial(error, settings) from None
+    assert isinstance(connection, Socket)
+    return connection
 
 
 def _proxy(address: Secret | None) -> str | None:

@@ -7,12 +7,12 @@ in a line.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -183,7 +183,7 @@ def _outlets(account: str, settings: LogSettings) -> list[tuple[Sink, Format]]:
     if settings.dir is None:
         outlets.append((StreamSink(1), as_json))
     else:
-        path = Path(settings.dir) / f"{account}.log"
+        path = os.path.join(settings.dir, f"{account}.log")
         outlets.append((FileSink(path, settings.max_bytes, settings.backups), form))
     if settings.verbose:
         outlets.append((StreamSink(2), form))

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Final
 
 EVERY: Final = 60.0
 """Seconds between two readings; one walks all page tables of the process."""
-_ROLLUP: Final = Path("/proc/self/smaps_rollup")
+FIRST_AFTER: Final = 5.0
+"""Seconds before the first one: it costs a millisecond, and in a start of a thousand there is none to spare."""
+_ROLLUP: Final = "/proc/self/smaps_rollup"
 
 
 class Memory:
     """The proportional set size, read again when it is old."""
 
-    def __init__(self) -> None:
-        self._read_at = float("-inf")
+    def __init__(self, first_after: float = FIRST_AFTER) -> None:
+        self._due = time.monotonic() + first_after
         self._bytes: int | None = None
 
     def __call__(self) -> int | None:
-        """Return the bytes, or None where the system does not tell (macOS, old kernels)."""
-        now = time.monotonic()
-        if now - self._read_at >= EVERY:
-            self._read_at = now
-            with contextlib.suppress(OSError):
-                self._bytes = pss(_ROLLUP.read_bytes())
+        """Return the bytes, or None: not read yet, or the system does not tell (macOS, old kernels)."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY
+            with contextlib.suppress(OSError), open(_ROLLUP, "rb", buffering=0) as rollup:
+                self._bytes = pss(rollup.read())
         return self._bytes
 
 

@@ -12,12 +12,11 @@ import time
 from collections import deque
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import broadcast
 from websockets.protocol import State as SocketState
 
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.dial import CLOSE_TIMEOUT
+from xyfleet.worker.dial import CLOSE_TIMEOUT, Socket
 
 _LOOK: Final = 0.01
 """Seconds between two looks at a buffer that was not drained."""
@@ -33,7 +32,7 @@ class Outlet:
     writes them one after the other.
     """
 
-    def __init__(self, socket: ClientConnection, send_timeout: float) -> None:
+    def __init__(self, socket: Socket, send_timeout: float) -> None:
         self.send_timeout = send_timeout
         self._socket = socket
         self._posted: deque[bytes] = deque()
@@ -43,6 +42,11 @@ class Outlet:
     def open(self) -> bool:
         """Whether the connection is open, as far as this side knows."""
         return self._socket.state is SocketState.OPEN
+
+    @property
+    def chunks(self) -> int:
+        """How many portions of bytes have come in."""
+        return self._socket.chunks
 
     def write(self, frame: bytes) -> None:
         """Hand a frame to the socket, without waiting."""

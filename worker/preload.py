@@ -20,6 +20,7 @@ from typing import Final
 
 from xyfleet.worker import guard
 from xyfleet.worker.marker import marker
+from xyfleet.worker.warmup import warm_up
 
 NEEDED: Final = (
     "xyfleet.worker.body",
@@ -43,8 +44,6 @@ MARKER: Final = marker()
 """The version and digest of the program files that this forkserver runs."""
 SSL_CONTEXT: Final = ssl.create_default_context()
 """The trust store of the system, shared by all workers; one of its own costs each 26 ms and 1.5 MiB."""
-PRELOADED: Final = len(sys.modules)
-"""How many modules a worker finds imported; any after these in `sys.modules` it had to import itself."""
 
 
 def _shield(supervisor: int) -> None:
@@ -56,9 +55,13 @@ def _shield(supervisor: int) -> None:
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
     guard.keep_secrets()
+    warm_up()
     gc.collect()
     gc.freeze()
 
 
 if os.environ.get("XYFLEET_FORKSERVER") == str(os.getppid()):
     _shield(int(os.environ["XYFLEET_FORKSERVER"]))
+
+PRELOADED: Final = len(sys.modules)
+"""How many modules a worker finds imported; any after these in `sys.modules` it had to import itself."""

@@ -13,17 +13,20 @@ from typing import Final, Protocol
 from xyfleet.worker import frames, logs
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.frames import Mids, Response
-from xyfleet.worker.heart import Heart, Verdict
+from xyfleet.worker.heart import REARM, Heart, Verdict
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
 from xyfleet.worker.settings import Cycle
+from xyfleet.worker.wakeup import Nap
 
 GRACE: Final = 0.02
 """
 Seconds between a deadline and the look that decides. The loop reads all pending input meanwhile: after a standstill
-timers fire before input is read, and an answer may lie in the kernel.
+an answer may lie in the kernel.
 """
+LONGEST_GRACE: Final = 0.08
+"""As long as input keeps coming the look waits, for so long at most: the answer may lie behind a big frame."""
 _SHORTEST_SLEEP: Final = 0.001
 """The loop's clock moves in steps of 1 ms; a shorter sleep returns at once and spins."""
 _EARLY: Final = 0.002
@@ -55,6 +58,8 @@ class Pulse:
         self._metrics = metrics
         self._log = log
         self._listener = listener
+        self._until_beat = Nap()
+        self._until_deadline = Nap()
         self._began = time.monotonic()
         self._heart = Heart(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
 
@@ -63,9 +68,11 @@ class Pulse:
         return self._heart.answered and time.monotonic() - self._began >= self._cycle.stable_after
 
     def retune(self, cycle: Cycle) -> None:
-        """Take over new settings; `beat()` and `watch()` must be started anew."""
+        """Go on with new settings."""
         self._cycle = cycle
         self._heart.retune(cycle.heartbeat_interval, cycle.heartbeat_timeout, time.monotonic())
+        self._until_beat.wake()
+        self._until_deadline.wake()
 
     def take(self, response: Response) -> bool:
         """Take a response; return whether it is a beat's."""
@@ -87,7 +94,7 @@ class Pulse:
         while True:
             left = self._heart.next_beat - time.monotonic()
             if left > _EARLY:
-                await asyncio.sleep(left)
+                await self._until_beat.take(left)
                 continue
             self._metrics.beats_due(self._heart.come_due(time.monotonic()))
             drained = await self._outlet.drained()
@@ -127,12 +134,20 @@ class Pulse:
             deadline = self._heart.deadline
             if deadline is None:
                 # Any beat sent from now on has a later deadline than this.
-                await asyncio.sleep(self._cycle.heartbeat_timeout)
+                await self._until_deadline.take(self._cycle.heartbeat_timeout)
             elif deadline > now:
-                await asyncio.sleep(max(deadline - now, _SHORTEST_SLEEP))
+                await self._until_deadline.take(max(deadline - now, _SHORTEST_SLEEP))
             else:
-                await asyncio.sleep(GRACE)
+                # A loop that is late has stood still, and has more to read than one that is on time.
+                await self._read_on(REARM if now - deadline > GRACE else LONGEST_GRACE)
                 self._look()
+
+    async def _read_on(self, longest: float) -> None:
+        end = time.monotonic() + longest
+        chunks = -1
+        while chunks != self._outlet.chunks and time.monotonic() < end:
+            chunks = self._outlet.chunks
+            await asyncio.sleep(GRACE)
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -11,12 +11,11 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from xyfleet.worker import frames, logs
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.dial import ServerClosed, dial, lost_by_close
+from xyfleet.worker.dial import ServerClosed, Socket, dial, lost_by_close
 from xyfleet.worker.frames import Mids, Push, Registration, Response
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.messages import cut
@@ -71,8 +70,7 @@ class Session:
         self._tasks: asyncio.TaskGroup
         self._outlet: Outlet | None = None
         self._pulse: Pulse | None = None
-        self._pulse_tasks: list[asyncio.Task[None]] = []
-        self._registered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._registered: asyncio.Future[Pulse] = asyncio.get_running_loop().create_future()
         self._sync_wanted = asyncio.Event()
         self._answers: dict[str, Callable[[Response], None]] = {}
         self._unreadable = 0
@@ -93,10 +91,6 @@ class Session:
         if self._pulse is not None and self._outlet is not None:
             self._outlet.send_timeout = settings.cycle.heartbeat_send_timeout
             self._pulse.retune(settings.cycle)
-            if self._pulse_tasks:
-                for task in self._pulse_tasks:
-                    task.cancel()
-                self._start_pulse()
 
     async def run(self) -> None:
         """
@@ -129,23 +123,20 @@ class Session:
         self._outlet = Outlet(socket, self._settings.cycle.heartbeat_send_timeout)
         self._tasks.create_task(self._read(socket))
         self._tasks.create_task(self._outlet.run())
-        await self._register(self._outlet)
-        self._start_pulse()
+        pulse = await self._register(self._outlet)
+        self._tasks.create_task(pulse.beat())
+        self._tasks.create_task(pulse.watch())
         self._sync_wanted.set()
         await self._sync(self._outlet)
 
-    def _start_pulse(self) -> None:
-        assert self._pulse is not None
-        jobs = (self._pulse.beat(), self._pulse.watch())
-        self._pulse_tasks = [self._tasks.create_task(job) for job in jobs]
-
-    async def _register(self, outlet: Outlet) -> None:
+    async def _register(self, outlet: Outlet) -> Pulse:
         mid = self._mids.new()
         self._answers[frames.key(mid)] = self._take_registration
         outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
         timeout = self._settings.cycle.register_timeout
         if not await _in_time(self._registered, timeout):
             raise Lost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
+        return self._registered.result()
 
     def _take_registration(self, response: Response) -> None:
         """Act on the answer at once: what comes right behind it, a close say, comes after it."""
@@ -158,10 +149,10 @@ class Session:
         assert self._outlet is not None
         cycle = self._settings.cycle
         self._pulse = Pulse(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
-        self._registered.set_result(None)
+        self._registered.set_result(self._pulse)
         self._listener.registered()
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self, socket: Socket) -> None:
         try:
             while True:
                 self._take(await socket.recv(decode=False))
@@ -197,11 +188,9 @@ class Session:
     def _take_push(self, push: Push) -> None:
         assert self._outlet is not None
         self._log.say(logs.PUSH_RECEIVED, lwp=push.lwp)
-        last = push.lwp in (frames.KICKOUT, frames.SESSION_REMOVE)
         ack = frames.ack(push)
         if ack is not None:
-            # Of the last push nobody is left to write the ack in a moment.
-            (self._outlet.write if last else self._outlet.post)(ack)
+            self._outlet.post(ack)
             self._metrics.push_acked()
             self._listener.news()
         if push.lwp == frames.KICKOUT:

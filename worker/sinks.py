@@ -12,7 +12,6 @@ import os
 import select
 import socket
 import stat
-from pathlib import Path
 from typing import Protocol
 
 
@@ -38,7 +37,7 @@ class FileSink:
     It is made at the first line, for the owner's eyes only, and made again when somebody removes it.
     """
 
-    def __init__(self, path: Path, max_bytes: int, backups: int) -> None:
+    def __init__(self, path: str, max_bytes: int, backups: int) -> None:
         self.lost = 0
         self.trouble: str | None = None
         self._path = path
@@ -86,17 +85,17 @@ class FileSink:
             self._rotate()
 
     def _open(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _rotate(self) -> None:
         self.close()
-        names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._backups + 1))]
+        names = [self._path, *(f"{self._path}.{number}" for number in range(1, self._backups + 1))]
         for old, new in reversed(list(itertools.pairwise(names))):
             with contextlib.suppress(FileNotFoundError):
-                old.replace(new)
+                os.replace(old, new)
         if not self._backups:
-            self._path.unlink()
+            os.unlink(self._path)
         self._open()
 
 

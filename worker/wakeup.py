@@ -1,7 +1,6 @@
-"""The one thing that an account's cycle waits on. Shell.
+"""Waits that can be ended before their time. Shell.
 
-Every wait of the cycle ends at once when something happens that concerns it; which wait it was, and whether it is
-over, is for the waiter to look (docs/heartbeat.md, rule 11).
+Whoever wakes up looks for himself whether there is something to do (docs/heartbeat.md, rule 11).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ class Stopped(Exception):
 
 
 class Wakeup:
-    """An alarm that can be slept on, rung, and turned into the final one."""
+    """What an account's cycle waits on: an alarm that can be rung, and turned into the final one."""
 
     def __init__(self) -> None:
         self._stopping = False
@@ -48,3 +47,25 @@ class Wakeup:
         """Raise `Stopped` when it is time to leave."""
         if self._stopping:
             raise Stopped
+
+
+class Nap:
+    """A sleep of one task, which others can end; it costs no more than `asyncio.sleep()`."""
+
+    def __init__(self) -> None:
+        self._sleep: asyncio.Future[None] | None = None
+
+    async def take(self, seconds: float) -> None:
+        """Sleep for so long, or until woken."""
+        loop = asyncio.get_running_loop()
+        self._sleep = loop.create_future()
+        timer = loop.call_later(seconds, self.wake)
+        try:
+            await self._sleep
+        finally:
+            timer.cancel()
+
+    def wake(self) -> None:
+        """End the sleep that is on; without one nothing happens."""
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)

@@ -184,6 +184,7 @@ class Station:
     ) -> None:
         self.logs = logs
         self.settings = settings_for(endpoint, logs, cycle, **more)
+        self.log = AccountLog("a0", self.settings.log)
         self.heard: list[Up] = []
         self.times: list[float] = []
         self.gone: list[str] = []
@@ -230,7 +231,6 @@ class Station:
         down, self._down = os.pipe()
         self._fds = [self._up, up, down, self._down]
         os.set_blocking(self._up, False)
-        self.log = AccountLog("a0", self.settings.log)
         self._pipe = UpPipe(up, self._end)
         self.cycle = AccountCycle(self.settings, self._carried, self._pipe, self.log, TLS, lambda: 5 << 20, self._pace)
         self._commands = DownPipe(down, self.cycle.receive, self._end)

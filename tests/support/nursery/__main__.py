@@ -83,7 +83,7 @@ def main() -> None:
     os.environ["XYFLEET_FORKSERVER"] = str(os.getpid())
     os.environ["UV_THREADPOOL_SIZE"] = "1"
     CONTEXT.set_forkserver_preload(["xyfleet.worker.preload"])
-    server: Any = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = multiprocessing.forkserver._forkserver
     server.ensure_running()
     say(server._forkserver_pid)
     serve(server._forkserver_pid)
