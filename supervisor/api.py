@@ -30,6 +30,15 @@ SILENCE: Final = 10.0
 FOLLOW_CHECK: Final = 5.0
 """Seconds between two looks at whether a follower is still there while nothing happens."""
 
+HTTP_CODES: Final = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_entity_too_large",
+    503: "service_unavailable",
+}
+"""The error codes of refusals that HTTP itself knows. Not the reason phrases: those differ from Python to Python."""
+
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -137,7 +146,7 @@ async def _answer(request: web.Request, handler: _Handler) -> web.StreamResponse
     except _BadRequest as error:
         response = _error(400, "bad_request", str(error))
     except web.HTTPException as error:
-        response = _error(error.status, error.reason.lower().replace(" ", "_"), f"{request.method} {request.path}")
+        response = _error(error.status, HTTP_CODES.get(error.status, "http"), f"{request.method} {request.path}")
     except ConnectionError:
         return web.Response()  # nobody is there to get it
     except Exception:
