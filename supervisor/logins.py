@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.config.problems import BadFile
+from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials import OtherUser, Source
@@ -63,10 +65,10 @@ class Logins:
     def cookie_file_changed(self, member: Member, path: Path) -> None:
         """Take the cookie of a watched `cookie_file`, or say in the log why not."""
         try:
-            cookie = Secret(path.read_text(encoding="utf-8").strip())
+            cookie = read_cookie_file(path)
             problem = self._stranger(member, cookie)
             taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file")
-        except (OSError, UnicodeDecodeError, InvalidCookie) as error:
+        except (BadFile, InvalidCookie) as error:
             problem, taken = Text(N_("it can't be used: %(why)s"), {"why": str(error)}), False
         if problem is not None:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))

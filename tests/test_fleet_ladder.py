@@ -89,7 +89,7 @@ def test_without_a_hook_a_person_is_asked_and_login_heals(tmp_path: Path, gatewa
 
 
 def test_cookie_file_is_watched(tmp_path: Path, gateway: Gateway) -> None:
-    """A new content of the cookie_file is a new cookie."""
+    """A new content of the cookie_file is a new cookie, pasted as sloppily as the file's reader allows."""
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url)
     cookie = tmp_path / "a0.cookie"
     cookie.write_text(f"unb={unb(0)}; cookie2=sim-first\n")
@@ -99,7 +99,7 @@ def test_cookie_file_is_watched(tmp_path: Path, gateway: Gateway) -> None:
         fleet.wait_connected()
         expire_login(gateway, unb(0))
         fleet.until(lambda: fleet.accounts()["a0"]["process"] == "needs_login", "a person is needed")
-        cookie.write_text(f"unb={unb(0)}; cookie2=sim-second\n")
+        cookie.write_text(f'"Cookie: unb={unb(0)}; cookie2=sim-second"\n')
         fleet.until(fleet.connected, "healed")
 
 
