@@ -23,13 +23,6 @@ def pytest_asyncio_loop_factories(
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """Run a built-in gateway for one test."""
-    with Gateway() as running:
-        yield running
-
-
 @pytest.fixture(scope="session")
 def _resident_gateway() -> Iterator[Gateway]:
     with Gateway() as running:
@@ -38,6 +31,12 @@ def _resident_gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def fresh_gateway(_resident_gateway: Gateway) -> Gateway:
-    """Give a gateway as new whose process serves the whole run: for quick tests, which must leave it running."""
+    """Give a gateway as new whose process serves the whole run: a test must leave it running."""
     _resident_gateway.reset()
     return _resident_gateway
+
+
+@pytest.fixture
+def gateway(fresh_gateway: Gateway) -> Gateway:
+    """Give a gateway as new; starting a process for every test would cost a minute of the whole run."""
+    return fresh_gateway

@@ -25,6 +25,16 @@ def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def seen_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One for all that is refused and must change nothing, on a gateway that nobody resets."""
+    with Gateway() as gateway:
+        found = Fleet(tmp_path_factory.mktemp("fleet"), gateway.endpoint, gateway.token_url, accounts=2)
+        with running(found):
+            found.wait_connected()
+            yield found
+
+
 def act(fleet: Fleet, action: str, *names: str) -> Any:
     """Do something to accounts and return the answer."""
     return fleet.client.post(f"/v1/accounts/{action}", {"names": list(names)}, timeout=20)
@@ -71,15 +81,16 @@ def test_reconnect_keeps_the_process(fleet: Fleet) -> None:
     assert fleet.accounts()["a0"]["failures"] == 0
 
 
-def test_refresh_without_a_hook_is_refused_with_the_reason(fleet: Fleet) -> None:
+def test_refresh_without_a_hook_is_refused_with_the_reason(seen_fleet: Fleet) -> None:
     """An action that can't be done says why, and changes nothing."""
-    answer = act(fleet, "refresh", "a0")
+    answer = act(seen_fleet, "refresh", "a0")
     assert answer["done"] == []
     assert "hook" in answer["refused"]["a0"]
 
 
-def test_unknown_name_changes_nothing(fleet: Fleet) -> None:
+def test_unknown_name_changes_nothing(seen_fleet: Fleet) -> None:
     """One unknown word and nothing is done to the others either."""
+    fleet = seen_fleet
     before = sockets(fleet)
     with pytest.raises(Refused) as refusal:
         act(fleet, "stop", "a0", "nobody")
@@ -110,8 +121,9 @@ def test_reload_touches_only_what_changed(fleet: Fleet, gateway: Gateway) -> Non
     assert fleet.accounts()["a0"]["label"] == "旗舰店"
 
 
-def test_bad_file_on_reload_changes_nothing(fleet: Fleet) -> None:
+def test_bad_file_on_reload_changes_nothing(seen_fleet: Fleet) -> None:
     """The faults are named with their lines; the fleet goes on with what it has."""
+    fleet = seen_fleet
     before = sockets(fleet)
     fleet.file.write_text(fleet.file.read_text().replace("heartbeat_timeout: 0.4", "heartbeat_timeout: 0.1"))
     with pytest.raises(Refused) as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from pathlib import Path
 
 from support.fleet import Fleet, running, unb
@@ -28,7 +29,7 @@ def test_gateway_gone_is_an_outage_without_any_login(tmp_path: Path, gateway: Ga
         gone = gateway.fault(kind="refuse")
         gateway.drop()
         fleet.until(lambda: fleet.status()["fleet"]["outage"] is not None, "an outage")
-        time.sleep(4.0)
+        time.sleep(3.0)  # a probe every two seconds
         assert fleet.status()["fleet"]["outage"]["cause"] in ("network", "closed")
         gateway.clear(gone)
         fleet.wait_connected()
@@ -46,13 +47,28 @@ def test_gateway_dropping_everybody_is_no_storm(tmp_path: Path, gateway: Gateway
         fleet.wait_connected()
         dropping = gateway.fault(kind="reg_then_close", code=1001)
         gateway.drop(how=1001)
-        time.sleep(10.0)
-        assert fleet.events("outage")
-        assert not calls_in(calls)
+        fleet.until(lambda: len(outages(fleet, "begun")) == 2, "the trouble is back after the first probe")
+        time.sleep(1.0)
         dials = max(gateway.stats(unb(i))["dials"] for i in range(ACCOUNTS))
-        assert dials <= 9, "about one dial per probe, and probes double"
+        assert dials <= 3, "about one dial per probe, not one per second"
         gateway.clear(dropping)
         fleet.wait_connected(timeout=40)
+        waits = [over - begun for begun, over in zip(outages(fleet, "begun"), outages(fleet, "over"), strict=True)]
+        assert all(wait >= least for wait, least in zip(waits, (1.9, 3.9), strict=True)), "probes get rarer"
+        assert not calls_in(calls)
+
+
+def outages(fleet: Fleet, what: str) -> list[float]:
+    """Return when outages began, or were over."""
+    return [datetime.fromisoformat(e["time"]).timestamp() for e in fleet.events("outage") if e["to"] == what]
+
+
+def canary_failed(fleet: Fleet) -> bool:
+    """Whether the account that tries first has failed again."""
+    events = fleet.events()
+    sent = next(index for index, e in enumerate(events) if e["kind"] == "outage" and e["to"] == "canary")
+    later = [e for e in events[sent:] if e["kind"] == "state" and e["account"] == events[sent]["account"]]
+    return any(e["from"] == "CONNECTING" and e["to"] != "CONNECTED" for e in later)
 
 
 def test_401_for_all_costs_one_canary_login_at_most(tmp_path: Path, gateway: Gateway) -> None:
@@ -62,8 +78,9 @@ def test_401_for_all_costs_one_canary_login_at_most(tmp_path: Path, gateway: Gat
         fleet.wait_connected()
         refusing = gateway.fault(kind="reg_401")
         gateway.drop()
-        fleet.until(lambda: [e for e in fleet.events("outage") if e["to"] == "begun"], "an outage")
-        time.sleep(10.0)
+        fleet.until(lambda: outages(fleet, "canary"), "an outage, and one account tries first")
+        fleet.until(lambda: canary_failed(fleet), "it was refused too")
+        time.sleep(3.0)  # six looks at what is to be done
         assert len(calls_in(calls)) <= 1
         canaries = [e["account"] for e in fleet.events("outage") if e["to"] == "canary"]
         assert len(canaries) == 1

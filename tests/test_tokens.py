@@ -342,7 +342,8 @@ async def test_calls_are_paced_per_egress(store: Store, server: TokenServer) -> 
     began = [call.at - started for call in server.calls if call.headers["User-Agent"] != "p"]
     assert through_proxy < 0.15
     assert began[2] < 0.15 < 0.19 < began[6] < 0.5
-    assert [call.headers["User-Agent"] for call in server.calls if call.headers["User-Agent"] != "p"] == names
+    order = [call.headers["User-Agent"] for call in server.calls if call.headers["User-Agent"] != "p"]
+    assert (set(order[:3]), order[3:]) == (set(names[:3]), names[3:])  # a burst's connections race to the server
     assert any(why.startswith("token calls are paced") for why in heard)
 
 

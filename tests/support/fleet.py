@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -132,6 +132,17 @@ class Fleet:
         """Whether these accounts, or all, are CONNECTED."""
         accounts = self.accounts()
         return all(accounts[name]["state"] == "CONNECTED" for name in names or accounts)
+
+    def pids(self) -> dict[str, int | None]:
+        """Return the workers' pids by account."""
+        return {name: seen["pid"] for name, seen in self.accounts().items()}
+
+    def replaced(self, before: Mapping[str, int | None]) -> bool:
+        """Whether every account is CONNECTED by another process than before; asked in one look, as states pass."""
+        return all(
+            seen["state"] == "CONNECTED" and seen["pid"] not in (None, before[name])
+            for name, seen in self.accounts().items()
+        )
 
     def until(self, holds: Callable[[], Any], what: str, timeout: float = 20.0) -> float:
         """Wait until something holds; return how long that took, or fail with the status and the console."""
