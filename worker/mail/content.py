@@ -1,0 +1,130 @@
+"""What a chat message says, pushed or listed, and reading values that may be of any type. Pure.
+
+Paths and their meaning: `xyfleet.worker.mail.decode`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from xyfleet.worker.mail.message import Kind
+from xyfleet.worker.mail.unpack import Undecodable, read_json, unpack
+
+TEXT: Final = 1
+IMAGE: Final = 2
+"""Content types."""
+
+_DOMAIN: Final = "@goofish"
+_ITEM_ID: Final = re.compile(r"[?&]itemId=([^&#]+)")
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999; later times have no RFC 3339 form."""
+
+Json = dict[str, Any]
+
+
+class Said:
+    """
+    Who said what.
+
+    Args:
+        notice: What a push has in `1.10`, a listing in `extension`.
+        content: The content, decoded.
+        beside: The content type that stands beside it, for one that does not say.
+        platform: Whether it is a system card.
+    """
+
+    def __init__(self, notice: Json, content: Json, beside: object, platform: bool) -> None:
+        kind = as_int(content.get("contentType"))
+        self._type = as_int(beside) if kind is None else kind
+        self._content = content
+        self._shown = as_text(notice.get("reminderContent"))
+        self.kind: Kind = self._kind(platform)
+        self.text = self._words()
+        self.sender = as_id(notice.get("senderUserId"))
+        self.name = as_text(notice.get("reminderTitle")) or None
+        self.item = _item_of(notice.get("reminderUrl"))
+
+    def _kind(self, platform: bool) -> Kind:
+        if self._type not in (None, TEXT, IMAGE):
+            return "card"
+        if platform:
+            return "system"
+        return "image" if self._type == IMAGE else "text"
+
+    def _words(self) -> str:
+        """The whole content where it is text; of a card what the reminder shows, because its content is its own."""
+        written = as_text(as_dict(self._content.get("text")).get("text"))
+        if self.kind == "card":
+            return self._shown or written
+        return written or self._picture() or self._shown
+
+    def _picture(self) -> str:
+        match as_dict(self._content.get("image")).get("pics"):
+            case [{"url": str() as url}, *_] if self.kind == "image":
+                return url
+        return ""
+
+
+def _item_of(url: object) -> str | None:
+    found = _ITEM_ID.search(url) if isinstance(url, str) else None
+    return None if found is None else found[1]
+
+
+def parsed(content: object) -> Json:
+    """Return the content, which is JSON text, sometimes an object already."""
+    if not isinstance(content, str):
+        return as_dict(content)
+    try:
+        return as_dict(read_json(content))
+    except Undecodable:
+        return {}
+
+
+def packed(content: object) -> Json:
+    """Return a listed message's content: JSON in base64."""
+    if not isinstance(content, str):
+        return as_dict(content)
+    try:
+        return as_dict(unpack(content))
+    except Undecodable:
+        return {}
+
+
+# Values of any type as the one that is wanted.
+
+
+def as_dict(value: object) -> Json:
+    """Return an object, empty where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_text(value: object) -> str:
+    """Return a text, empty where there is none."""
+    return value if isinstance(value, str) else ""
+
+
+def is_address(value: object) -> bool:
+    """Tell whether it is the id of a conversation or a user as the wire writes it."""
+    return isinstance(value, str) and value.endswith(_DOMAIN)
+
+
+def as_id(value: object, *, cut: bool = True) -> str | None:
+    """Return an id as text; some clients show them as numbers."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = as_text(value)
+    return (text.removesuffix(_DOMAIN) if cut else text) or None
+
+
+def as_int(value: object) -> int | None:
+    """Return a whole number, also where it is written as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def as_ms(value: object) -> int | None:
+    """Return a time in milliseconds, if it can be one."""
+    ms = int(value) if isinstance(value, float) and abs(value) <= _LAST_MS else as_int(value)
+    return ms if ms is not None and 0 < ms <= _LAST_MS else None

@@ -1,0 +1,277 @@
+"""What a push or a listing says, as typed values. Pure.
+
+Sources: docs/protocol.md and its vectors. A path such as `1.10.senderUserId` is keys of the payload, one inside of the
+other. What an item is follows from its shape first and from its `objectType` second, because that can lie: an order's
+notice comes with the number of a chat message.
+
+| kind | known by | text | conversation, time |
+|---|---|---|---|
+| text | a chat, content type 1 or none, `1.7` not 1 | `text.text` of the content, else the reminder | `1.2`, `1.5` |
+| image | a chat, content type 2, `1.7` not 1 | `image.pics.0.url` of the content, else the reminder | `1.2`, `1.5` |
+| card | a chat, any other content type | the reminder, else the content's text | `1.2`, `1.5` |
+| system | a chat, content type 1, 2 or none, `1.7` = 1 | as text | `1.2`, `1.5` |
+| recall | objectType 40101 (delete) or 40104 | none; of a chat as above | `1`, `4`; of a chat as above |
+| receipt | objectType 40102 or 40103, or its shape | none | `4`, `6`; with a list of ids `3`, `5` |
+| order | `3.redReminder` | `3.redReminder` | none, `4` |
+| unknown | anything else; what can't be decoded | none | none |
+
+* A chat has an object in `1.10` or `1.6`, and a conversation or an id. Its content is JSON text in `1.6.3.5`, the
+  content type `contentType` in it, else `1.6.3.4`. Its id is `1.3`; sender `1.10.senderUserId`, else `1.1.1`; sender's
+  name `1.10.reminderTitle`; item the query `itemId=` of `1.10.reminderUrl`; the reminder `1.10.reminderContent`, else
+  `1.6.3.2`. `@goofish` is cut off.
+* A receipt's shape: `1` is a message id (`….PNM`) or a list of ids, and the conversation is where the table says.
+* All others have no id of their own (an order's `1` is that of the message it is about): theirs is the kind and a
+  digest of what came, so that a push that comes twice is still one.
+* Signals are left out: typing (objectType 40006, or a list of objects in `1`), a session (objectType 370000, or
+  `operation.content.sessionArouse`), the new-message notice (objectType 40000: conversation in `1`, id in `3`).
+* A listed message has no `1.7`, so a card of plain text is a `text` there: id `messageId`, time `createAt`, content
+  the base64 of `content.custom.data`, and in `extension` what a push has in `1.10`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from xyfleet.worker.mail.content import Json, Said, as_dict, as_id, as_int, as_ms, as_text, is_address, packed, parsed
+from xyfleet.worker.mail.message import Kind
+from xyfleet.worker.mail.unpack import Undecodable, plain, unpack
+
+_PLATFORM: Final = 1
+"""The `1.7` of what the platform says; a person's is 2."""
+_CHAT_TYPE: Final = 40000
+_RECALLS: Final = (40101, 40104)
+_RECEIPTS: Final = (40102, 40103)
+_TYPING: Final = 40006
+_SESSION: Final = 370000
+_AROUSE: Final = 8
+"""Content type of a session's signal."""
+_LONGEST_ID: Final = 200
+_NULL: Final = msgspec.Raw(b"null")
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """What one item of a push, or one listed message, says; the fields of `Message`."""
+
+    id: str
+    conversation: str | None = None
+    item: str | None = None
+    sender: str | None = None
+    sender_name: str | None = None
+    kind: Kind
+    text: str = ""
+    time: int | None = None
+    """Milliseconds since the epoch; None = not said."""
+    own: bool = False
+    raw: Any = None
+    """Can always be encoded as JSON."""
+
+
+class _Body(msgspec.Struct):
+    syncPushPackage: msgspec.Raw = _NULL
+
+
+class _Package(msgspec.Struct):
+    data: msgspec.Raw = _NULL
+
+
+class _Item(msgspec.Struct):
+    objectType: Any = None
+    data: Any = None
+
+
+_body: Final = msgspec.json.Decoder(_Body)
+_package: Final = msgspec.json.Decoder(_Package)
+_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_item: Final = msgspec.json.Decoder(_Item)
+
+
+def pushed(body: bytes, me: str) -> list[Incoming]:
+    """
+    Return what the body of a push brings, in its order; nothing where it has no package. Never raises.
+
+    Args:
+        me: This account's user id, which tells its own messages.
+    """
+    found = (_one(bytes(raw), me) for raw in _items(body))
+    return [incoming for incoming in found if incoming is not None]
+
+
+def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming | None:
+    """
+    Return one element of `userMessageModels`, or None if it has no message id. Never raises.
+
+    Args:
+        conversation: The one that was asked for, with or without `@goofish`.
+        item: Id of the item that the conversation is about.
+        me: This account's user id.
+    """
+    raw = _plain_or_none(model)
+    message = as_dict(as_dict(raw or model).get("message"))
+    message_id = as_id(message.get("messageId"))
+    if message_id is None or len(message_id) > _LONGEST_ID:
+        return None
+    custom = as_dict(as_dict(message.get("content")).get("custom"))
+    said = Said(as_dict(message.get("extension")), packed(custom.get("data")), custom.get("type"), False)
+    return Incoming(
+        id=message_id,
+        conversation=as_id(conversation),
+        item=item or said.item,
+        sender=said.sender,
+        sender_name=said.name,
+        kind=said.kind,
+        text=said.text,
+        time=as_ms(message.get("createAt")),
+        own=said.sender == me,
+        raw=raw,
+    )
+
+
+# The items of a push.
+
+
+def _items(body: bytes) -> list[msgspec.Raw]:
+    """Return the items undecoded, so that none can spoil the others. One that is no list is one item."""
+    try:
+        package = _body.decode(body).syncPushPackage
+    except _UNDECODABLE:
+        return []
+    try:
+        data = _package.decode(package).data
+    except _UNDECODABLE:
+        data = package
+    if bytes(data) == b"null":
+        return []
+    try:
+        return _list.decode(data)
+    except _UNDECODABLE:
+        return [data]
+
+
+def _one(raw: bytes, me: str) -> Incoming | None:
+    """Return what one item says, None for a signal."""
+    try:
+        item = _item.decode(raw)
+    except _UNDECODABLE:
+        return _unknown(raw, raw.decode("utf-8", "replace"))
+    if not isinstance(item.data, (str, dict)):
+        return _unknown(raw, raw.decode("utf-8", "replace"))
+    seed = item.data.encode() if isinstance(item.data, str) else raw
+    try:
+        payload = unpack(item.data) if isinstance(item.data, str) else plain(item.data)
+    except Undecodable:
+        return _unknown(seed, seed.decode("utf-8", "replace"))
+    if not isinstance(payload, dict):
+        return _unknown(seed, payload)
+    return _read(as_int(item.objectType), payload, seed, me)
+
+
+def _read(number: int | None, payload: Json, seed: bytes, me: str) -> Incoming | None:
+    """Return what a payload says, None for a signal."""
+    if _is_chat(payload):
+        chat = _chat(payload, seed, me)
+        return msgspec.structs.replace(chat, kind="recall", id=_made_id("recall", seed)) if number in _RECALLS else chat
+    if isinstance(as_dict(payload.get("3")).get("redReminder"), str):
+        return _order(payload, seed)
+    if number in _RECALLS:
+        return _recall(payload, seed)
+    if number in _RECEIPTS or _is_receipt(payload):
+        return _receipt(payload, seed)
+    return None if _is_signal(number, payload) else _unknown(seed, payload)
+
+
+def _is_chat(payload: Json) -> bool:
+    head = as_dict(payload.get("1"))
+    says = isinstance(head.get("10"), dict) or isinstance(head.get("6"), dict)
+    return says and (as_id(head.get("2")) or as_id(head.get("3"))) is not None
+
+
+def _is_receipt(payload: Json) -> bool:
+    match payload.get("1"):
+        case str() as one:
+            return one.endswith(".PNM") and is_address(payload.get("4"))
+        case [*ids]:
+            return bool(ids) and all(isinstance(one, str) for one in ids) and is_address(payload.get("3"))
+        case _:
+            return False
+
+
+def _is_signal(number: int | None, payload: Json) -> bool:
+    """Tell typing, sessions and the new-message notice from what is really unknown."""
+    content = as_dict(as_dict(payload.get("operation")).get("content"))
+    if "sessionArouse" in content:
+        return True
+    if number == _SESSION:
+        return as_int(content.get("contentType", _AROUSE)) == _AROUSE
+    match payload.get("1"):
+        case str() as talk:
+            return number == _TYPING or (number == _CHAT_TYPE and is_address(talk) and bool(as_text(payload.get("3"))))
+        case [dict(), *rest]:
+            return all(isinstance(one, dict) for one in rest)
+        case _:
+            return number == _TYPING
+
+
+def _chat(payload: Json, seed: bytes, me: str) -> Incoming:
+    head = as_dict(payload["1"])
+    body = as_dict(as_dict(head.get("6")).get("3"))
+    said = Said(as_dict(head.get("10")), parsed(body.get("5")), body.get("4"), as_int(head.get("7")) == _PLATFORM)
+    sender = said.sender or as_id(as_dict(head.get("1")).get("1"))
+    own_id = as_id(head.get("3"), cut=False)
+    return Incoming(
+        id=own_id if own_id and len(own_id) <= _LONGEST_ID else _made_id(said.kind, seed),
+        conversation=as_id(head.get("2")),
+        item=said.item,
+        sender=sender,
+        sender_name=said.name,
+        kind=said.kind,
+        text=said.text or as_text(body.get("2")),
+        time=as_ms(head.get("5")),
+        own=sender == me,
+        raw=payload,
+    )
+
+
+def _order(payload: Json, seed: bytes) -> Incoming:
+    text = as_text(payload["3"]["redReminder"])
+    return Incoming(id=_made_id("order", seed), kind="order", text=text, time=as_ms(payload.get("4")), raw=payload)
+
+
+def _recall(payload: Json, seed: bytes) -> Incoming:
+    talk = payload.get("1")
+    return Incoming(
+        id=_made_id("recall", seed),
+        conversation=as_id(talk) if is_address(talk) else None,
+        kind="recall",
+        time=as_ms(payload.get("4")),
+        raw=payload,
+    )
+
+
+def _receipt(payload: Json, seed: bytes) -> Incoming:
+    talk, time = ("3", "5") if isinstance(payload.get("1"), list) else ("4", "6")
+    return Incoming(
+        id=_made_id("receipt", seed),
+        conversation=as_id(payload.get(talk)) if is_address(payload.get(talk)) else None,
+        kind="receipt",
+        time=as_ms(payload.get(time)),
+        raw=payload,
+    )
+
+
+def _unknown(seed: bytes, raw: object) -> Incoming:
+    return Incoming(id=_made_id("unknown", seed), kind="unknown", raw=raw)
+
+
+def _made_id(kind: Kind, seed: bytes) -> str:
+    return f"{kind}:{hashlib.blake2b(seed, digest_size=16).hexdigest()}"
+
+
+def _plain_or_none(value: object) -> Any:
+    try:
+        return plain(value)
+    except Undecodable:
+        return None
