@@ -76,6 +76,43 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether lines also go to standard error (the foreground console of `start --verbose`)."""
 
 
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to an account's messages. Durations are seconds."""
+
+    file: str = ""
+    """Absolute path of the inbox; it is made when the first message comes."""
+    since: int = 0
+    """Milliseconds since the epoch: what is older was there before xyfleet, and is not caught up with."""
+    keep_days: float = 30.0
+    keep_bytes: int = 100_000_000
+    """Size at which the oldest messages go, whatever their age."""
+    handler: str | None = None
+    """`package.module:function`; null = none."""
+    handler_path: str = ""
+    """Folder that is first on `sys.path` when the handler is imported: the accounts file's."""
+    webhook: str | None = None
+    """Unix socket of the fleet's webhook process; null = this account has no webhook."""
+    label: str = ""
+    """For the handler's `account.label`."""
+    handler_timeout: float = 30.0
+    handler_concurrency: int = 4
+    """Calls at one time for one account; of one conversation never more than one."""
+    handler_retries: int = 3
+    """Further calls after one that failed."""
+    handler_retry_delay: float = 5.0
+    """Wait before the first of them; doubles each time, up to 300."""
+    reply_max_age: float = 600.0
+    """Older messages reach the inbox, not the handler; 0 = no limit."""
+    on_unknown: Literal["park", "retry"] = "park"
+    """What becomes of a message in whose call a crash came."""
+    takeover_pause: float = 600.0
+    """How long the handler leaves a conversation alone that its owner has written in; 0 = never does."""
+    send_rate: float = 1.0
+    """Messages sent per second; 0 = no limit."""
+    catch_up_every: float = 1800.0
+    """Wait since the last message before missed ones are looked for on a living connection; 0 = never."""
+
+
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that one worker needs to know; it travels over the private start pipe, never in argv or environment."""
 
@@ -90,5 +127,6 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     cycle: Cycle = Cycle()
     log: LogSettings = LogSettings()
+    mail: MailSettings = MailSettings()
     report_interval: float = 5.0
     """Seconds between two signs of life from the event loop: a quarter of `hang_timeout`."""

@@ -1,0 +1,247 @@
+"""The thread that has an account's store: runs jobs, many in one transaction, until they are on disk. Shell.
+
+Jobs that come while a transaction is on go together in the next one: one fsync for all of them. While the disk refuses,
+they wait, and the transaction is tried again each second: nothing of a failed try is left, so a job, which reads and
+writes nothing but the store, may be run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import queue
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+
+from xyfleet.worker.mail import database
+from xyfleet.worker.mail.decode import Incoming
+from xyfleet.worker.mail.store import Counts, Rules, Store
+
+Job = Callable[[Store], Any]
+
+MAX_BATCH: Final = 64
+"""Jobs in one transaction."""
+RETRY: Final = 1.0
+"""Seconds between two tries while the disk refuses."""
+REOPEN_AFTER: Final = 5
+"""Failed tries after which an open file is opened anew, whatever the disk said. Not at once: a commit whose fsync
+failed may be found in the file by whoever opens it, and its jobs would find their own work there."""
+_ROUNDS: Final = 3
+"""Python specialises bytecode at the second or third run."""
+_KEEP_OPEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+
+
+class Outcome(NamedTuple):
+    """What came of a job."""
+
+    key: Any
+    """What it was handed in with."""
+    result: Any = None
+    error: Exception | None = None
+    """The job's own program error: the job alone was undone."""
+
+
+class Undone(Exception):
+    """SQLite undid the whole transaction in the middle of a job."""
+
+
+class Committer:
+    """
+    Works through jobs, in a thread that begins with the first one.
+
+    `put` and `rest` are called in one thread; the callbacks run in the committer's own.
+
+    Args:
+        path: The store's file.
+        account: Its account.
+        on_unknown: What becomes of calls that a crash cut off; asked at the first opening.
+        committed: Hears what is on disk, and how the store stands then.
+        trouble: Hears at every failed try why nothing can be stored.
+        ended: Hears that the thread ends, the file being closed.
+        retry: Seconds between two tries.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        account: str,
+        on_unknown: Callable[[], Literal["park", "retry"]],
+        *,
+        committed: Callable[[list[Outcome], Counts], None],
+        trouble: Callable[[str], None],
+        ended: Callable[[], None],
+        retry: float = RETRY,
+    ) -> None:
+        self._path = path
+        self._account = account
+        self._on_unknown = on_unknown
+        self._committed = committed
+        self._trouble = trouble
+        self._ended = ended
+        self._retry = retry
+        self._jobs: queue.SimpleQueue[tuple[Any, Job] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._before: threading.Thread | None = None
+        self._give_up = threading.Event()
+        # From here on the thread's own.
+        self._store: Store | None = None
+        self._recovered = False
+        self._counts = Counts()
+        self._numbers = (0, 0)
+        self._failures = 0
+
+    def put(self, key: object, job: Job) -> None:
+        """Have a job run; `committed` hears of it under this key."""
+        if self._thread is None:
+            # A queue of its own: what ends the thread before can't end this one.
+            self._jobs = queue.SimpleQueue()
+            self._thread = threading.Thread(
+                target=self._work, args=(self._jobs, self._before), name="xyfleet-inbox", daemon=True
+            )
+            self._thread.start()
+        self._jobs.put((key, job))
+
+    def rest(self) -> bool:
+        """Have the thread end, and the file closed, behind the jobs so far; return whether there is a thread."""
+        if self._thread is None:
+            return False
+        self._jobs.put(None)
+        self._before, self._thread = self._thread, None
+        return True
+
+    def give_up(self) -> None:
+        """While the disk refuses, wait no longer: leave undone what is not done. Goes with `rest`."""
+        self._give_up.set()
+
+    def _work(self, jobs: queue.SimpleQueue[tuple[Any, Job] | None], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        try:
+            goes_on = True
+            while goes_on:
+                batch, goes_on = _next_batch(jobs)
+                if not self._persist(batch):
+                    break
+        finally:
+            self._close()
+            self._ended()
+
+    def _persist(self, batch: list[tuple[Any, Job]]) -> bool:
+        """Bring jobs to disk, however long it takes; return False when it was given up."""
+        while batch:
+            try:
+                outcomes, counts = self._commit(batch)
+            except Exception as error:  # noqa: BLE001 (told to whoever waits for these jobs)
+                if not (isinstance(error, Undone) or database.is_trouble(error)):
+                    self._abandon(batch, error)
+                    return True
+                self._note(error)
+                if self._give_up.wait(self._retry):
+                    return False
+            else:
+                self._failures = 0
+                self._committed(outcomes, counts)
+                return True
+        return True
+
+    def _commit(self, batch: list[tuple[Any, Job]]) -> tuple[list[Outcome], Counts]:
+        """Run jobs in one transaction. When this raises, none of them has happened."""
+        store = self._opened()
+        store.db.execute("BEGIN IMMEDIATE")
+        try:
+            if not self._recovered:
+                store.recover(self._on_unknown())
+            outcomes = [_run(store, key, job) for key, job in batch]
+            counts, numbers = store.figures(), (store.last_row(), store.last_number())
+            store.db.execute("COMMIT")
+        except BaseException:
+            if store.db.in_transaction:
+                store.db.execute("ROLLBACK")
+            raise
+        self._recovered = True
+        self._counts, self._numbers = counts, numbers
+        return outcomes, counts
+
+    def _opened(self) -> Store:
+        """Return the open store: not one whose file somebody took away, for that would be written into nowhere."""
+        if self._store is not None and not self._store.is_there():
+            self._close()
+        if self._store is None:
+            self._store = Store(self._path, self._account, after=self._numbers)
+        return self._store
+
+    def _note(self, error: Exception) -> None:
+        self._failures += 1
+        keep = getattr(error, "sqlite_errorcode", 0) & 0xFF in _KEEP_OPEN and self._failures % REOPEN_AFTER
+        if not keep:
+            self._close()
+        self._trouble(f"messages can't be stored in {self._path}: {database.explain(error)}")
+
+    def _abandon(self, batch: list[tuple[Any, Job]], error: Exception) -> None:
+        """A program error outside of every job: those who wait learn of it, and the next batch begins afresh."""
+        self._close()
+        self._committed([Outcome(key, error=error) for key, _ in batch], self._counts)
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+
+def _next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[tuple[Any, Job]], bool]:
+    """Wait for a job, and take those that wait with it; return also whether more may follow."""
+    batch: list[tuple[Any, Job]] = []
+    found = jobs.get()
+    while found is not None:
+        batch.append(found)
+        if jobs.empty() or len(batch) == MAX_BATCH:
+            return batch, True
+        found = jobs.get()
+    return batch, False
+
+
+def _run(store: Store, key: Any, job: Job) -> Outcome:
+    """Run a job; when it fails by its own fault, undo it alone."""
+    store.db.execute("SAVEPOINT job")
+    try:
+        outcome = Outcome(key, job(store))
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and database.is_trouble(error):
+            raise
+        if not store.db.in_transaction:
+            raise Undone(f"{type(error).__name__}: {error}") from error
+        store.db.execute("ROLLBACK TO job")
+        outcome = Outcome(key, error=error)
+    store.db.execute("RELEASE job")
+    return outcome
+
+
+def rehearse() -> None:
+    """
+    Go through a store's work once, in a temporary folder and without a thread. Raises OSError, sqlite3.Error.
+
+    For the forkserver: what Python and SQLite make at a first use is then in memory that all workers share, measured
+    0.5 MiB less for each that has its inbox open. (In SQLite's own memory it would cost more than it saves.)
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="xyfleet-") as folder,
+        contextlib.closing(Store(f"{folder}/rehearsal.db", "a")) as store,
+    ):
+        store.recover("park")
+        for number in range(_ROUNDS):
+            store.db.execute("BEGIN IMMEDIATE")
+            _run(store, None, functools.partial(_rehearse_message, number))
+            store.figures()
+            store.db.execute("COMMIT")
+
+
+def _rehearse_message(number: int, store: Store) -> None:
+    texts = [Incoming(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
+    store.add(texts, recovered=False, now=number, rules=Rules(handler=True, max_age=0, takeover=0))
+    for row in store.waiting(0, 1):
+        store.begin(row.row)
+        store.finish(row.row, "reply", str(number), number)
+    store.next_queued()

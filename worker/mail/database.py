@@ -1,0 +1,212 @@
+"""An inbox's SQLite file: made, opened, or refused without a scratch. Shell.
+
+WAL and synchronous=FULL: what was committed outlives SIGKILL and power loss, and readers never wait for the writer.
+One connection writes, of one thread of the account's worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import Final
+
+from xyfleet.worker.mail.schema import TABLES, VERSION
+
+BUSY_TIMEOUT: Final = 1.0
+"""Seconds for which another program's transaction is waited for."""
+CACHE: Final = 256
+"""KiB of pages kept in memory; a transaction's own pages go to the file early when they are more."""
+CHECKPOINT: Final = 256
+"""Pages in the write-ahead log at which they go into the file: few at a time, so that no commit waits long for it."""
+_MAGIC: Final = b"SQLite format 3\0"
+_TROUBLES: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class Unusable(Exception):
+    """The file is there and can't be an inbox for us; it was not touched. The text says why and what to do."""
+
+
+class NewerSchema(Unusable):
+    """The file belongs to a newer xyfleet."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"it was written by a newer xyfleet (schema {found}, this one knows {VERSION}); update xyfleet"
+        )
+
+
+class Broken(Unusable):
+    """The file is no inbox, or a damaged one."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}; move the file away and a new one is begun")
+
+
+def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> sqlite3.Connection:
+    """
+    Return a connection to the inbox; it is made when it is not there, 0600 in a 0700 folder.
+
+    Args:
+        after: Row number and outbox number that a new file begins behind. Whoever knew rows of a file that was
+            taken away must not meet other messages under their numbers.
+
+    Raises:
+        Unusable: newer or no inbox; nothing was changed.
+        OSError, sqlite3.Error: the disk refuses.
+    """
+    _refuse_foreign(path)
+    _make_file(path)
+    db = _connect(path)
+    try:
+        if _is_empty(db):
+            _make_tables(db, after)
+        _check_tables(db)
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Tell whether an error is the file's or the disk's, and so may go away; all others are program errors."""
+    if isinstance(error, Unusable | OSError):
+        return True
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLES
+
+
+def explain(error: BaseException) -> str:
+    """Return why the file can't be used, and what helps, for people."""
+    if isinstance(error, Unusable):
+        return str(error)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "the disk is full; make room"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return str(Broken(str(error)))
+    if code == sqlite3.SQLITE_BUSY:
+        return "another program holds the file locked; close it"
+    return f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})"
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what tells the file at this path from every other, None when there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def size(db: sqlite3.Connection) -> int:
+    """Return the bytes that the pages in use take, the write-ahead log not counted."""
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (page,) = db.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * page)
+
+
+def log_size(path: str) -> int:
+    """Return the bytes of the write-ahead log."""
+    with contextlib.suppress(OSError):
+        return os.stat(f"{path}-wal").st_size
+    return 0
+
+
+def _refuse_foreign(path: str) -> None:
+    """Look at a file's head, and at a crash's rest beside it, without writing anything."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except FileNotFoundError:
+        return
+    if not head:
+        return
+    if len(head) < 64 or not head.startswith(_MAGIC):
+        raise Broken("it is not an SQLite file")
+    _check_version(int.from_bytes(head[60:64], "big"))
+    if log_size(path):
+        # A crash left changes outside the file, its version maybe among them. Closing a connection that may write
+        # would move them into the file: this one may not.
+        with contextlib.closing(_connect(path, "?mode=ro")) as db:
+            _check_version(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _check_version(found: int) -> None:
+    if found > VERSION:
+        raise NewerSchema(found)
+
+
+def _make_file(path: str) -> None:
+    """Make folder and file, with their names on disk; SQLite gives its other files the same mode."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        _sync(os.path.dirname(folder))
+    if not os.path.exists(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _sync(folder)
+
+
+def _sync(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _connect(path: str, query: str = "") -> sqlite3.Connection:
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    db = sqlite3.connect(
+        f"file:{quoted}{query}", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=64
+    )
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA cache_size = -{CACHE}")
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute("PRAGMA mmap_size = 0").fetchall()
+    db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}").fetchall()
+    db.execute("PRAGMA journal_size_limit = 1048576").fetchall()
+    db.execute("PRAGMA secure_delete = FAST").fetchall()
+    return db
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
+
+
+def _make_tables(db: sqlite3.Connection, after: tuple[int, int]) -> None:
+    """Make all tables, or, when something goes wrong, none."""
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("BEGIN EXCLUSIVE")
+    for statement in TABLES:
+        db.execute(statement)
+    for table, number in zip(("messages", "outbox"), after, strict=True):
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    _check_version(version)
+    names = "('messages', 'outbox', 'pauses', 'meta')"
+    (tables,) = db.execute(f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN {names}").fetchone()
+    if version < VERSION or tables != 4:
+        raise Broken("it is an SQLite file, but no inbox")

@@ -1,0 +1,278 @@
+"""The asyncio face of an account's store: jobs go in, and their futures are done when all is on disk. Shell.
+
+The event loop never waits for the disk: opening, committing, trimming and closing are a thread's
+(`xyfleet.worker.mail.committer`), which begins with the first job and ends when there was none for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+from xyfleet.worker.mail.committer import RETRY, Committer, Outcome
+from xyfleet.worker.mail.store import Counts, Store
+from xyfleet.worker.settings import MailSettings
+
+T = TypeVar("T")
+
+MOST_WAITING: Final = 500
+"""Jobs that wait at one time before no more messages should be taken in."""
+CLOSE_AT_MOST: Final = 10.0
+"""Seconds for which `close()` waits in any case."""
+TRIM_ROWS: Final = 200
+"""Messages deleted in one transaction: others wait for it."""
+TRIM_PAUSE: Final = 0.05
+"""Seconds that belong to others between two such transactions."""
+SHRINK_TO: Final = 0.9
+"""Share of `keep_bytes` that is left when the file has grown over it, so that it does not do so at once again."""
+SHRINK_EVERY: Final = 60.0
+"""Seconds until the next such round, when one could not free enough."""
+_DAY: Final = 86_400.0
+
+
+class Closed(Exception):
+    """The inbox was closed before the job was on disk; it has not happened, or a dying disk kept it all the same."""
+
+
+class Times(NamedTuple):
+    """How patient an inbox is, in seconds."""
+
+    retry: float = RETRY
+    """Between two tries while the disk refuses."""
+    stuck: float = 5.0
+    """Without a word from the disk, until a person should know."""
+    close: float = 2.0
+    """How long `close()` waits for a disk that refuses."""
+    trim: float = 3600.0
+    """At least, between two rounds of retention."""
+
+
+_PATIENCE: Final = Times()
+
+
+class Inbox:
+    """
+    An account's inbox and outbox. Made and used in the event loop.
+
+    Args:
+        settings: Where the file is, and what is kept in it.
+        account: Name of the account.
+        changed: Called when `trouble` comes, changes or goes.
+        idle: Seconds without a job after which the file is closed and the thread ends, for the memory's sake.
+    """
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        account: str,
+        changed: Callable[[], None],
+        idle: float = 30.0,
+        *,
+        times: Times = _PATIENCE,
+    ) -> None:
+        self.trouble: str | None = None
+        """Why nothing can be stored now, for people; None = all is well."""
+        self.counts = Counts()
+        """How the store stood at the last commit of this process."""
+        self._settings = settings
+        self._changed = changed
+        self._idle = idle
+        self._times = times
+        self._loop = asyncio.get_running_loop()
+        self._unfinished: set[asyncio.Future[Any]] = set()
+        self._last_job = self._last_word = self._loop.time()
+        self._tick: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._ended: asyncio.Future[None] | None = None
+        self._trimming: asyncio.Task[int | None] | None = None
+        self._shrink_after = 0.0
+        # At any time within the first period: workers that start together must not open their files together.
+        self._trim_due = self._loop.call_later(random.random() * times.trim, self._begin_trim)
+        self._committer = Committer(
+            settings.file,
+            account,
+            lambda: self._settings.on_unknown,
+            committed=lambda outcomes, counts: self._post(self._settle, outcomes, counts),
+            trouble=lambda why: self._post(self._tell, why),
+            ended=lambda: self._post(self._thread_ended),
+            retry=times.retry,
+        )
+
+    def apply(self, settings: MailSettings) -> None:
+        """Go on with other settings; the file stays the one it was."""
+        self._settings = settings
+
+    def exists(self) -> bool:
+        """Tell whether there is a file: without one, there is nothing to look for in it."""
+        return os.path.exists(self._settings.file)
+
+    def full(self) -> bool:
+        """Tell whether so much waits for the disk that nothing more should be taken in."""
+        return len(self._unfinished) >= MOST_WAITING
+
+    def do(self, job: Callable[[Store], T]) -> asyncio.Future[T]:
+        """
+        Run a job in the store's thread; the future is done when its work is on disk.
+
+        While the disk refuses, jobs wait. The order of jobs is kept. Cancelling the future does not take the job back.
+
+        Args:
+            job: Reads and writes the store and nothing else, for it may be undone and run again; it keeps no
+                reference to the store. When it raises, it alone is undone and the future has the error.
+
+        Raises:
+            Closed: by the future, when the inbox is closed before.
+        """
+        future: asyncio.Future[T] = self._loop.create_future()
+        if self._closed:
+            _refuse(future)
+            return future
+        self._last_job = self._loop.time()
+        if not self._unfinished:
+            self._last_word = self._last_job
+        self._unfinished.add(future)
+        self._committer.put(future, job)
+        if self._tick is None:
+            self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
+        return future
+
+    async def trim(self, *, shrink: bool = False) -> None:
+        """
+        Delete what is older than `keep_days`, and the oldest above `keep_bytes`, in small steps.
+
+        Args:
+            shrink: Whether to go well below `keep_bytes`.
+        """
+        more = self.exists()
+        while more:
+            more = await self.do(self._trim_step(SHRINK_TO if shrink else 1.0))
+            if more:
+                await asyncio.sleep(TRIM_PAUSE)
+            elif self._is_too_big():
+                self._shrink_after = self._loop.time() + SHRINK_EVERY
+
+    async def close(self) -> None:
+        """Bring what waits to disk, bounded by `Times.close` while it refuses, and end the thread."""
+        if self._closed:
+            return
+        self._closed = True
+        self._trim_due.cancel()
+        if self._trimming is not None:
+            self._trimming.cancel()
+            await asyncio.wait((self._trimming,))
+        if self._tick is not None:
+            self._tick.cancel()
+        await self._end_thread()
+        for future in list(self._unfinished):
+            _refuse(future)
+        self._unfinished.clear()
+
+    async def _end_thread(self) -> None:
+        self._ended = self._loop.create_future()
+        if not self._committer.rest():
+            return
+        if self.trouble is not None:
+            self._loop.call_later(self._times.close, self._committer.give_up)
+        for seconds in (CLOSE_AT_MOST, self._times.close):
+            await asyncio.wait((self._ended,), timeout=seconds)
+            # A thread that hangs in the disk stays behind; it ends with the process.
+            self._committer.give_up()
+
+    def _post(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call something in the event loop, from the thread."""
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:  # The loop is closed: nobody is left who could hear.
+            if not self._loop.is_closed():
+                raise
+
+    def _settle(self, outcomes: list[Outcome], counts: Counts) -> None:
+        """Tell who waits what is on disk now."""
+        self._last_word = self._loop.time()
+        self.counts = counts
+        for outcome in outcomes:
+            self._unfinished.discard(outcome.key)
+            if outcome.key.done():
+                continue
+            if outcome.error is None:
+                outcome.key.set_result(outcome.result)
+            else:
+                outcome.key.set_exception(outcome.error)
+        self._tell(None)
+        self._shrink()
+
+    def _tell(self, trouble: str | None) -> None:
+        self._last_word = self._loop.time()
+        if self._closed and trouble is not None:
+            self._loop.call_later(self._times.close, self._committer.give_up)
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._changed()
+
+    def _thread_ended(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _look(self) -> None:
+        """From time to time: is the disk silent, or nothing to do?"""
+        self._tick = None
+        now = self._loop.time()
+        if self._unfinished and self.trouble is None and now - self._last_word >= self._times.stuck:
+            self.trouble = f"messages can't be stored in {self._settings.file}: the disk does not answer"
+            self._changed()
+        if not self._unfinished and now - self._last_job >= self._idle:
+            self._committer.rest()
+            return
+        self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
+
+    def _begin_trim(self, *, shrink: bool = False) -> None:
+        if not self._closed and (self._trimming is None or self._trimming.done()):
+            self._trimming = self._loop.create_task(self._trim_round(shrink))
+            self._trimming.add_done_callback(self._trimmed)
+
+    async def _trim_round(self, shrink: bool) -> int | None:
+        """Trim, and return when the oldest message that is left was stored."""
+        await self.trim(shrink=shrink)
+        return await self.do(Store.oldest) if self.exists() else None
+
+    def _trimmed(self, task: asyncio.Task[int | None]) -> None:
+        self._trim_due.cancel()
+        if self._closed or task.cancelled():
+            return
+        error, oldest = task.exception(), None
+        if error is None:
+            oldest = task.result()
+        else:
+            self._shrink_after = self._loop.time() + SHRINK_EVERY
+            self._loop.call_exception_handler({"message": "deleting old messages failed", "exception": error})
+        self._trim_due = self._loop.call_later(self._until_next_trim(oldest), self._begin_trim)
+        self._shrink()  # It may have grown while the round ended.
+
+    def _is_too_big(self) -> bool:
+        return self.counts.bytes > self._settings.keep_bytes
+
+    def _shrink(self) -> None:
+        if self._is_too_big() and self._loop.time() >= self._shrink_after:
+            self._begin_trim(shrink=True)
+
+    def _until_next_trim(self, oldest: int | None) -> float:
+        """Return the seconds until a message can be old enough, so that a sleeping inbox is not woken in vain."""
+        if oldest is None:
+            return self._times.trim
+        left = oldest / 1000 + self._settings.keep_days * _DAY - time.time()
+        return min(max(left, self._times.trim), _DAY)
+
+    def _trim_step(self, share: float) -> Callable[[Store], bool]:
+        before = round((time.time() - self._settings.keep_days * _DAY) * 1000)
+        most = round(self._settings.keep_bytes * share)
+        return lambda store: store.trim(before=before, most_bytes=most, most_rows=TRIM_ROWS)
+
+
+def _refuse(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(Closed("the inbox is closed"))
+        future.exception()  # Who does not wait for it any more need not be told in the log.

@@ -1,0 +1,166 @@
+"""The outbox half of an account's store: what is to be sent, and what became of it. Shell (SQLite).
+
+Each method is a step of a job (`xyfleet.worker.mail.inbox`): the transaction around it is the inbox's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, Literal
+
+import msgspec
+
+Settled = Literal["sent", "rejected", "failed", "unknown"]
+"""How a letter ends (`xyfleet.worker.mail.schema`)."""
+
+_COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason"
+# SQLite uses a partial index only where its very condition is in the query.
+_OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
+ECHO_SLACK: Final = 300_000
+"""Milliseconds that the server's clock may be behind ours when an echo proves a letter sent."""
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A text in the outbox."""
+
+    number: int
+    uuid: str
+    conversation: str
+    receiver: str | None
+    text: str
+    reply_to: str | None
+    """Id of the message that it answers."""
+    state: str
+    attempt: int
+    """How many times it was put on its way."""
+    message_id: str | None
+    """The server's id, once sent."""
+    reason: str | None
+
+
+class OutStore:
+    """The outbox of a store."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        """For whoever makes the transactions."""
+
+    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> Letter | None:
+        """
+        Put a text into the outbox. With a uuid that is there already, return that letter.
+
+        Args:
+            uuid: Never used before.
+            receiver: User id; None: whoever wrote last in that conversation.
+            now: Milliseconds.
+
+        Returns:
+            The letter, or None: there is no receiver, because nobody has written in that conversation.
+        """
+        held = self._letter("uuid = ?", uuid)
+        if held is not None:
+            return held
+        receiver = receiver or self._writer(conversation)
+        if receiver is None:
+            return None
+        return self.letter(self._put(uuid, conversation, receiver, text, None, now))
+
+    def letter(self, number: int) -> Letter | None:
+        """Return a letter as it stands."""
+        return self._letter("number = ?", number)
+
+    def next_queued(self) -> Letter | None:
+        """Return the oldest letter that is to be sent."""
+        return self._letter(f"{_OPEN} AND state = 'queued' ORDER BY number LIMIT 1")
+
+    def last_number(self) -> int:
+        """Return the number of the newest letter that there ever was, 0 = none."""
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def sending(self, number: int, uuid: str) -> None:
+        """Note that a queued letter is about to go out under this uuid."""
+        self.db.execute(
+            "UPDATE outbox SET state = 'sending', uuid = ?, attempt = attempt + 1, reason = NULL"
+            " WHERE number = ? AND state = 'queued'",
+            (uuid, number),
+        )
+
+    def requeue(self, number: int, reason: str | None) -> None:
+        """Put a letter on its way back into the queue, at its old place: it is known not to have arrived."""
+        self.db.execute(
+            "UPDATE outbox SET state = 'queued', reason = ? WHERE number = ? AND state = 'sending'", (reason, number)
+        )
+
+    def settle(self, number: int, state: Settled, message_id: str | None, reason: str | None, now: int) -> None:
+        """Note how a letter ended. What is known to be sent stays so."""
+        self.db.execute(
+            "UPDATE outbox SET state = ?, message_id = coalesce(?, message_id), reason = ?, settled = ?"
+            " WHERE number = ? AND state IN ('queued', 'sending', 'unknown')",
+            (state, message_id, reason, now, number),
+        )
+        if message_id is not None:
+            self._undo_takeover(message_id)
+
+    def _put(
+        self, uuid: str, conversation: str, receiver: str | None, text: str, reply_to: str | None, now: int
+    ) -> int:
+        cursor = self.db.execute(
+            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'queued')",
+            (uuid, conversation, receiver, text, now, reply_to),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _letter(self, where: str, *values: object) -> Letter | None:
+        row = self.db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values).fetchone()
+        return None if row is None else Letter(*row)
+
+    def _writer(self, conversation: str) -> str | None:
+        """Return who wrote last in a conversation: a person, if there is one among its messages."""
+        for kinds in ("AND kind IN ('text', 'image', 'card')", ""):
+            row = self.db.execute(
+                f"SELECT sender FROM messages WHERE conversation = ? AND own = 0 AND sender IS NOT NULL {kinds}"
+                " ORDER BY time DESC, row DESC LIMIT 1",
+                (conversation,),
+            ).fetchone()
+            if row is not None:
+                return str(row[0])
+        return None
+
+    def _prove_sent(self, message_id: str, conversation: str | None, text: str, time: int) -> tuple[bool, int | None]:
+        """
+        Find the letter of which an own message is the echo.
+
+        Returns:
+            Whether there is one, and its number if that was not known to be sent.
+        """
+        found = self._on_its_way(message_id, conversation, text.strip(), time + ECHO_SLACK)
+        if found is None:
+            return self._letter("message_id = ? LIMIT 1", message_id) is not None, None
+        self.db.execute(
+            "UPDATE outbox SET state = 'sent', message_id = ?, reason = NULL, settled = ? WHERE number = ?",
+            (message_id, time, found),
+        )
+        return True, found
+
+    def _on_its_way(self, message_id: str, conversation: str | None, text: str, time: int) -> int | None:
+        """Return the letter without a known end that this message is; rather one that is on its way just now."""
+        open_ones = self.db.execute(
+            f"SELECT number, message_id, conversation, text, created FROM outbox WHERE {_OPEN}"
+            " AND state IN ('sending', 'unknown') ORDER BY state = 'sending' DESC, number"
+        )
+        for number, known_id, talk, said, created in open_ones.fetchall():
+            if known_id == message_id or (talk == conversation and said.strip() == text and created <= time):
+                return int(number)
+        return None
+
+    def _undo_takeover(self, message_id: str) -> None:
+        """An echo came before its answer, and looked like the owner's: so the owner has not taken over."""
+        row = self.db.execute(
+            "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = 'takes over'", (message_id,)
+        ).fetchone()
+        if row is not None:
+            self.db.execute("DELETE FROM pauses WHERE conversation = ?", (row[1],))
+            self.db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row[0],))

@@ -1,0 +1,109 @@
+"""The tables of an account's inbox, one SQLite file per account, for its writer and its readers. Pure.
+
+The writer is the account's worker (`xyfleet.worker.mail.store`); the supervisor only reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from xyfleet.worker.mail.message import Message, rfc3339
+
+VERSION: Final = 1
+"""In `PRAGMA user_version`. A file with a higher one belongs to a newer xyfleet and is not touched."""
+
+TABLES: Final = (
+    """CREATE TABLE messages (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        stamp INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        conversation TEXT,
+        item TEXT,
+        sender TEXT,
+        sender_name TEXT,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        own INTEGER NOT NULL,
+        recovered INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 0,
+        reason TEXT,
+        raw BLOB NOT NULL
+    )""",
+    "CREATE INDEX messages_open ON messages (state, row) WHERE state IN ('waiting', 'calling', 'failed', 'parked')",
+    "CREATE INDEX messages_talk ON messages (conversation, time)",
+    "CREATE INDEX messages_stamp ON messages (stamp)",
+    """CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        uuid TEXT NOT NULL UNIQUE,
+        conversation TEXT NOT NULL,
+        receiver TEXT,
+        text TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        reply_to TEXT,
+        state TEXT NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 0,
+        message_id TEXT,
+        reason TEXT,
+        settled INTEGER
+    )""",
+    "CREATE INDEX outbox_open ON outbox (state, number) WHERE state IN ('queued', 'sending', 'unknown')",
+    "CREATE INDEX outbox_sent ON outbox (message_id) WHERE message_id IS NOT NULL",
+    "CREATE TABLE pauses (conversation TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+)
+"""All times are milliseconds since the epoch.
+
+* messages.stamp: when it was stored; grows from row to row. messages.time: when the server took it.
+* messages.state: `kept` (not for a handler), `waiting` (for one), `calling` (a call began, its end is not on record),
+  `done`, `failed` (all attempts failed), `parked` (a crash came in the middle of a call); `failed` and `parked` are
+  dead letters, their `reason` says why. messages.raw: JSON.
+* outbox.state: `queued`, `sending` (on its way, no answer yet), `sent`, `rejected` (by the server, final), `failed`
+  (try-again answers, too many), `unknown` (whether it arrived was never learnt: it is not sent again).
+  outbox.reply_to: id of the message that it answers.
+* pauses: conversations that their owner took over, and until when.
+* meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
+  deleted: what is as old is not taken in again).
+"""
+
+COLUMNS: Final = (
+    "row, id, time, conversation, item, sender, sender_name, kind, text, own, recovered, state, attempt, reason, raw"
+)
+"""What `row_of` wants, in this order."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A message, and where it stands in its inbox."""
+
+    row: int
+    state: str
+    reason: str | None
+    message: Message
+
+
+def row_of(account: str, found: sqlite3.Row | tuple[object, ...]) -> Row:
+    """Return the `COLUMNS` of a row as values."""
+    row, id_, time, talk, item, sender, name, kind, text, own, recovered, state, attempt, reason, raw = found
+    message = msgspec.convert(
+        {
+            "account": account,
+            "id": id_,
+            "conversation": talk,
+            "item": item,
+            "sender": sender,
+            "sender_name": name,
+            "kind": kind,
+            "text": text,
+            "time": rfc3339(int(str(time))),
+            "own": bool(own),
+            "recovered": bool(recovered),
+            "attempt": attempt,
+            "raw": msgspec.json.decode(raw) if isinstance(raw, bytes) else None,
+        },
+        Message,
+    )
+    return Row(int(str(row)), str(state), None if reason is None else str(reason), message)

@@ -1,0 +1,301 @@
+"""An account's store: messages, where each stands, and the outbox, in one SQLite file. Shell (SQLite).
+
+Used in one thread. Each method is a step of a job (`xyfleet.worker.mail.inbox`): the transaction around it is the
+inbox's, which may roll it back and run the job again, so a job keeps nothing outside the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from xyfleet.worker.mail import database, tidy, trimming
+from xyfleet.worker.mail.message import ANSWERABLE
+from xyfleet.worker.mail.outstore import OutStore
+from xyfleet.worker.mail.schema import COLUMNS, Row, row_of
+
+if TYPE_CHECKING:
+    from xyfleet.worker.mail.decode import Incoming
+
+ASKED: Final = "asked"
+"""The reason of a waiting message that a person wants handled, whatever its age."""
+TAKEN_OVER: Final = "taken over"
+"""The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
+TYPED: Final = frozenset({"text", "image", "card"})
+"""Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
+# SQLite uses a partial index only where its very condition is in the query.
+_OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked')"
+_INSERT: Final = (
+    "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
+    " state, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Rules(NamedTuple):
+    """What decides whether a handler hears of a message."""
+
+    handler: bool
+    """Whether there is one."""
+    max_age: int
+    """Milliseconds; 0 = no limit."""
+    takeover: int
+    """Milliseconds for which an owner's message silences the handler in its conversation; 0 = it does not."""
+
+
+class Added(NamedTuple):
+    """What came of adding messages."""
+
+    rows: list[Row]
+    """The new ones only."""
+    settled: list[int]
+    """Numbers of letters that their echo proved sent."""
+
+
+class Counts(NamedTuple):
+    """How a store stands."""
+
+    stored: int = 0
+    """Highest row number that there ever was."""
+    waiting: int = 0
+    """Messages that the handler has yet to answer."""
+    dead: int = 0
+    """Failed or parked."""
+    unsent: int = 0
+    """Queued or on their way."""
+    bytes: int = 0
+    """Pages in use."""
+
+
+class Store(OutStore):
+    """
+    The open store of an account.
+
+    Args:
+        path: Its file, made when it is not there.
+        account: Its name, which is part of every message.
+        after: Row and outbox number that a new file begins behind (`database.open_inbox`).
+
+    Raises:
+        Unusable, OSError, sqlite3.Error: as `database.open_inbox`.
+    """
+
+    def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(database.open_inbox(path, after=after))
+        self._path = path
+        self._account = account
+        self._identity = database.identity(path)
+
+    def recover(self, on_unknown: Literal["park", "retry"]) -> None:
+        """Settle what a crash left half done. For the first opening in a process, before anything else."""
+        if on_unknown == "park":
+            reason = "xyfleet ended in the middle of the call"
+            change = f"UPDATE messages SET state = 'parked', reason = ? WHERE {_OPEN} AND state = 'calling'"
+            self.db.execute(change, (reason,))
+        else:
+            self.db.execute(f"UPDATE messages SET state = 'waiting' WHERE {_OPEN} AND state = 'calling'")
+        self.db.execute(
+            "UPDATE outbox SET state = 'unknown', reason = ?"
+            " WHERE state IN ('queued', 'sending', 'unknown') AND state = 'sending'",
+            ("xyfleet ended before the answer came",),
+        )
+
+    def add(self, found: Sequence[Incoming], *, recovered: bool, now: int, rules: Rules) -> Added:
+        """
+        Store what is not there yet.
+
+        A new message waits for the handler when there is one, and its kind, its age and its conversation allow it;
+        else it is kept. Of what catching up found, what is as old as messages that retention deleted is left out.
+        An own message settles the letter that it is the echo of; if it is of none, its owner typed it: the handler
+        leaves that conversation alone for a while, and what waits in it is kept.
+
+        Args:
+            recovered: Whether catching up found it.
+            now: Milliseconds; the time of messages that have none.
+        """
+        last = self.last_row()
+        floor = (self.meta("floor") or 0) if recovered else 0
+        settled: list[int] = []
+        for each in map(tidy.texts, found):
+            time = tidy.time(each.time, now)
+            if time <= floor or self.known([each.id]):
+                continue
+            self._insert(each, time, recovered, now, rules)
+            if each.own:
+                settled += self._heard_own(each, time, now, rules)
+        rows = self._rows("row > ? ORDER BY row", last)
+        return Added(rows, settled)
+
+    def row(self, row: int) -> Row | None:
+        """Return a message as it stands."""
+        return next(iter(self._rows("row = ?", row)), None)
+
+    def last_row(self) -> int:
+        """Return the highest row number that there ever was, 0 = none."""
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def waiting(self, after_row: int, limit: int) -> list[Row]:
+        """Return messages that wait for the handler, in the order of their coming, behind a row number."""
+        return self._rows(f"{_OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
+
+    def begin(self, row: int) -> Row | None:
+        """Note that a call begins, the next attempt; None when the message waits no more. The reason stays."""
+        return self.row(row) if self._move(row, "waiting", "calling", "attempt = attempt + 1") else None
+
+    def finish(self, row: int, reply: str | None, uuid: str, now: int) -> int | None:
+        """
+        Note that a call ended well, and put its reply into the outbox, unless the owner took over meanwhile.
+
+        Returns:
+            The reply's number in the outbox; None when there is none.
+        """
+        held = self._letter("uuid = ?", uuid)
+        if held is not None:
+            return held.number
+        if not self._move(row, "calling", "done", "reason = NULL") or not reply:
+            return None
+        id_, talk, sender = self.db.execute(
+            "SELECT id, conversation, sender FROM messages WHERE row = ?", (row,)
+        ).fetchone()
+        if talk is None or self._paused(talk, now):
+            self._explain(row, TAKEN_OVER if talk else "no conversation to reply in")
+            return None
+        return self._put(uuid, talk, sender, reply, id_, now)
+
+    def again(self, row: int, now: int) -> bool:
+        """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
+        found = self.db.execute("SELECT conversation FROM messages WHERE row = ?", (row,)).fetchone()
+        if found is None or found[0] is None or not self._paused(found[0], now):
+            return self._move(row, "calling", "waiting")
+        if self._move(row, "calling", "kept"):
+            self._explain(row, TAKEN_OVER)
+        return False
+
+    def take_back(self, row: int) -> None:
+        """Note that a call which was to begin was not made: it does not count."""
+        self._move(row, "calling", "waiting", "attempt = attempt - 1")
+
+    def keep(self, row: int, reason: str) -> None:
+        """Note that the handler is not to be asked about a waiting message."""
+        if self._move(row, "waiting", "kept"):
+            self._explain(row, reason)
+
+    def give_up(self, row: int, state: Literal["failed", "parked"], reason: str) -> None:
+        """Make a message a dead letter."""
+        if self._move(row, "calling", state) or self._move(row, "waiting", state):
+            self._explain(row, reason)
+
+    def redo(self, ids: Sequence[str]) -> int:
+        """
+        Let dead letters wait for the handler again; none named: all.
+
+        Their reason is `ASKED` and their attempts go on counting. Return how many they are.
+        """
+        change = f"UPDATE messages SET state = 'waiting', reason = ? WHERE {_OPEN} AND state IN ('failed', 'parked')"
+        if not ids:
+            return self.db.execute(change, (ASKED,)).rowcount
+        return sum(self.db.execute(f"{change} AND id = ?", (ASKED, id_)).rowcount for id_ in ids)
+
+    def meta(self, key: str) -> int | None:
+        """Return a number kept under a name (`xyfleet.worker.mail.schema`)."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def set_meta(self, key: str, value: int) -> None:
+        """Keep a number under a name."""
+        self.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these messages are in the store."""
+        query = "SELECT 1 FROM messages WHERE id = ?"
+        return {id_ for id_ in ids if self.db.execute(query, (id_,)).fetchone() is not None}
+
+    def figures(self) -> Counts:
+        """Return how the store stands; costs little, however many messages there are."""
+        states = dict(self.db.execute(f"SELECT state, count(*) FROM messages WHERE {_OPEN} GROUP BY state"))
+        (unsent,) = self.db.execute(
+            "SELECT count(*) FROM outbox"
+            " WHERE state IN ('queued', 'sending', 'unknown') AND state IN ('queued', 'sending')"
+        ).fetchone()
+        return Counts(
+            stored=self.last_row(),
+            waiting=states.get("waiting", 0) + states.get("calling", 0),
+            dead=states.get("failed", 0) + states.get("parked", 0),
+            unsent=unsent,
+            bytes=database.size(self.db),
+        )
+
+    def trim(self, *, before: int, most_bytes: int, most_rows: int) -> bool:
+        """Take one small step of retention (`trimming.step`); return whether there is more to do."""
+        room = max(most_bytes - database.log_size(self._path), most_bytes // 2)
+        return trimming.step(self.db, before, room, most_rows)
+
+    def oldest(self) -> int | None:
+        """Return when the oldest message was stored, in milliseconds."""
+        stamp: int | None = self.db.execute("SELECT min(stamp) FROM messages").fetchone()[0]
+        return stamp
+
+    def is_there(self) -> bool:
+        """Tell whether the file at the path is still the one that is open."""
+        return self._identity == database.identity(self._path)
+
+    def close(self) -> None:
+        """Close the file; what is not committed is undone."""
+        self.db.close()
+
+    def _insert(self, each: Incoming, time: int, recovered: bool, now: int, rules: Rules) -> None:
+        state = "waiting" if self._is_for_handler(each, time, now, rules) else "kept"
+        self.db.execute(
+            _INSERT,
+            (
+                *(each.id, self._stamp(now), time, each.conversation, each.item, each.sender, each.sender_name),
+                *(each.kind, each.text, each.own, recovered, state, tidy.payload(each.raw)),
+            ),
+        )
+
+    def _is_for_handler(self, each: Incoming, time: int, now: int, rules: Rules) -> bool:
+        if not rules.handler or each.own or each.kind not in ANSWERABLE:
+            return False
+        fresh = not rules.max_age or now - time <= rules.max_age
+        return fresh and not (each.conversation and self._paused(each.conversation, now))
+
+    def _stamp(self, now: int) -> int:
+        """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
+        (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
+        return now if newest is None else max(now, newest + 1)
+
+    def _heard_own(self, each: Incoming, time: int, now: int, rules: Rules) -> list[int]:
+        """Find out who sent a new own message; return the letter that it settles."""
+        ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
+        until = min(time, now) + rules.takeover
+        if not ours and rules.takeover and until > now and each.conversation and each.kind in TYPED:
+            self._take_over(each.id, each.conversation, until)
+        return [] if settled is None else [settled]
+
+    def _take_over(self, id_: str, conversation: str, until: int) -> None:
+        self.db.execute(
+            "INSERT INTO pauses (conversation, until) VALUES (?, ?)"
+            " ON CONFLICT (conversation) DO UPDATE SET until = max(until, excluded.until)",
+            (conversation, until),
+        )
+        self.db.execute("UPDATE messages SET reason = 'takes over' WHERE id = ?", (id_,))
+        self.db.execute(
+            f"UPDATE messages SET state = 'kept', reason = ? WHERE {_OPEN} AND state = 'waiting' AND conversation = ?",
+            (TAKEN_OVER, conversation),
+        )
+
+    def _paused(self, conversation: str, now: int) -> bool:
+        query = "SELECT 1 FROM pauses WHERE conversation = ? AND until > ?"
+        return self.db.execute(query, (conversation, now)).fetchone() is not None
+
+    def _move(self, row: int, old: str, new: str, also: str = "") -> bool:
+        """Move a message from one state to another; return whether it was in the first."""
+        change = f"UPDATE messages SET state = ?{', ' if also else ''}{also} WHERE row = ? AND state = ?"
+        return self.db.execute(change, (new, row, old)).rowcount == 1
+
+    def _explain(self, row: int, reason: str) -> None:
+        self.db.execute("UPDATE messages SET reason = ? WHERE row = ?", (reason, row))
+
+    def _rows(self, where: str, *values: object) -> list[Row]:
+        query = f"SELECT {COLUMNS} FROM messages WHERE {where}"
+        return [row_of(self._account, found) for found in self.db.execute(query, values)]
