@@ -10,10 +10,10 @@ from typing import Any, Final
 from xyfleet.supervisor.simulator.mailbox import Mailbox
 
 _KEPT: Final = 10_000
-"""Most times of dials and of token calls kept for each account."""
+"""Most times of dials, times of token calls and mids of acked pushes kept for each account."""
 
 
-def _times() -> deque[float]:
+def _newest() -> deque[Any]:
     return deque(maxlen=_KEPT)
 
 
@@ -28,7 +28,7 @@ class Counters:
     """Registrations while another connection of the account was live."""
     sockets: int = 0
     dials: int = 0
-    dial_times: deque[float] = field(default_factory=_times)
+    dial_times: deque[float] = field(default_factory=_newest)
     """Monotonic times of the handshakes."""
     regs: int = 0
     regs_ok: int = 0
@@ -47,7 +47,7 @@ class Counters:
     """Sends with a uuid that was used before; they are answered as before and send nothing."""
     kicks: int = 0
     token_calls: int = 0
-    token_times: deque[float] = field(default_factory=_times)
+    token_times: deque[float] = field(default_factory=_newest)
     tokens_issued: int = 0
     closes: dict[str, int] = field(default_factory=dict)
     """How connections ended: the code of the client's close frame, or `none` without one."""
@@ -83,6 +83,8 @@ class Account:
     unb: str
     counters: Counters = field(default_factory=Counters)
     mailbox: Mailbox = field(default_factory=Mailbox)
+    acked: deque[str] = field(default_factory=_newest)
+    """Mids of the newest pushes that were acked."""
     _logins: set[str] = field(default_factory=set)
     _dead_logins: set[str] = field(default_factory=set)
 

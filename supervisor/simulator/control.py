@@ -29,6 +29,7 @@ class Control:
         return [
             web.get(f"{PREFIX}/stats", self._stats),
             web.get(f"{PREFIX}/messages", self._messages),
+            web.get(f"{PREFIX}/acks", self._acks),
             web.get(f"{PREFIX}/faults", self._list),
             web.post(f"{PREFIX}/faults", self._add),
             web.delete(f"{PREFIX}/faults", self._remove),
@@ -43,6 +44,10 @@ class Control:
     async def _messages(self, request: web.Request) -> web.Response:
         account = self._gateway.accounts.get(request.query.get("unb", ""))
         return _json({"messages": account.mailbox.messages() if account else []})
+
+    async def _acks(self, request: web.Request) -> web.Response:
+        account = self._gateway.accounts.get(request.query.get("unb", ""))
+        return _json({"mids": list(account.acked) if account else []})
 
     async def _list(self, request: web.Request) -> web.Response:
         now = time.monotonic()

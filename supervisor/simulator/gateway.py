@@ -175,6 +175,8 @@ class Gateway:
         if code == 200 and all(headers.get(key) == wanted[key] for key in _ACK_COPIES if key in wanted):
             del connection.unacked[headers["mid"]]
             counters.acks += 1
+            if connection.account:
+                connection.account.acked.append(headers["mid"])
         else:
             counters.bad_acks += 1
 
