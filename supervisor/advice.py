@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.i18n import N_, tr
-from xyfleet.supervisor.views import AccountView, Process, StatusView
+from xyfleet.supervisor.views import AccountView, MessagesView, Process, StatusView
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
@@ -74,6 +74,18 @@ _PROCESS_SAYS_ALL: Final = frozenset(
 _NEEDS_LOGIN_ANYHOW: Final = N_(
     "Only a person can log in now. Log in in a browser, copy the cookie, and run `xyfleet login %(name)s`."
 )
+_CANNOT_STORE: Final = N_(
+    "Messages can't be stored: %(what)s. The server keeps them until that works again; make room on the disk, or put "
+    "the file right."
+)
+_CANNOT_CALL: Final = N_(
+    "The handler can't be called: %(what)s. Messages wait in the inbox until that is put right; it is tried again "
+    "by itself."
+)
+_DEAD_LETTERS: Final = N_(
+    "Messages that the handler did not answer: %(what)d. `xyfleet messages %(name)s --failed` shows them, `--retry` "
+    "gives them to it again."
+)
 _SAYS_HOW_TO_LOG_IN: Final = frozenset({Cause.AUTH, Cause.REFUSED, Cause.REMOVED, Cause.RISK})
 
 
@@ -94,6 +106,18 @@ def _parts(cause: Cause | None, process: Process) -> list[str]:
     return [first, ABOUT_PROCESS[process]] if ABOUT_PROCESS[process] else [first]
 
 
+def message_advice(messages: MessagesView, *, name: str, language: str) -> list[str]:
+    """Return what a person should do about an account's messages: a sentence for each thing that is wrong."""
+    said: list[tuple[str, object]] = []
+    if messages.trouble is not None:
+        said.append((_CANNOT_STORE, messages.trouble))
+    if messages.handler_trouble is not None:
+        said.append((_CANNOT_CALL, messages.handler_trouble))
+    if messages.dead:
+        said.append((_DEAD_LETTERS, messages.dead))
+    return [tr(language, text) % {"name": name, "what": what} for text, what in said]
+
+
 def down(view: StatusView) -> tuple[int, int]:
     """Return how many accounts of a view are not CONNECTED though they should be, and how many should be."""
     wanted = [
@@ -108,12 +132,13 @@ def is_well(account: AccountView) -> bool:
 
 
 def advised(view: StatusView, language: str) -> StatusView:
-    """Return the view with `advice` filled in, in `zh` or `en`, for every account that is not well."""
+    """Return the view with `advice` filled in, in `zh` or `en`, for every account that needs any."""
     return msgspec.structs.replace(view, accounts=[_with_advice(account, language) for account in view.accounts])
 
 
 def _with_advice(account: AccountView, language: str) -> AccountView:
-    if is_well(account):
+    texts = [] if is_well(account) else [advice(account.cause, account.process, name=account.name, language=language)]
+    texts += message_advice(account.messages, name=account.name, language=language)
+    if not texts:
         return account
-    text = advice(account.cause, account.process, name=account.name, language=language)
-    return msgspec.structs.replace(account, advice=text)
+    return msgspec.structs.replace(account, advice=("" if language == "zh" else " ").join(texts))

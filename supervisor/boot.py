@@ -22,6 +22,7 @@ from xyfleet.supervisor import i18n, paths, records
 from xyfleet.supervisor.config.limits import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.problems import BadFile, Problem
+from xyfleet.supervisor.door import Door, HttpRefused, open_door
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.ownlog import open_log
@@ -124,6 +125,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
         except StateRefused as refusal:
             raise Refused(refusal.text.say(language)) from None
         open_log(fleet)
+        door = _door(settings, stack)
         forkserver = Forkserver(folder)
         forkserver.launch()
         embedded = None
@@ -144,6 +146,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             store=store,
             forkserver=forkserver,
             embedded=embedded,
+            door=door,
         )
 
 
@@ -163,6 +166,19 @@ def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, path
     except (paths.PathRefused, paths.AlreadyRunning) as refusal:
         raise Refused(str(refusal)) from None
     return folder, socket, lock
+
+
+def _door(settings: Settings, stack: contextlib.ExitStack) -> Door | None:
+    """Take the port of the HTTP API, or refuse."""
+    fleet = settings.fleet
+    if fleet.http is None:
+        return None
+    try:
+        door = open_door(fleet.http, fleet.state_dir)
+    except HttpRefused as refusal:
+        raise Refused(str(refusal)) from None
+    stack.callback(door.close)
+    return door
 
 
 def _refuse_same_name(name: str, lock: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from xyfleet.supervisor.credentials import Credentials
-from xyfleet.supervisor.settings import Account, Fleet
-from xyfleet.worker.settings import LogSettings, WorkerSettings
+from xyfleet.supervisor.paths import inbox_file
+from xyfleet.supervisor.settings import Account, Fleet, Settings
+from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
 
 REPORTS: float = 4.0
 """Signs of life per `hang_timeout`."""
@@ -38,8 +42,26 @@ def log_settings(fleet: Fleet, max_bytes: int, verbose: bool) -> LogSettings:
     )
 
 
+def mail_settings(settings: Settings, account: Account, since: int, webhook_socket: Path) -> MailSettings:
+    """Return what a worker does with messages. A webhook's address and key stay here: the worker gets a socket."""
+    return MailSettings(
+        file=str(inbox_file(settings.fleet.state_dir, account.name)),
+        since=since,
+        handler=account.handler,
+        handler_path=str(settings.path.parent),
+        webhook=None if account.webhook is None else str(webhook_socket),
+        label=account.label,
+        **msgspec.structs.asdict(account.mail),
+    )
+
+
 def worker_settings(
-    account: Account, held: Credentials, gateway: Gateway, hang_timeout: float, log: LogSettings
+    account: Account,
+    held: Credentials,
+    gateway: Gateway,
+    hang_timeout: float,
+    log: LogSettings,
+    mail: MailSettings,
 ) -> WorkerSettings:
     """Return the settings of one account's worker; its user and device must be known by now."""
     assert held.unb is not None
@@ -54,5 +76,6 @@ def worker_settings(
         ca_file=gateway.ca_file,
         cycle=account.cycle,
         log=log,
+        mail=mail,
         report_interval=hang_timeout / REPORTS,
     )

@@ -11,7 +11,8 @@ import time
 from typing import Final, Protocol
 
 from xyfleet.supervisor.spawn import Spawned
-from xyfleet.worker.messages import MAX_DOWN, MAX_UP, BadMessage, Message, Splitter, Up, decode_up, encode
+from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_up, encode
+from xyfleet.worker.messages import Message, Up
 
 MAX_BACKLOG: Final = 4 * MAX_DOWN
 """Bytes of commands kept for a worker that does not read; a worker that far behind is hung anyway."""
@@ -50,16 +51,21 @@ class Child:
         self._loop.add_reader(spawned.up, self._read)
         self._loop.add_reader(spawned.pidfd, self._ended)
 
-    def send(self, message: Message) -> None:
-        """Queue a command; it goes out as the worker reads. A worker that reads nothing loses the newest ones."""
+    def send(self, message: Message) -> bool:
+        """
+        Queue a command, and return whether it was taken; it goes out as the worker reads.
+
+        A worker that reads nothing loses the newest ones.
+        """
         if not self.alive:
-            return
+            return False
         frame = encode(message, MAX_DOWN)
         if len(self._backlog) + len(frame) > MAX_BACKLOG:
             log.warning("pid %d does not read its commands", self.pid)
-            return
+            return False
         self._backlog += frame
         self._write()
+        return True
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to this very process, never to a later one with its pid."""

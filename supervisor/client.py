@@ -53,6 +53,8 @@ class Answer(NamedTuple):
     body: bytes
     down: tuple[int, int]
     """Accounts not connected that should be, and those that should be; (0, 0) where the answer does not say."""
+    headers: dict[str, str]
+    """All headers; names in lower case."""
 
 
 class Client:
@@ -72,10 +74,15 @@ class Client:
         data = b"" if body is None else json.dumps(body).encode()
         return json.loads(self._answer(self._request("POST", path, {}, data), timeout or self._timeout).body)
 
-    def lines(self, path: str, **query: str | list[str]) -> Iterator[bytes]:
-        """Yield the lines of a stream as they come, for as long as it lasts. Raises `ClientError`."""
+    def lines(self, path: str, silence: float | None = None, **query: str | list[str]) -> Iterator[bytes]:
+        """
+        Yield the lines of a stream as they come, for as long as it lasts. Raises `ClientError`.
+
+        Args:
+            silence: Seconds without a byte after which a stream that has beats is given up.
+        """
         with self._asked(self._request("GET", path, query), self._timeout) as (connection, _, stream):
-            connection.settimeout(None)  # from here on silence only means that nothing happens
+            connection.settimeout(silence)  # without beats silence only means that nothing happens
             yield from stream
 
     def _request(self, method: str, path: str, query: Query, data: bytes = b"") -> bytes:
@@ -89,7 +96,7 @@ class Client:
             if len(body) != int(headers["content-length"]):
                 raise ConnectionResetError("broke off")
             missing, _, wanted = headers.get("x-xyfleet-down", "0/0").partition("/")
-            return Answer(body, (int(missing), int(wanted)))
+            return Answer(body, (int(missing), int(wanted)), headers)
 
     @contextmanager
     def _asked(self, request: bytes, timeout: float) -> Iterator[tuple[socket.socket, dict[str, str], BinaryIO]]:

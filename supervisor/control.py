@@ -3,6 +3,7 @@
 * Refused
     * UnknownName
     * NotPossible
+    * NotTaken
     * BadCookie
     * BadFile
     * Stopping
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +21,9 @@ from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.i18n import N_, tr
 from xyfleet.supervisor.views import StatusView
 from xyfleet.worker.secret import Secret
+
+if TYPE_CHECKING:
+    from xyfleet.supervisor.mail.follow import Hub  # which refuses with what is below
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
 """What an operator can do to accounts."""
@@ -101,12 +105,59 @@ class Stopping(Refused):
         super().__init__(Text(N_("the fleet is stopping")))
 
 
+class NotTaken(Refused):
+    """A text will not be sent: that is certain, so it may be given again."""
+
+    code = "not_taken"
+
+
 class Outcome(NamedTuple):
     """What an action came to, by account."""
 
     done: list[str]
     refused: dict[str, Text]
     """Why it could not be done to these."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a text that was given to be sent."""
+
+    state: str
+    """`queued`, `sending`, or settled: `sent`, `rejected`, `failed`, `unknown` (docs/api.md)."""
+    number: int | None = None
+    """Its number in the account's outbox."""
+    message_id: str | None = None
+    """The server's id, once it is sent."""
+    reason: str | None = None
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A text to be sent."""
+
+    account: str
+    conversation: str
+    text: str
+    receiver: str | None = None
+    """User id; None = whoever wrote last in that conversation."""
+
+
+class Retried(NamedTuple):
+    """Dead letters given to handlers again, by account."""
+
+    done: dict[str, int]
+    """How many."""
+    refused: dict[str, Text]
+    """Why it could not be done for these."""
+
+
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deleted of an account."""
+
+    name: str
+    deleted: list[str]
+    """Absolute paths of files, in the order of their deletion."""
+    listed: bool
+    """Whether the account is still in the accounts file, and so begins anew at its next start."""
 
 
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,12 +194,17 @@ class Control(Protocol):
     language: str
     """`zh` or `en`: for a client that does not say which it wants."""
     events: EventLog
+    mail: Hub
+    """The accounts' messages, to be read."""
 
     def health(self) -> Health:
         """Return the counts; cheap, asked several times a second by `start --wait`."""
 
     def status(self, names: Sequence[str]) -> StatusView:
         """Return the accounts that `names` mean (none = all), `advice` left null: the API fills it in. UnknownName."""
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Return the names of the accounts that `names` mean (none = all). Raises `UnknownName`."""
 
     async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
@@ -161,6 +217,15 @@ class Control(Protocol):
 
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""
+
+    async def send(self, letter: Letter, wait: float) -> Delivery:
+        """Send a text; return when it is settled, or what is known after `wait` seconds. Raises `Refused`."""
+
+    async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
+        """Give dead letters (no ids: all) of the accounts to their handlers again. Raises `Refused`."""
+
+    async def forget(self, name: str, by: str) -> Forgotten:
+        """Delete all that is stored about an account that does not run. Raises `Refused`."""
 
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file, None with `log.dir: none`. Raises `UnknownName`."""

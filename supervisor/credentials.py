@@ -65,6 +65,8 @@ class Credentials(msgspec.Struct, kw_only=True):
     """Of the cookie that accounts.yml or the `cookie_file` had when it was last read."""
     unb: str | None = None
     """The user that this account is; pinned with the first cookie."""
+    since: int = 0
+    """Milliseconds since the epoch at which xyfleet first met this user; 0 = not yet (`meet` says when)."""
     device_id: str | None = None
     token: Secret | None = None
     serial: int = 0
@@ -99,6 +101,14 @@ def replace(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> No
     _put(held, same_user(held, cookie), source, uuid)
 
 
+def meet(held: Credentials, now: float) -> bool:
+    """Set `since` to wall time `now` if the user is known and was not met before; return whether it was set."""
+    if held.unb is None or held.since:
+        return False
+    held.since = int(now * 1000)
+    return True
+
+
 def same_user(held: Credentials, cookie: Secret) -> Secret:
     """Return a cookie in plain form, or raise `InvalidCookie` or `OtherUser`."""
     plain = cookies.checked(cookie)
@@ -111,6 +121,8 @@ def same_user(held: Credentials, cookie: Secret) -> Secret:
 def _put(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> None:
     """A new login: what the old one had (token, verdict) is void."""
     unb = cookies.unb(cookie)
+    if unb is not None and unb != held.unb:
+        held.since = 0  # Another user's earlier messages are not ours to catch up with.
     if unb is not None and (unb != held.unb or held.device_id is None):
         held.unb, held.device_id = unb, mtop.device_id(unb, uuid)
     held.cookie, held.source = cookie, source

@@ -8,7 +8,7 @@ from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.events import Kind
 from xyfleet.supervisor.outage import OutageWatch
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change, TicketRequest
+from xyfleet.worker.messages import Change, Redone, Sent, TicketRequest
 
 if TYPE_CHECKING:
     from xyfleet.supervisor.member import Member
@@ -48,3 +48,18 @@ class Crew(Protocol):
 
     def check_marker(self, member: Member, found: str, imported: list[str]) -> None:
         """Compare a new worker's program with ours."""
+
+    def worker_gone(self, member: Member, child: Child) -> None:
+        """The worker is proven gone: it answers nothing more."""
+
+    def answered(self, child: Child, answer: Sent | Redone) -> None:
+        """A worker answered a request about messages."""
+
+    def ask_catch_up(self, child: Child) -> None:
+        """Give the worker its turn to look for missed messages, when it comes."""
+
+    def mail_changed(self, account: str) -> None:
+        """There is something new in the account's inbox."""
+
+    def handler_trouble(self, member: Member, trouble: str | None) -> None:
+        """Why the account's handler can't be called just now; None = it can."""

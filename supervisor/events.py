@@ -49,9 +49,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Operator."""
     next_attempt: str | None = None
     accounts: int | None = None
-    """`outage`: how many accounts are hit."""
+    """`outage`, `message`: how many accounts are hit."""
     counts: dict[str, int] | None = None
-    """`reload`: accounts added, removed, restarted, applied."""
+    """`reload`: accounts added, removed, restarted, applied; `message`: dead letters, `new` and `dead` in all."""
 
 
 def stamp(seconds: float) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from random import random
 from typing import Any
 
-from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, worker_settings
+from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.config.logroom import log_bytes
 from xyfleet.supervisor.control import Text
@@ -18,6 +19,9 @@ from xyfleet.supervisor.events import EventLog, Kind
 from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.launcher import Launcher
 from xyfleet.supervisor.logins import Logins
+from xyfleet.supervisor.mail.news import HandlerTroubles
+from xyfleet.supervisor.mail.post import Post
+from xyfleet.supervisor.mail.turns import CatchUpTurns
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.recovery import Recovery
@@ -28,10 +32,13 @@ from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.watch import Watch
+from xyfleet.supervisor.webhooks.keeper import Keeper
+from xyfleet.supervisor.webhooks.lines import table_of
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.framing import MAX_DOWN, encode_settings
+from xyfleet.worker.framing import encode as encode_message
 from xyfleet.worker.marker import marker
-from xyfleet.worker.messages import MAX_DOWN, Apply, Change, TicketRequest, encode_settings
-from xyfleet.worker.messages import encode as encode_message
+from xyfleet.worker.messages import Apply, Change, Redone, Sent, TicketRequest
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
@@ -52,6 +59,7 @@ class Fleet:
         tokens: TokenService,
         hooks: HookService,
         verbose: bool,
+        webhook_socket: Path,
     ) -> None:
         self.settings = settings
         self.gateway = gateway
@@ -69,6 +77,15 @@ class Fleet:
         self.watch = Watch(self.members, lambda: self.settings.fleet.hang_timeout)
         self.launcher = Launcher(forkserver, self.members, self._cargo)
         self._verbose = verbose
+        self._webhook_socket = webhook_socket
+        self.webhooks = Keeper(webhook_socket, self.notes)
+        self.webhooks.apply(table_of(settings.accounts.values()))
+        self.post = Post()
+        self.turns = CatchUpTurns(settings.fleet.catch_up_rate)
+        self.mail_news: Callable[[str], None] = lambda account: None
+        """Called with an account's name when its inbox has something new."""
+        self._handlers = HandlerTroubles()
+        self._handlers_alarm: asyncio.TimerHandle | None = None
         self._marker = marker()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -89,6 +106,7 @@ class Fleet:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
         del self.members[member.name]
         self._cancel_asking(member.name)
+        self._handlers.take(member.name, None, time.monotonic())
         self.logins.cancel(member.name)
         self.outage.forget(member.name, time.monotonic())
         self.tokens.forgive(member.name)
@@ -103,6 +121,8 @@ class Fleet:
         self.desk.apply(settings.fleet.connect_rate)
         self.tokens.apply(TokenLimits(rate=settings.fleet.token_rate))
         self.hooks.settings = settings.refresh
+        self.turns.apply(settings.fleet.catch_up_rate)
+        self.webhooks.apply(table_of(settings.accounts.values()))
         for member in self.members.values():
             member.ladder.rules = self._rules()
 
@@ -189,7 +209,64 @@ class Fleet:
         self.launcher.closed = True
         member.stop()
 
+    def worker_gone(self, member: Member, child: Child) -> None:
+        """Nothing more comes from this worker."""
+        self.post.gone(child)
+        self.turns.gone(child)
+        self.handler_trouble(member, None)
+
+    def answered(self, child: Child, answer: Sent | Redone) -> None:
+        """Pass a worker's answer on to who asked."""
+        self.post.heard(child, answer)
+
+    def ask_catch_up(self, child: Child) -> None:
+        """Put the worker into the fleet's queue."""
+        self.turns.ask(child)
+
+    def mail_changed(self, account: str) -> None:
+        """Tell who follows the messages."""
+        self.mail_news(account)
+
+    def handler_trouble(self, member: Member, trouble: str | None) -> None:
+        """Remember it; one event tells of all accounts that it hits."""
+        self._handlers.take(member.name, trouble, time.monotonic())
+        if trouble is not None and self._handlers_alarm is None:
+            self._tell_handlers()
+
+    def _tell_handlers(self) -> None:
+        """Put the handlers' troubles on record that are due, and come back when others are."""
+        now = time.monotonic()
+        for reason, names in self._handlers.due(now):
+            one = self.members.get(names[0]) if len(names) == 1 else None
+            self.events.add(
+                "message",
+                None if one is None else one.name,
+                time=time.time(),
+                label="" if one is None else one.account.label,
+                new="handler_trouble",
+                reason=reason,
+                accounts=len(names),
+            )
+        due = self._handlers.next_due()
+        self._handlers_alarm = None
+        if due is not None:
+            self._handlers_alarm = asyncio.get_running_loop().call_later(max(0.0, due - now), self._tell_handlers)
+
     # The inside.
+
+    async def let_go(self, name: str) -> None:
+        """End what is under way for an account, so that nothing about it is written any more."""
+        job = self._asking.get(name)
+        self._cancel_asking(name)
+        self.logins.cancel(name)
+        if job is not None:
+            await asyncio.wait([job])
+
+    def note_forgotten(self, name: str, by: str) -> None:
+        """Put on record that an account's files were deleted."""
+        self.outage.forget(name, time.monotonic())
+        label = self.members[name].account.label if name in self.members else ""
+        self.events.add("operator", name, time=time.time(), label=label, new="forget", by=by)
 
     def run(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a job beside the loop; a fault in it is logged, and ends only that job."""
@@ -235,12 +312,14 @@ class Fleet:
 
     def _worker_settings(self, member: Member) -> WorkerSettings:
         fleet = self.settings.fleet
+        held = self.store.get(member.name)
         return worker_settings(
             member.account,
-            self.store.get(member.name),
+            held,
             self.gateway,
             fleet.hang_timeout,
             log_settings(fleet, log_bytes(self.settings).per_file, self._verbose),
+            mail_settings(self.settings, member.account, held.since, self._webhook_socket),
         )
 
     def _rules(self) -> Rules:

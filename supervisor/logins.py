@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from xyfleet.supervisor.config.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import Text
@@ -61,6 +63,20 @@ class Logins:
             return False
         source: Source = "cookie_file" if account.cookie_file is not None else "file"
         return self._store.adopt(account.name, account.cookie, source)
+
+    def adopt_again(self, account: Account) -> None:
+        """Take the owner's cookie for an account that is to start and of which nothing is stored any more."""
+        if self._store.get(account.name).unb is not None:
+            return
+        if account.cookie_file is not None:
+            try:
+                account = msgspec.structs.replace(account, cookie=read_cookie_file(account.cookie_file))
+            except BadFile as error:
+                log.error("cookie not taken account=%s: %s", account.name, error)
+        try:
+            self.adopt(account)
+        except InvalidCookie as error:
+            log.error("cookie not taken account=%s: %s", account.name, error)
 
     def cookie_file_changed(self, member: Member, path: Path) -> None:
         """Take the cookie of a watched `cookie_file`, or say in the log why not."""

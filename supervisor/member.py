@@ -9,12 +9,25 @@ from collections.abc import Callable
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.crew import Crew
 from xyfleet.supervisor.events import Kind
+from xyfleet.supervisor.mail.news import Tidings
 from xyfleet.supervisor.plan import Hold, Hook, Ladder, NeedsLogin, Restart, Revive, Start, Step
 from xyfleet.supervisor.runner import Runner, exit_reason
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.views import Process
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Alive, Change, Hello, Reconnect, Report, TicketRequest, Up
+from xyfleet.worker.messages import (
+    Alive,
+    CatchUpRequest,
+    Change,
+    Hello,
+    MailFigures,
+    Reconnect,
+    Redone,
+    Report,
+    Sent,
+    TicketRequest,
+    Up,
+)
 from xyfleet.worker.states import State
 
 
@@ -49,6 +62,8 @@ class Member:
         self._failed_since: float | None = None
         self._measured = (0.0, 0.0)
         self._quarantined = False
+        self._tidings = Tidings()
+        self._stored = 0
 
     # What is shown.
 
@@ -123,6 +138,7 @@ class Member:
         self.cpu_percent = None
         self._failed_since = None
         self._measured = (0.0, 0.0)
+        self._tidings.worker_started()
 
     def start_failed(self, reason: str) -> None:
         """No worker could be started."""
@@ -157,12 +173,22 @@ class Member:
                 self._crew.answer_ticket(self, child, message)
             case Hello():
                 self._crew.check_marker(self, message.marker, message.imported)
+            case Sent() | Redone():
+                self._crew.answered(child, message)
+            case CatchUpRequest():
+                self._crew.ask_catch_up(child)
 
     def gone(self, child: Child) -> None:
         """The worker is proven gone."""
         self.report = None
         self.since = time.time()
+        self._crew.worker_gone(self, child)
         self.runner.gone(child)
+
+    def forgotten(self) -> None:
+        """All that was stored about it was deleted."""
+        self.last = None
+        self._tidings, self._stored = Tidings(), 0
 
     def _ended(self, child: Child, why: str) -> None:
         """The worker ended, and nobody had asked for it."""
@@ -193,6 +219,7 @@ class Member:
         self.since = report.since
         for change in report.changes:
             self._changed(change, now)
+        self._mail(report.mail)
         if self.runner.stopping:
             return
         if report.state is State.FAILED and self._failed_since != report.since:
@@ -209,6 +236,15 @@ class Member:
         elif change.old is State.CONNECTED:
             self.ladder.lost(now)
         self._tell_quarantine()
+
+    def _mail(self, mail: MailFigures) -> None:
+        """Pass on what is new about its messages."""
+        for tiding in self._tidings.take(mail):
+            self.tell("message", tiding.to, **tiding.facts)
+        self._crew.handler_trouble(self, mail.handler_trouble)
+        if mail.stored not in (0, self._stored):  # 0: its inbox is not open yet
+            self._stored = mail.stored
+            self._crew.mail_changed(self.name)
 
     def _measure(self, report: Report, now: float) -> None:
         """Work out the CPU share since the report before; reports closer than a second say too little."""

@@ -17,16 +17,23 @@ from xyfleet.supervisor.control import (
     Action,
     BadCookie,
     BadFile,
+    Delivery,
+    Forgotten,
     Health,
+    Letter,
     NotPossible,
     Outcome,
     Reloaded,
+    Retried,
     Stopping,
     Text,
 )
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.mail.follow import Hub
+from xyfleet.supervisor.mail.office import Office
 from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.paths import inbox_file
 from xyfleet.supervisor.selection import select
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.view import account_view, outage_view, states
@@ -54,6 +61,9 @@ class Operate:
         self._ending = False
         self._started = time.monotonic()
         self._reloading = asyncio.Lock()
+        self._office = Office(fleet)
+        self.mail = Hub(lambda name: inbox_file(fleet.settings.fleet.state_dir, name))
+        fleet.mail_news = self.mail.changed
 
     # Looking.
 
@@ -74,6 +84,10 @@ class Operate:
     def status(self, names: Sequence[str]) -> StatusView:
         """Return what `status` shows. Raises `UnknownName`."""
         return StatusView(fleet=self._fleet_view(), accounts=[self._view(member) for member in self._chosen(names)])
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Return the names of the accounts that `names` mean. Raises `UnknownName`."""
+        return [member.name for member in self._chosen(names)]
 
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file. Raises `UnknownName`."""
@@ -135,6 +149,8 @@ class Operate:
     def _do(self, action: Action, member: Member, by: str) -> Text | None:
         if action != "stop" and not member.account.enabled:
             return Text(N_("it is disabled in the accounts file (enabled: false)"))
+        if member.name in self._office.forgetting:
+            return Text(N_("it is being forgotten just now"))
         match action:
             case "stop":
                 self._stop_account(member, by)
@@ -157,6 +173,7 @@ class Operate:
         member.stop()
 
     def _want(self, member: Member) -> None:
+        self._fleet.logins.adopt_again(member.account)
         self._fleet.store.set_running([member.name])
         member.desired, member.desired_by = True, None
 
@@ -183,6 +200,23 @@ class Operate:
         if not member.desired:
             self._want(member)
         member.new_cookie("login")
+
+    async def send(self, letter: Letter, wait: float) -> Delivery:
+        """Send a text. Raises `Refused`."""
+        self._refuse_when_ending()
+        (member,) = self._chosen([letter.account])
+        return await self._office.send(member, letter, wait)
+
+    async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
+        """Give dead letters to handlers again. Raises `Refused`."""
+        self._refuse_when_ending()
+        return await self._office.retry(self._chosen(names), ids)
+
+    async def forget(self, name: str, by: str) -> Forgotten:
+        """Delete all that is stored about an account. Raises `Refused`; not while a reload touches accounts."""
+        self._refuse_when_ending()
+        async with self._reloading:
+            return await self._office.forget(name, by)
 
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""

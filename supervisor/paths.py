@@ -47,7 +47,20 @@ def run_dir(fleet: Fleet, env: Mapping[str, str], uid: int) -> Path:
 
 def control_socket(folder: Path) -> Path:
     """Return the control socket's path in a run folder, or raise `PathRefused` when it is too long."""
-    path = folder / "control.sock"
+    return _socket(folder / "control.sock")
+
+
+def webhook_socket(folder: Path) -> Path:
+    """Return the path of the webhook process's socket in a run folder, or raise `PathRefused`."""
+    return _socket(folder / "webhook.sock")
+
+
+def inbox_file(state_dir: Path, name: str) -> Path:
+    """Return where an account's messages are, in a folder that its worker makes when the first one comes."""
+    return state_dir / "inbox" / f"{name}.db"
+
+
+def _socket(path: Path) -> Path:
     size = len(os.fsencode(path))
     if size > MAX_SOCKET_PATH:
         text = _(

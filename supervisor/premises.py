@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from xyfleet.supervisor.door import Door
 from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.spawn import Forkserver
@@ -25,3 +26,5 @@ class Premises(NamedTuple):
     store: Store
     forkserver: Forkserver
     embedded: EmbeddedGateway | None
+    door: Door | None
+    """Where the API listens on TCP."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.advice import advice, down, is_well
+from xyfleet.supervisor.advice import advice, down, is_well, message_advice
 from xyfleet.supervisor.cells import BOLD, GREEN, GREY, RED, YELLOW, cells, cut, draw, pad, printable, wrap
 from xyfleet.supervisor.i18n import N_, tr
 from xyfleet.supervisor.phrases import cause_words, process_words, state_words
@@ -93,6 +93,8 @@ def _trouble(account: AccountView) -> int:
         return 6
     if account.process is Process.STOPPED:
         return 5
+    if account.messages.trouble or account.messages.handler_trouble:
+        return 2
     if account.state is State.CONNECTED:
         return 4
     return 2 if account.cause is not None else 3
@@ -189,13 +191,16 @@ def _row(account: AccountView, look: Look, now: datetime) -> tuple[str, ...]:
 
 def _remarks(account: AccountView, look: Look, now: datetime) -> Iterator[str]:
     """What stands under an account that is not well: why, what comes next, what a person should do."""
-    if is_well(account) or account.process is Process.DISABLED:
+    if account.process is Process.DISABLED:
         return
-    why = _why(account, look, now)
-    if why:
-        yield from _paragraph(why, "", look, "    ")
-    todo = advice(account.cause, account.process, name=account.name, language=look.language)
-    yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
+    if not is_well(account):
+        why = _why(account, look, now)
+        if why:
+            yield from _paragraph(why, "", look, "    ")
+        todo = advice(account.cause, account.process, name=account.name, language=look.language)
+        yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
+    for todo in message_advice(account.messages, name=account.name, language=look.language):
+        yield from _paragraph("→ " + todo, YELLOW, look, "    ")
 
 
 def _why(account: AccountView, look: Look, now: datetime) -> str:

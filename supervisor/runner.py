@@ -13,6 +13,9 @@ from xyfleet.worker.messages import Message, Stop
 STOP_TIMEOUT: Final = 5.0
 """Seconds between the polite stop and SIGKILL."""
 
+HANDLER_STUCK: Final = 4
+"""A worker's exit code (`xyfleet.worker.body`, which nobody but a worker should import)."""
+
 Ended = Callable[[Child, str], None]
 """Hears of an end that nobody asked for, and why (a key of `phrases.WHY_RESTART`)."""
 
@@ -117,6 +120,8 @@ def exit_reason(child: Child) -> str:
         return f"wrote garbage on its pipe: {child.garbage}"
     if child.exit_code is None:
         return "exit code unknown"
+    if child.exit_code == HANDLER_STUCK:
+        return f"exit code {HANDLER_STUCK}: the handler blocks, its log says where"
     if child.exit_code >= 0:
         return f"exit code {child.exit_code}"
     number = -child.exit_code

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.api import ApiServer, make_app
 from xyfleet.supervisor.briefing import Gateway, gateway_of
 from xyfleet.supervisor.config.problems import Problem
 from xyfleet.supervisor.console import Console
@@ -19,8 +19,10 @@ from xyfleet.supervisor.control import Refused, Text
 from xyfleet.supervisor.egress import tls_context
 from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.operate import Operate
+from xyfleet.supervisor.paths import webhook_socket
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.refresh import HookService
 from xyfleet.supervisor.times import zone
@@ -76,15 +78,15 @@ class Service:
             tokens=tokens,
             hooks=HookService(premises.store, settings.refresh, settings.path.parent, fleet.log.dir),
             verbose=premises.verbose,
+            webhook_socket=webhook_socket(premises.socket.parent),
         )
         self._operate = Operate(
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
         )
-        if fleet.http is not None:
-            self._fleet.notes["http"] = Text(
-                N_("fleet.http is not served by this version: the API is on the Unix socket only")
-            )
         self._api = ApiServer(self._operate, premises.socket)
+        self._http: HttpServer | None = None
+        if premises.door is not None:
+            self._http = HttpServer(make_app(self._operate, premises.door.token), premises.door)
         self._console: Console | None = None
         if not premises.detached:
             self._console = Console(
@@ -103,6 +105,9 @@ class Service:
         loop.add_signal_handler(signal.SIGINT, self._asked_to_stop, "SIGINT")
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         await self._api.start()
+        if self._http is not None:
+            await self._http.start()
+            log.info("the API is on TCP too, port %d", self._http.port)
         for account in self._premises.settings.accounts.values():
             self._fleet.enlist(account)
 
@@ -125,6 +130,7 @@ class Service:
                     fleet.launcher.run(),
                     fleet.recovery.run(),
                     fleet.watch.run(),
+                    fleet.webhooks.run(),
                     Upkeep(fleet, self._api).run(),
                     self._show(),
                 )
@@ -138,8 +144,11 @@ class Service:
         started = time.monotonic()
         await self._fleet.stop_all()
         log.info("all workers are gone after %.2f s", time.monotonic() - started)
+        await self._fleet.webhooks.close()
         await self._fleet.hooks.close()
         await self._api.close()
+        if self._http is not None:
+            await self._http.close()
         self._fleet.launcher.close()
         if not await self._premises.store.close():
             log.error("the state could not be saved completely")

@@ -79,6 +79,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     connect_rate: float = 10.0
     """Dials per second and egress; 0 = no limit."""
     token_rate: float = 1.0
+    catch_up_rate: float = 5.0
+    """Accounts per second that begin to look for missed messages; 0 = no limit."""
     hang_timeout: float = 20.0
     restart: Restart = Restart()
     log: Log = Log()
@@ -94,6 +96,31 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int = 3
     login_budget: int = 6
     """Hook runs per account and day."""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP service that answers an account's messages."""
+
+    url: Secret
+    """`http://` or `https://`; a secret, for many a service's address is its key."""
+    secret: Secret | None = None
+    """Key of the signature; None = unsigned."""
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to an account's messages; meanings and units: `xyfleet.worker.settings.MailSettings`."""
+
+    handler_timeout: float = 30.0
+    handler_concurrency: int = 4
+    handler_retries: int = 3
+    handler_retry_delay: float = 5.0
+    reply_max_age: float = 600.0
+    on_unknown: Literal["park", "retry"] = "park"
+    takeover_pause: float = 600.0
+    send_rate: float = 1.0
+    keep_days: float = 30.0
+    keep_bytes: int = 100_000_000
+    catch_up_every: float = 1800.0
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +140,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Secret | None = None
     user_agent: str = DEFAULT_USER_AGENT
     cycle: Cycle = Cycle()
+    handler: str | None = None
+    """`package.module:function`, the Python handler; None = none. Never set together with `webhook`."""
+    webhook: Webhook | None = None
+    mail: Mail = Mail()
     max_memory: int | None = None
     """Bytes."""
     enabled: bool = True

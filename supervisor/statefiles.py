@@ -111,6 +111,26 @@ class Writer:
         """The file as it is must not become the version before."""
         self._torn.add(path)
 
+    def remove(self, path: Path) -> tuple[list[str], str | None]:
+        """Delete a file with the version before and what a crash left of a write; nothing of it is written later.
+
+        Returns the paths that are gone now, and what the system said about one that could not go. Blocks for as long
+        as the write under way takes.
+        """
+        deleted, trouble = [], None
+        with self._change:
+            self._change.wait_for(lambda: not self._busy)
+            self._pending.pop(path, None)
+            self._torn.discard(path)
+            for each in (path, backup(path), path.with_name(path.name + ".tmp")):
+                try:
+                    with contextlib.suppress(FileNotFoundError):
+                        each.unlink()
+                        deleted.append(str(each))
+                except OSError as error:
+                    trouble = f"{each}: {error.strerror}"
+        return deleted, trouble
+
     def flush(self, timeout: float) -> bool:
         """Wait until all is on disk; return False when it is not: time over, or the disk refuses."""
         with self._change:

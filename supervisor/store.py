@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -80,6 +81,8 @@ class Store:
         if held is None:
             held = self._read(self._file(name), credentials.decode) or Credentials()
             self._held[name] = held
+            if credentials.meet(held, time.time()):  # Written by a version that knew nothing of messages.
+                self.save(name)
         return held
 
     def save(self, name: str) -> None:
@@ -90,16 +93,28 @@ class Store:
         """Drop a removed account from memory. Its file stays, for the account may come back."""
         self._held.pop(name, None)
 
+    async def erase(self, name: str) -> tuple[list[str], str | None]:
+        """Delete an account's file in all its versions, and an operator's stop.
+
+        Returns the paths that are gone now, and what the system said about one that could not go.
+        """
+        self._held[name] = Credentials()  # Not read again by who asks meanwhile.
+        self._torn.pop(self._file(name).name, None)
+        self.set_running([name])
+        return await asyncio.to_thread(self._files.remove, self._file(name))
+
     def adopt(self, name: str, cookie: Secret, source: Source) -> bool:
         """Offer the cookie that the owner's file has; return whether it is new and was taken. `InvalidCookie`."""
         taken = credentials.adopt(self.get(name), cookie, source, uuid.uuid4())
         if taken:
+            credentials.meet(self.get(name), time.time())
             self.save(name)
         return taken
 
     def replace(self, name: str, cookie: Secret, source: Source) -> None:
         """Take a cookie of the hook or of `login`. Raises `InvalidCookie` or `OtherUser`, changing nothing."""
         credentials.replace(self.get(name), cookie, source, uuid.uuid4())
+        credentials.meet(self.get(name), time.time())
         self.save(name)
 
     def stopped(self, name: str) -> Stopped | None:

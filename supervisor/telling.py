@@ -58,24 +58,32 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("operator", "reconnect"): N_("reconnect asked for by %(by)s"),
     ("operator", "refresh"): N_("login asked for by %(by)s"),
     ("operator", "login"): N_("new cookie from %(by)s"),
+    ("operator", "forget"): N_("all that was stored about it deleted by %(by)s"),
     ("operator", "shutdown"): N_("the whole fleet stopped by %(by)s"),
+    ("message", "failed"): N_("messages that the handler did not answer: %(counts)s"),
+    ("message", "trouble"): N_("messages can't be stored, none is acknowledged"),
+    ("message", "stored_again"): N_("messages are stored again"),
+    ("message", "handler_trouble"): N_("the handler can't be called, accounts: %(accounts)s"),
+    ("message", "zombie"): N_("the connection was dead though it answered: messages were missed, they are fetched"),
 }
 """Kind and `to` of an event, and the sentence for it. Values: see `sentence`."""
 
 RESULTS: Final = frozenset(_BY_RESULT)
-"""The pairs of kind and `to` that events of kinds other than `state` and `message` may have."""
+"""The pairs of kind and `to` that events of kinds other than `state` may have."""
 
 _COUNTS: Final = {
     "added": N_("%(n)d added"),
     "removed": N_("%(n)d removed"),
     "restarted": N_("%(n)d restarted"),
     "applied": N_("%(n)d changed without a restart"),
+    "new": N_("%(n)d new"),
+    "dead": N_("%(n)d in all"),
 }
 
 
 def sentence(event: Event, language: str) -> str:
     """Return what happened, without time and account: a sentence, the technical reason in brackets."""
-    if event.kind == "message":
+    if event.kind == "message" and event.new is None:
         return event.reason or ""
     text = tr(language, _template(event)) % {
         "cause": cause_words(event.cause, language),

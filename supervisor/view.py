@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Final
 
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.outage import CANARIED, Outage
-from xyfleet.supervisor.views import AccountView, HeartbeatView, OutageView, ReconnectView, RefreshView, RttView
-from xyfleet.worker.messages import Window
+from xyfleet.supervisor.views import (
+    AccountView,
+    HeartbeatView,
+    MessagesView,
+    OutageView,
+    ReconnectView,
+    RefreshView,
+    RttView,
+)
+from xyfleet.worker.messages import MailFigures, Window
 from xyfleet.worker.states import State
 
 
@@ -52,6 +61,7 @@ def account_view(member: Member, refresh: RefreshView, cookie_source: str | None
         desired_by=member.desired_by,
         proxied=account.proxy is not None,
         note=live.note if live is not None else None,
+        messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
     )
 
 
@@ -76,6 +86,24 @@ def _heartbeat(window: Window) -> HeartbeatView:
         best_streak=window.best_streak,
         last_sent=rfc3339(window.last_sent),
         last_answered=rfc3339(window.last_answered),
+    )
+
+
+_NO_MESSAGES: Final = MessagesView()
+
+
+def _messages(mail: MailFigures, *, alive: bool) -> MessagesView:
+    """Return the figures of the last report; troubles are those of a live worker."""
+    return MessagesView(
+        stored=mail.stored,
+        waiting=mail.waiting,
+        dead=mail.dead,
+        unsent=mail.unsent,
+        recovered=mail.recovered,
+        zombies=mail.zombies,
+        last=rfc3339(mail.last),
+        trouble=mail.trouble if alive else None,
+        handler_trouble=mail.handler_trouble if alive else None,
     )
 
 

@@ -63,6 +63,25 @@ class RefreshView(msgspec.Struct, frozen=True, kw_only=True):
     left_today: int | None = None
 
 
+class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's messages; never their texts."""
+
+    stored: int = 0
+    """Messages stored so far."""
+    waiting: int = 0
+    """Of them, those that the handler has yet to answer."""
+    dead: int = 0
+    """Dead letters: those that it could not."""
+    unsent: int = 0
+    recovered: int = 0
+    zombies: int = 0
+    last: str | None = None
+    trouble: str | None = None
+    """Why messages can't be stored: while it lasts none is acked."""
+    handler_trouble: str | None = None
+    """Why the handler can't be called."""
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """One account in `status`. Times are RFC 3339 in UTC."""
 
@@ -94,6 +113,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     proxied: bool = False
     note: str | None = None
     """What troubles the worker besides its connection: a log that can't be written."""
+    messages: MessagesView = MessagesView()
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

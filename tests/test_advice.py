@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from support.standin import account, failed, fleet
-from xyfleet.supervisor.advice import ABOUT_CAUSE, ABOUT_PROCESS, advice, advised, down, is_well
+from xyfleet.supervisor.advice import ABOUT_CAUSE, ABOUT_PROCESS, advice, advised, down, is_well, message_advice
 from xyfleet.supervisor.i18n import LANGUAGES
-from xyfleet.supervisor.views import Process, StatusView
+from xyfleet.supervisor.views import MessagesView, Process, StatusView
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
@@ -81,3 +82,29 @@ def test_down_counts_what_should_be_connected() -> None:
     ]
 
     assert down(StatusView(fleet=fleet(), accounts=accounts)) == (2, 3)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_message_troubles_have_advice(language: str) -> None:
+    """Each that there is, with its reason or number, for an account that is connected too."""
+    messages = MessagesView(trouble="no space left", handler_trouble="no module 100%", dead=3)
+    text = advised(StatusView(fleet=fleet(), accounts=[account("a", messages=messages)]), language).accounts[0].advice
+
+    assert text is not None
+    for word in ("no space left", "no module 100%", "3", "xyfleet messages a --failed"):
+        assert word in text
+
+
+def test_message_advice_comes_after_what_the_connection_needs() -> None:
+    """One text for both."""
+    broken = failed("b", Cause.NETWORK)
+    both = msgspec.structs.replace(broken, messages=MessagesView(dead=1))
+    view = advised(StatusView(fleet=fleet(), accounts=[broken, both]), "en")
+    alone, joined = (one.advice or "" for one in view.accounts)
+
+    assert joined.startswith(alone + " Messages that the handler did not answer: 1.")
+
+
+def test_messages_that_wait_need_no_advice() -> None:
+    """They are what an inbox is for."""
+    assert message_advice(MessagesView(stored=9, waiting=9, unsent=2, zombies=1), name="a", language="en") == []

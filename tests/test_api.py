@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from support.standin import StandIn, account, failed, until
-from xyfleet.supervisor import api
+from xyfleet.supervisor import api, api_base
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.control import BadFile, Reloaded
 from xyfleet.supervisor.views import Process, StatusView
@@ -288,7 +288,8 @@ async def test_followers_are_limited(
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scale the patience with clients down."""
-    monkeypatch.setattr(api, "SILENCE", 0.2)
+    for module in (api, api_base):
+        monkeypatch.setattr(module, "SILENCE", 0.2)
 
 
 @contextlib.asynccontextmanager

@@ -28,7 +28,8 @@ async def test_good_file(tmp_path: Path) -> None:
 
     assert ended.code == 0
     assert ended.out.startswith("SIMULATOR")
-    assert "2 accounts, 1 enabled, log files of 8,000,000 bytes at most" in ended.out
+    assert "2 accounts, 1 enabled, log files of 8,000,000 bytes at most, " in ended.out
+    assert "messages of 200,000,000 bytes at most" in ended.out
     assert os.listdir(tmp_path) == ["f.yml"]
 
 
@@ -63,6 +64,22 @@ async def test_warnings_do_not_refuse(tmp_path: Path) -> None:
 
     assert ended.code == 0
     assert ended.err
+
+
+async def test_doubts_about_messages_do_not_refuse(tmp_path: Path) -> None:
+    """A handler that is not there yet, a webhook in clear text: said with their place, and the file is good."""
+    answerers = (
+        "    handler: replies_to_come:answer\n",
+        "    webhook: {url: 'http://example.com/s3cret', secret: s3cret}\n",
+    )
+    first, second = GOOD.split("  - name: shop-002\n")
+    (tmp_path / "f.yml").write_text(f"{first}{answerers[0]}  - name: shop-002\n{answerers[1]}{second}")
+    ended = await run(tmp_path, "check", str(tmp_path / "f.yml"))
+
+    assert ended.code == 0
+    assert "f.yml:8: shop-001: handler: there is no module replies_to_come in " in ended.err
+    assert "f.yml:10: shop-002: webhook.url: sends messages over the network in clear text" in ended.err
+    assert "s3cret" not in ended.err
 
 
 async def test_real_endpoint_is_not_called_a_simulator(tmp_path: Path) -> None:

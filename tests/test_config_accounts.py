@@ -8,7 +8,7 @@ import pytest
 
 from support.settingsfile import COOKIE, ONE, SettingsFile
 from xyfleet.supervisor.config import form
-from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.settings import Account, Mail, Webhook
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import DEFAULT_USER_AGENT, PROFILES, Backoff, Cycle, Retry
 
@@ -269,7 +269,8 @@ def test_the_form_has_every_setting_of_the_cycle() -> None:
 
 
 def test_the_form_has_every_setting_of_an_account() -> None:
-    """The same for the account's own settings; `where` and `cycle` are made, not written."""
-    fields = set(Account.__struct_fields__) - {"where", "cycle"}
+    """The same for the account's own settings; `where`, `cycle` and `mail` are made, not written."""
+    fields = set(Account.__struct_fields__) - {"where", "cycle", "mail"}
 
-    assert fields <= set(form.RawAccount.__annotations__)
+    assert fields | set(Mail.__struct_fields__) <= set(form.RawAccount.__annotations__)
+    assert set(Webhook.__struct_fields__) <= set(form.RawWebhook.__annotations__)

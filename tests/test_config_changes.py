@@ -17,10 +17,12 @@ from xyfleet.supervisor.settings import (
     Fleet,
     Http,
     Log,
+    Mail,
     Refresh,
     Restart,
     Settings,
     Simulator,
+    Webhook,
 )
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, Retry
@@ -67,12 +69,15 @@ LIVE: dict[str, Any] = {
     "max_memory": 2**30,
     "cycle": Cycle(retry=Retry(jitter=0.0)),
     "cookie_file": Path("/c"),
+    "mail": Mail(keep_days=1.0),
 }
 RESTARTED: dict[str, Any] = {
     "cookie": Secret("unb=2"),
     "proxy": Secret("http://h:1"),
     "user_agent": "X",
     "enabled": False,
+    "handler": "replies:answer",
+    "webhook": Webhook(url=Secret("http://h/")),
 }
 
 
@@ -93,9 +98,18 @@ def test_settings_that_need_a_restart(key: str) -> None:
 
 
 def test_every_setting_of_an_account_is_classified() -> None:
-    """A setting added to the type and to neither list fails here."""
+    """A setting added to the type and to neither list fails here; a webhook is in the second when it comes or goes."""
     assert {*LIVE, *RESTARTED} == set(Account.__struct_fields__) - {"name", "where"}
-    assert set(RESTARTED) == ACCOUNT_RESTART
+    assert set(RESTARTED) - {"webhook"} == ACCOUNT_RESTART
+
+
+def test_another_address_of_a_webhook_is_live() -> None:
+    """Workers do not know it: the connection is not touched. A webhook that goes needs a restart."""
+    before = replaced(webhook=Webhook(url=Secret("http://h/"), secret=Secret("k")))
+
+    for after in (Webhook(url=Secret("http://i/"), secret=Secret("k")), Webhook(url=Secret("http://h/"))):
+        assert diff(settings(before), settings(replaced(webhook=after))) == Changes(live=("a",))
+    assert diff(settings(before), settings(BASE)) == Changes(restarted=("a",))
 
 
 def test_an_equal_cookie_from_elsewhere_is_no_new_cookie() -> None:
@@ -140,6 +154,7 @@ def test_settings_that_need_a_new_supervisor(key: str, changes: dict[str, Any]) 
         ("fleet.timezone", {"timezone": "Asia/Shanghai"}),
         ("fleet.token_url", {"token_url": "https://h/"}),
         ("fleet.connect_rate", {"connect_rate": 1.0}),
+        ("fleet.catch_up_rate", {"catch_up_rate": 1.0}),
         ("fleet.token_rate", {"token_rate": 2.0}),
         ("fleet.restart.healthy_after", {"restart": Restart(healthy_after=1.0)}),
     ],

@@ -66,6 +66,7 @@ def test_everything_a_fleet_can_say(file: SettingsFile) -> None:
           timezone: Asia/Shanghai
           ca_file: ca.pem
           connect_rate: 0
+          catch_up_rate: 0.5
           token_rate: 2.5
           hang_timeout: 30
           restart: {{backoff_max: 1, healthy_after: 2, failed_grace: 3}}
@@ -86,6 +87,7 @@ def test_everything_a_fleet_can_say(file: SettingsFile) -> None:
         timezone="Asia/Shanghai",
         ca_file=here / "ca.pem",
         connect_rate=0.0,
+        catch_up_rate=0.5,
         token_rate=2.5,
         hang_timeout=30.0,
         restart=Restart(backoff_max=1.0, healthy_after=2.0, failed_grace=3.0),
@@ -174,6 +176,7 @@ def test_the_simulator(file: SettingsFile) -> None:
             "log.total: is too little for the logs of 1 accounts; use 20000 or more, or fewer log.backups",
         ),
         ("connect_rate: -1", "connect_rate: is too small; use at least 0"),
+        ("catch_up_rate: x", "catch_up_rate: is not a number; write a number such as 30"),
         ("name: ..", "name: is not allowed as it is written; use 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
     ],
 )

@@ -7,19 +7,22 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from xyfleet.supervisor.config.limits import (
     Allowance,
     Limits,
     fds_needed,
     forkserver_fds_needed,
+    inbox_bytes,
     memory_needed,
     read_limits,
     shortfalls,
     tasks_needed,
     total_memory,
 )
-from xyfleet.supervisor.settings import Account, Fleet, Log, Refresh, Settings
+from xyfleet.supervisor.settings import Account, Fleet, Log, Mail, Refresh, Settings, Webhook
+from xyfleet.worker.secret import Secret
 
 MIB = 1024**2
 
@@ -35,11 +38,13 @@ def settings(accounts: int, *, hook: bool = False, disabled: int = 0) -> Setting
 
 
 def test_the_needs() -> None:
-    """The formulas: five files per account, two tasks, 8 MiB, and what the fleet itself takes."""
-    assert fds_needed(1000) == 5256
+    """The formulas: five files per account, three tasks, 8 MiB, and what the fleet itself takes."""
+    assert fds_needed(1000) == 5304
     assert forkserver_fds_needed(1000) == 2032
-    assert tasks_needed(1000, 3) == 2022
+    assert tasks_needed(1000, 3) == 3038
+    assert tasks_needed(1000, 3, 200, webhooks=True) == 3246
     assert memory_needed(1000) == 8150 * MIB
+    assert memory_needed(1000, webhooks=True) == 8198 * MIB
 
 
 def test_a_machine_without_limits_has_no_shortfall() -> None:
@@ -54,6 +59,7 @@ def test_exactly_enough_is_enough() -> None:
         "tasks": tasks_needed(100, 0),
         "memory": memory_needed(100),
         "disk": 100 * 2 * 2_000_000,
+        "state": 100 * 100_000_000,
         "pipes": 100 * 4 * 2,
     }
 
@@ -63,6 +69,7 @@ def test_exactly_enough_is_enough() -> None:
             tasks=(Allowance("t", enough["tasks"] - less),),
             memory=(Allowance("m", enough["memory"] - less),),
             disk=Allowance("d", enough["disk"] - less),
+            state_disk=Allowance("d", enough["state"] - less),
             pipe_pages=enough["pipes"] - less,
         )
 
@@ -71,6 +78,7 @@ def test_exactly_enough_is_enough() -> None:
         "open files",
         "processes and threads",
         "memory",
+        "disk",
         "disk",
         "pipes",
     ]
@@ -83,15 +91,17 @@ def test_sentences_hold_the_numbers() -> None:
         tasks=(Allowance("pids.max", 100), Allowance("kernel.pid_max", 32768)),
         memory=(Allowance("memory.max", 512 * MIB),),
         disk=Allowance("/s", 5_000_000),
+        state_disk=Allowance("/s", 5_000_000),
         pipe_pages=64,
     )
 
     assert shortfalls(settings(200), limits) == [
-        "open files: 1256 needed for 200 accounts, 1024 allowed (ulimit -Hn); "
+        "open files: 1304 needed for 200 accounts, 1024 allowed (ulimit -Hn); "
         "raise LimitNOFILE= of the service, or nofile in /etc/security/limits.conf",
-        "processes and threads: 410 needed for 200 accounts, 100 allowed by pids.max; raise it",
+        "processes and threads: 626 needed for 200 accounts, 100 allowed by pids.max; raise it",
         "memory: 1750 MiB needed for 200 accounts, 512 MiB by memory.max; add memory, or use fewer accounts",
         "disk: the logs may take 800 MB, 5 MB are free at /s; lower fleet.log.total, or move fleet.log.dir",
+        "disk: the messages may take 20000 MB, 5 MB are free at /s; lower keep_bytes, or move fleet.state_dir",
         "pipes: 1600 pages needed for 200 accounts, 64 allowed by fs.pipe-user-pages-hard; raise it",
     ]
 
@@ -102,6 +112,27 @@ def test_only_enabled_accounts_and_real_hooks_count() -> None:
 
     assert shortfalls(settings(30, disabled=20), limits) == []
     assert shortfalls(settings(30, disabled=20, hook=True), limits)
+
+
+def test_handlers_and_webhooks_count() -> None:
+    """A handler is a thread more for its account; one webhook is a process more for the fleet."""
+    plain = settings(3)
+    account = plain.accounts["0"]
+    handled = {**plain.accounts, "0": structs.replace(account, handler="m:f")}
+    hooked = {**plain.accounts, "0": structs.replace(account, webhook=Webhook(url=Secret("http://h/")))}
+    limits = Limits(tasks=(Allowance("t", tasks_needed(3, 0)),), memory=(Allowance("m", memory_needed(3)),))
+
+    assert shortfalls(plain, limits) == []
+    assert len(shortfalls(structs.replace(plain, accounts=handled), limits)) == 1
+    assert len(shortfalls(structs.replace(plain, accounts=hooked), limits)) == 2
+
+
+def test_every_inbox_counts() -> None:
+    """Also a disabled account's, each with its own limit."""
+    two = settings(2, disabled=1)
+    small = structs.replace(two.accounts["0"], mail=Mail(keep_bytes=1_000_000))
+
+    assert inbox_bytes(structs.replace(two, accounts={**two.accounts, "0": small})) == 101_000_000
 
 
 class Machine:
@@ -121,9 +152,9 @@ class Machine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def limits(self, log_dir: Path | None = None) -> Limits:
+    def limits(self, log_dir: Path | None = None, state_dir: Path | None = None) -> Limits:
         """Read the limits of this machine."""
-        return read_limits(log_dir, proc=self.proc, cgroup=self.cgroup)
+        return read_limits(log_dir, state_dir, proc=self.proc, cgroup=self.cgroup)
 
     def names(self, allowances: tuple[Allowance, ...]) -> dict[str, int]:
         """Return allowances by place, the cgroup folder left out."""

@@ -51,6 +51,7 @@ def test_any_bytes_are_settings_or_a_bad_file(folder: Path, data: bytes) -> None
 
 KEYS = ["version", "include", "fleet", "refresh", "defaults", "accounts", "name", "cookie", "cookie_file", "proxy"]
 KEYS += ["endpoint", "http", "tls", "log", "dir", "total", "command", "retry", "closed", "step", "profile", "tags"]
+KEYS += ["webhook", "handler", "secret", "keep_bytes", "on_unknown"]
 KEYS += ["heartbeat_interval", "HEARTBEAT_INTERVAL", "timezone", "simulator", "state_dir", "x-a", "<<", "nonsense"]
 WORDS = (
     "a simulator mobile 0 1 -1 15 1e999 200MB true none ~ ../.. /dev/null 127.0.0.1:1 0.0.0.0:1 wss://h/ Asia * ~/x 店"

@@ -63,6 +63,15 @@ def test_names_of_the_seed_are_completed_too() -> None:
     assert part("RawRetry")["required"] == []
 
 
+def test_a_webhook_is_a_section_or_the_word_none() -> None:
+    """Its address is required, and the word is the only one."""
+    section, word = part("RawAccount")["properties"]["webhook"]["anyOf"]
+
+    assert section == {"$ref": "#/$defs/RawWebhook"}
+    assert word == {"enum": ["none"]}
+    assert part("RawWebhook")["required"] == ["url"]
+
+
 def test_every_key_explains_itself() -> None:
     """An editor shows a sentence for each."""
     for one in schema()["$defs"].values():
@@ -77,8 +86,9 @@ def test_the_profiles_are_those_of_the_worker() -> None:
 def keys(name: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each key of a part with its default, nested ones dotted."""
     for key, prop in part(name)["properties"].items():
-        if "$ref" in prop:
-            yield from keys(prop["$ref"].rpartition("/")[2], f"{prefix}{key}.")
+        inner = next((one["$ref"] for one in (prop, *prop.get("anyOf", ())) if "$ref" in one), None)
+        if inner:
+            yield from keys(inner.rpartition("/")[2], f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", prop.get("default")
 

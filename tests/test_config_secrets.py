@@ -9,6 +9,7 @@ import pytest
 from support.settingsfile import COOKIE, SettingsFile
 from xyfleet.supervisor.config.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
+from xyfleet.supervisor.settings import Webhook
 from xyfleet.worker.secret import Secret
 
 
@@ -203,6 +204,63 @@ def test_a_readable_file_without_secrets_is_fine(file: SettingsFile) -> None:
     path.chmod(0o644)
 
     assert file.warned() == ""
+
+
+def test_a_webhooks_secrets_come_from_anywhere(file: SettingsFile) -> None:
+    """Address and key from the environment; the key from a file too."""
+    file.write("k e y\n", "key")
+    hook = file.account(one("webhook: {url: 'https://${HOST}/x', secret: '${KEY}'}"), {"HOST": "h", "KEY": "k"}).webhook
+
+    assert hook == Webhook(url=Secret("https://h/x"), secret=Secret("k"))
+    hook = file.account(one("webhook: {url: 'https://h/', secret_file: key}")).webhook
+    assert hook == Webhook(url=Secret("https://h/"), secret=Secret("k e y"))
+
+
+def test_a_webhooks_secrets_are_never_shown(file: SettingsFile) -> None:
+    """Neither by a good account nor by a problem."""
+    assert "hunter2" not in repr(file.account(one("webhook: {url: 'https://u:hunter2@h/?t=hunter2', secret: hunter2}")))
+
+    file.write("hunter2\nhunter3", "two")
+    said = file.said(
+        "accounts:\n"
+        "- {name: a, cookie: unb=1, webhook: {url: 'ftp://hunter2/', secret: '${hunter2'}}\n"
+        "- {name: b, cookie: unb=2, webhook: {url: '${HOOK}', secret_file: two}}\n"
+        "- {name: c, cookie: unb=3, webhook: {url: 'http://h/', secret: hunter2, secret_file: two}}\n"
+        "- {name: d, cookie: unb=4, webhook: hunter2}\n"
+        "- {name: e, cookie: unb=5, webhook: {url: 'http://h/', hunter2: 1, secret2: 1}}\n",
+        {"HOOK": "hunter2"},
+    )
+
+    assert [line.partition("; ")[0] for line in said.splitlines()] == [
+        "accounts.yml:2: a: webhook.url: is not an http:// or https:// address",
+        "accounts.yml:2: a: webhook.secret: holds a “${” that is not ${NAME}",
+        "accounts.yml:3: b: webhook.url: is not an http:// or https:// address",
+        "accounts.yml:3: b: webhook.secret_file: has more than one line",
+        "accounts.yml:4: c: webhook.secret_file: webhook.secret is given too",
+        "accounts.yml:5: d: webhook: expected settings (key: value), found text",
+        "accounts.yml:6: e: webhook: unknown key",
+        "accounts.yml:6: e: webhook: unknown key",
+    ]
+    assert "hunter" not in said
+
+
+@pytest.mark.parametrize(
+    ("webhook", "exposed"),
+    [
+        ("{url: 'http://127.0.0.1/'}", False),
+        ("{url: 'http://u:p@127.0.0.1/'}", True),
+        ("{url: 'http://127.0.0.1/', secret: k}", True),
+        ("{url: 'http://127.0.0.1/', secret: '${HOME}'}", False),
+        ("none", False),
+    ],
+)
+def test_an_exposed_webhook_is_warned_about(file: SettingsFile, webhook: str, exposed: bool) -> None:
+    """A key that others can read, or a password in an address."""
+    file.env["C"] = COOKIE
+    path = file.write(one(f"webhook: {webhook}", cookie="cookie: ${C}"))
+    path.chmod(0o644)
+
+    assert ("chmod 600" in file.warned()) is exposed
 
 
 def test_the_simulators_cookies_are_no_secret(file: SettingsFile) -> None:

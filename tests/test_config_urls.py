@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.config.urls import Wrong, check_proxy, check_server, is_loopback, parse_listen
+from xyfleet.supervisor.config.urls import (
+    Wrong,
+    check_proxy,
+    check_server,
+    check_webhook,
+    is_loopback,
+    is_readable_on_the_way,
+    parse_listen,
+)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
@@ -113,3 +121,39 @@ def test_listening_addresses(text: str, address: tuple[str, int]) -> None:
 def test_what_is_no_listening_address(text: str) -> None:
     """Anything else is refused with an example."""
     assert parse_listen(text) == Wrong("is not host:port", "write 127.0.0.1:9180")
+
+
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("https://hooks.example.com/a?token=x", False),
+        ("http://hooks.example.com/a", True),
+        ("http://10.0.0.1:8000", True),
+        ("http://u:p@127.0.0.1:8000/", False),
+        ("http://[::1]/", False),
+        ("http://localhost/a", False),
+    ],
+)
+def test_good_webhooks(url: str, readable: bool) -> None:
+    """Any machine, with or without encryption; which of them can be read on the way is known."""
+    assert check_webhook(url) is None
+    assert is_readable_on_the_way(url) is readable
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://h/", "http://", "http:///a", "http://h:x/", "http://h/ a", ""]
+)
+def test_bad_webhooks(url: str) -> None:
+    """Scheme and host are required; the address is not repeated."""
+    wrong = check_webhook(url)
+
+    assert wrong == Wrong("is not an http:// or https:// address", "write https://host/path or http://127.0.0.1:port/")
+    assert not is_readable_on_the_way(url)
+
+
+def test_a_fragment_reaches_no_server() -> None:
+    """Who writes one means something else."""
+    wrong = check_webhook("https://h/#a")
+
+    assert wrong is not None
+    assert wrong.message == "holds a # part, which no server gets to see"

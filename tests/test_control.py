@@ -54,5 +54,5 @@ def test_stand_in_is_a_control() -> None:
     """What the other tests use in the fleet's place has the whole face."""
     missing = [name for name in vars(Control) if not name.startswith("_") and not hasattr(StandIn, name)]
 
-    assert set(Control.__annotations__) == {"language", "events"}
+    assert set(Control.__annotations__) == {"language", "events", "mail"}
     assert missing == []

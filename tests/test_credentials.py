@@ -20,6 +20,7 @@ from xyfleet.supervisor.credentials import (
     adopt,
     decode,
     encode,
+    meet,
     replace,
 )
 from xyfleet.worker.causes import Cause
@@ -164,3 +165,25 @@ def test_garbage_is_refused() -> None:
         decode(b'{"cookie":5}')
     with pytest.raises(NotImplementedError):
         encode(msgspec.defstruct("Strange", [("what", object)])(what=object()))
+
+
+def test_a_user_is_met_once() -> None:
+    """The time of the first meeting stays, whatever cookies come; nobody is met without a cookie."""
+    held = Credentials()
+    assert not meet(held, 5.0)
+
+    adopt(held, FILE, "file", ID)
+    assert meet(held, 5.25)
+    replace(held, HOOK, "hook", ID)
+    assert not meet(held, 9.0)
+    assert held.since == 5250
+
+
+def test_another_user_is_met_anew() -> None:
+    """What he was sent before is not caught up with."""
+    held = filled()
+    meet(held, 5.0)
+
+    adopt(held, OTHER, "file", ID2)
+    assert meet(held, 6.0)
+    assert held.since == 6000

@@ -16,7 +16,19 @@ from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.views import Process
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change, Hello, Message, Reconnect, Report, Stop, TicketRequest
+from xyfleet.worker.messages import (
+    CatchUpRequest,
+    Change,
+    Hello,
+    MailFigures,
+    Message,
+    Reconnect,
+    Redone,
+    Report,
+    Sent,
+    Stop,
+    TicketRequest,
+)
 from xyfleet.worker.states import State
 
 
@@ -69,6 +81,26 @@ class Book:
         """Write down."""
         self.asked.append(("marker", marker))
 
+    def worker_gone(self, member: Member, child: Child) -> None:
+        """Not written down."""
+
+    def answered(self, child: Child, answer: Sent | Redone) -> None:
+        """Write down."""
+        self.asked.append(("answered", answer))
+
+    def ask_catch_up(self, child: Child) -> None:
+        """Write down."""
+        self.asked.append(("catch up", None))
+
+    def mail_changed(self, account: str) -> None:
+        """Write down."""
+        self.asked.append(("mail", account))
+
+    def handler_trouble(self, member: Member, trouble: str | None) -> None:
+        """Write down what is one."""
+        if trouble is not None:
+            self.asked.append(("handler", trouble))
+
 
 class Puppet:
     """Stands where a live worker does: keeps what it is sent."""
@@ -81,9 +113,10 @@ class Puppet:
         self.exit_code: int | None = 0
         self.last_heard = time.monotonic()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> bool:
         """Keep."""
         self.sent.append(message)
+        return True
 
     def signal(self, number: signal.Signals) -> None:
         """Keep."""
@@ -261,6 +294,44 @@ async def test_hello_and_tickets_are_passed_on() -> None:
     member.heard(cast(Child, member.child), Hello(pid=1, marker="m"))
     member.heard(cast(Child, member.child), TicketRequest(request=3))
     assert book.asked == [("marker", "m"), ("ticket", TicketRequest(request=3))]
+
+
+async def test_words_about_messages_are_passed_on() -> None:
+    """Answers, and the wish for a turn to catch up, go to the crew."""
+    member, book = make()
+    live(member)
+    for word in (Sent(request=1, state="sent"), Redone(request=2, count=3), CatchUpRequest()):
+        member.heard(cast(Child, member.child), word)
+
+    assert book.asked == [
+        ("answered", Sent(request=1, state="sent")),
+        ("answered", Redone(request=2, count=3)),
+        ("catch up", None),
+    ]
+
+
+async def test_new_messages_are_told_once() -> None:
+    """Each time that the newest one is another, over the lives of workers; an inbox not opened yet says nothing."""
+    member, book = make()
+    for figures in (0, 3, 3, 5):
+        live(member)
+        report(member, State.CONNECTED, mail=MailFigures(stored=figures))
+
+    assert book.asked == [("mail", "a"), ("mail", "a")]
+
+
+async def test_dead_letters_and_handler_troubles_are_told() -> None:
+    """Counts and reasons only."""
+    member, book = make()
+    live(member)
+    mail = MailFigures(stored=9, dead=2, handler_trouble="no module x", trouble="disk full")
+    report(member, State.CONNECTED, mail=mail)
+
+    assert ("handler", "no module x") in book.asked
+    assert book.notes == [
+        ("message", "failed", {"counts": {"new": 2, "dead": 2}}),
+        ("message", "trouble", {"reason": "disk full"}),
+    ]
 
 
 async def test_cpu_share_is_worked_out_between_reports() -> None:

@@ -10,14 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.framing import (
+    MAX_DOWN,
+    MAX_UP,
+    BadMessage,
+    Splitter,
+    decode_down,
+    decode_settings,
+    decode_up,
+    encode,
+    encode_settings,
+)
 from xyfleet.worker.messages import (
     MAX_CHANGES,
-    MAX_DOWN,
     MAX_REASON,
-    MAX_UP,
     Alive,
     Apply,
-    BadMessage,
     Change,
     Hello,
     Message,
@@ -25,17 +33,11 @@ from xyfleet.worker.messages import (
     Reconnect,
     Refusal,
     Report,
-    Splitter,
     Stop,
     Ticket,
     TicketRequest,
     Window,
     cut,
-    decode_down,
-    decode_settings,
-    decode_up,
-    encode,
-    encode_settings,
 )
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, WorkerSettings

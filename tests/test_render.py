@@ -10,7 +10,15 @@ from support.standin import account, failed, fleet
 from xyfleet.supervisor.cells import cells
 from xyfleet.supervisor.render import Look, status, summary, troubled_first
 from xyfleet.supervisor.times import zone
-from xyfleet.supervisor.views import AccountView, HeartbeatView, OutageView, Process, RefreshView, StatusView
+from xyfleet.supervisor.views import (
+    AccountView,
+    HeartbeatView,
+    MessagesView,
+    OutageView,
+    Process,
+    RefreshView,
+    StatusView,
+)
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
@@ -173,3 +181,20 @@ def test_summary_is_one_line() -> None:
     assert summary(VIEW, "en").endswith(" · CONNECTED 1, FAILED 1")
     outage = OutageView(cause=Cause.NETWORK, since="2026-01-02T03:00:00Z", accounts=7)
     assert "OUTAGE" in summary(StatusView(fleet=fleet(outage=outage), accounts=many(1)), "en")
+
+
+def test_troubles_with_messages_stand_under_the_account() -> None:
+    """Also of one that is connected; who can't store or call stands before those that are well."""
+    view = StatusView(
+        fleet=fleet(),
+        accounts=[
+            account("well"),
+            account("letters", messages=MessagesView(dead=2)),
+            account("full", messages=MessagesView(trouble="no space\x1b left")),
+        ],
+    )
+    lines = [line for line in text(view).splitlines()[3:] if line]
+
+    assert [line.split()[0] for line in lines] == ["full", "→", "well", "letters", "→"]
+    assert "no space\N{REPLACEMENT CHARACTER} left" in lines[1]
+    assert "xyfleet messages letters --failed" in lines[4]

@@ -14,23 +14,18 @@ from hypothesis import strategies as st
 
 from support.station import until
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_up, encode
 from xyfleet.worker.messages import (
     MAX_CHANGES,
-    MAX_DOWN,
-    MAX_UP,
     Alive,
-    BadMessage,
     Change,
     Down,
     Hello,
     Queued,
     Report,
-    Splitter,
     Stop,
     TicketRequest,
     Up,
-    decode_up,
-    encode,
 )
 from xyfleet.worker.reports import RETRY, DownPipe, Reporter, UpPipe, fit, newer
 from xyfleet.worker.states import State

@@ -264,3 +264,44 @@ async def test_a_thousand_accounts_are_read_quickly(tmp_path: Path) -> None:
     assert loaded < 0.5
     assert handed_in < 0.3
     assert await store.close(60)
+
+
+async def test_the_first_meeting_outlives_a_restart(tmp_path: Path) -> None:
+    """Messages are caught up with from the moment on at which the account was first met, of `login` too."""
+    store = opened(tmp_path)
+    before = int(time.time() * 1000)
+    store.adopt("shop", COOKIE, "file")
+    store.replace("other", Secret("unb=7"), "login")
+    met = [store.get(name).since for name in ("shop", "other")]
+
+    assert all(before <= since <= time.time() * 1000 for since in met)
+    store = await reopened(store, tmp_path, "shop", "other")
+    assert [store.get(name).since for name in ("shop", "other")] == met
+    await store.close()
+
+
+async def test_an_old_version_knew_nothing_of_messages(tmp_path: Path) -> None:
+    """Its account is met when its file is first read, and that is kept."""
+    store = opened(tmp_path)
+    store.adopt("shop", COOKIE, "file")
+    assert await store.close()
+    found = json.loads(account_file(tmp_path).read_bytes())
+    del found["since"]
+    account_file(tmp_path).write_text(json.dumps(found))
+
+    before = int(time.time() * 1000)
+    store = opened(tmp_path, "shop")
+    since = store.get("shop").since
+    assert before <= since <= time.time() * 1000
+    store = await reopened(store, tmp_path)
+    assert store.get("shop").since == since
+    await store.close()
+
+
+async def test_an_account_without_a_login_is_not_met(tmp_path: Path) -> None:
+    """Nothing is written for it."""
+    store = opened(tmp_path, "shop")
+
+    assert store.get("shop").since == 0
+    await store.close()
+    assert files(tmp_path) == []

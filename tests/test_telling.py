@@ -107,3 +107,17 @@ def test_message_is_its_reason() -> None:
 def test_line_can_not_steer_the_terminal() -> None:
     """Whatever a server sent is printable when shown."""
     assert line(event("message", reason="a\x1b[2J\nb"), "en", UTC, NOW).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("new", "fields", "expected"),
+    [
+        ("failed", {"counts": {"new": 1, "dead": 3}}, "messages that the handler did not answer: 1 new, 3 in all"),
+        ("trouble", {"reason": "no space"}, "messages can't be stored, none is acknowledged (no space)"),
+        ("handler_trouble", {"accounts": 7, "reason": "x"}, "the handler can't be called, accounts: 7 (x)"),
+        (None, {"reason": "too slow"}, "too slow"),
+    ],
+)
+def test_messages_are_told_by_their_numbers(new: str | None, fields: dict[str, Any], expected: str) -> None:
+    """Never by their texts, which no event has."""
+    assert sentence(event("message", None, new, **fields), "en") == expected

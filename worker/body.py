@@ -27,6 +27,8 @@ from xyfleet.worker.settings import LogSettings, WorkerSettings
 STOPPED: Final = 0
 BUG: Final = 1
 SUPERVISOR_GONE: Final = 3
+HANDLER_STUCK: Final = 4
+"""The owner's handler blocks for good; only a new process can call it again."""
 _STDERR: Final = 2
 MAX_STACKS: Final = 65_536
 """Bytes of old stack dumps with which a new worker still begins; they must not fill the disk."""
@@ -74,6 +76,8 @@ class Body:
         loop.set_exception_handler(self._stray_error)
         try:
             await self._cycle.run()
+            if self._cycle.handler_stuck is not None:
+                self._code = HANDLER_STUCK
         finally:
             commands.close()
             pipe.close()

@@ -15,17 +15,19 @@ from xyfleet.worker import logs
 from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.desk import Desk
-from xyfleet.worker.frames import Mids
+from xyfleet.worker.frames import Mids, Push
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import Apply, Change, Down, Reconnect, Report, Stop, Ticket, cut
-from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.mail.room import Mailroom
+from xyfleet.worker.messages import Apply, CatchUp, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.pace import Pace
-from xyfleet.worker.reports import Reporter, UpPipe
+from xyfleet.worker.pulse import Line
+from xyfleet.worker.reports import UpPipe
 from xyfleet.worker.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.settings import WorkerSettings
-from xyfleet.worker.standing import KickOuts, Standing
+from xyfleet.worker.standing import KickOuts
 from xyfleet.worker.states import Event, State
 from xyfleet.worker.suspend import Suspension
+from xyfleet.worker.teller import Teller
 from xyfleet.worker.wakeup import Stopped, Wakeup
 
 
@@ -49,16 +51,12 @@ class AccountCycle:
         self._settings = settings
         self._log = log
         self._tls = tls
-        self._memory = memory
         self._pace = pace
         self._wakeup = Wakeup()
         self._desk = Desk(pipe.send, self._wakeup, pace, log, carried)
-        self._standing = Standing(time.time())
         self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
-        self._metrics = Metrics()
         self._mids = Mids(time.time, random.random)
         self._suspension = Suspension(time.time, time.monotonic, pace.suspended_after)
-        self._reporter = Reporter(pipe, settings.report_interval, self._snapshot, self._tick)
         self._session: Session | None = None
         self._delay = 0.0
         self._last_dial = float("-inf")
@@ -67,7 +65,12 @@ class AccountCycle:
         self._revived: str | None = None  # why FAILED is over
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
-        self._told_note: str | None = None
+        self._mail = Mailroom(settings, log, pipe.send, self._mail_news, self._zombie, self._stuck)
+        self._teller = Teller(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
+        self._standing, self._metrics = self._teller.standing, self._teller.metrics
+        self._mail_error: BaseException | None = None
+        self.handler_stuck: str | None = None
+        """Why only a new process can call the handler again."""
 
     # What others tell us.
 
@@ -79,6 +82,8 @@ class AccountCycle:
             self._reconnect(message)
         elif isinstance(message, Apply):
             self._apply(message.settings)
+        elif isinstance(message, Send | Redo | CatchUp):
+            self._mail.receive(message)
         else:
             self._desk.take(message)
 
@@ -87,22 +92,27 @@ class AccountCycle:
         self._farewell = why
         self._wakeup.stop()
         if self._session is not None:
-            self._session.leave(why, polite=polite)
+            self._session.leave(why, polite=polite, after=self._mail.rest)
 
-    def registered(self) -> None:
+    def registered(self, line: Line) -> None:
         """The session is registered."""
+        self._mail.connected(line)
         if self._ended_by is not None:
             self._metrics.reconnected(self._ended_by, time.monotonic())
-        self._move(Event.REGISTERED)
+        self._teller.move(Event.REGISTERED)
+
+    def pushed(self, push: Push, ack: Callable[[], None]) -> None:
+        """Something was pushed."""
+        self._mail.take(push, ack)
 
     def beat_answered(self) -> None:
         """A beat was answered: the moment for a report, which then costs no wake-up of its own."""
         self._credit()
-        self._reporter.tell()
+        self._teller.reporter.tell()
 
     def news(self) -> None:
         """Some figure changed."""
-        self._reporter.note()
+        self._teller.reporter.note()
 
     def _reconnect(self, message: Reconnect) -> None:
         if message.stale:
@@ -125,7 +135,8 @@ class AccountCycle:
         self._settings = settings
         self._log.apply(settings.log)
         self._log.say(logs.SETTINGS_APPLIED)
-        self._reporter.interval = settings.report_interval
+        self._teller.reporter.interval = settings.report_interval
+        self._mail.apply(settings.mail)
         if self._session is not None:
             self._session.apply(settings)
         else:
@@ -135,15 +146,22 @@ class AccountCycle:
     # The life.
 
     async def run(self) -> None:
-        """Live until stopped."""
+        """Live until stopped. Raises what went wrong in the mailroom, if it was a program error."""
+        mail = asyncio.create_task(self._mail.run())
+        mail.add_done_callback(self._mail_over)
         try:
             while True:
                 await self._rest()
                 await self._attempt()
         except Stopped:
-            self._move(Event.STOPPED, reason=self._farewell)
+            self._teller.move(Event.STOPPED, reason=self._farewell)
         finally:
-            self._reporter.close()
+            mail.cancel()
+            await asyncio.wait((mail,))
+            await self._mail.close()
+            self._teller.reporter.close()
+        if self._mail_error is not None:
+            raise self._mail_error
 
     async def _rest(self) -> None:
         """Wait until the next attempt may begin."""
@@ -160,7 +178,7 @@ class AccountCycle:
         self._standing.failures = 0
         self._kick_outs.clear()
         self._delay = 0.0
-        self._move(Event.REVIVED, reason=self._revived)
+        self._teller.move(Event.REVIVED, reason=self._revived)
 
     async def _keep_gap(self) -> None:
         while (left := self._last_dial + self._pace.dial_gap - time.monotonic()) > 0:
@@ -171,13 +189,13 @@ class AccountCycle:
         try:
             ticket = await self._desk.get(self._delay)
         except Lost as lost:
-            self._move(Event.DIAL)
+            self._teller.move(Event.DIAL)
             self._lose(lost)
             return
         assert ticket is not None
         await self._keep_gap()
         self._hurry = False
-        self._move(Event.DIAL)
+        self._teller.move(Event.DIAL)
         try:
             await self._connect(ticket)
         except Lost as lost:
@@ -213,6 +231,7 @@ class AccountCycle:
             # `asyncio.timeout` raises CancelledError instead of TimeoutError before Python 3.11.3.
             await asyncio.create_task(self._session.run())
         finally:
+            self._mail.disconnected()
             self._credit()
             self._session = None
 
@@ -236,10 +255,10 @@ class AccountCycle:
         exhausted = lost.cause in FATAL or standing.failures >= cycle.max_connection_failures
         self._delay = delay(cycle.retry, lost.cause, standing.failures, random.random)
         standing.next_attempt = None if exhausted else time.time() + self._delay
-        self._move(Event.LOST, lost.cause, lost.reason)
+        self._teller.move(Event.LOST, lost.cause, lost.reason)
         if exhausted:
             self._revived = None
-            self._move(Event.EXHAUSTED, lost.cause, lost.reason)
+            self._teller.move(Event.EXHAUSTED, lost.cause, lost.reason)
 
     def _drop(self) -> None:
         """Note an end that was asked for; it is no failure."""
@@ -247,25 +266,33 @@ class AccountCycle:
         by, why = self._dropped
         self._connection_over(by)
         self._delay = 0.0
-        self._move(Event.LOST, reason=why)
+        self._teller.move(Event.LOST, reason=why)
 
     def _connection_over(self, by: str) -> None:
         if self._standing.state is State.CONNECTED:
             self._metrics.lost()
             self._ended_by = by
 
+    # Messages.
+
+    def _mail_over(self, mail: asyncio.Task[None]) -> None:
+        if not mail.cancelled():
+            self._mail_error = mail.exception()
+            self.stop("program error")
+
+    def _zombie(self, reason: str) -> None:
+        """The connection beats but brings no messages; the known cure is a new one with a new token."""
+        self._desk.void()
+        self._redial(reason, "zombie", polite=True)
+
+    def _stuck(self, reason: str) -> None:
+        self.handler_stuck = reason
+        self.stop(reason)
+
+    def _mail_news(self) -> None:
+        self._teller.reporter.soon()
+
     # What we tell.
-
-    def _move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
-        words = self._log.mask(cut(reason)) if reason else None
-        change = self._standing.move(event, time.time(), cause, words)
-        self._log.say(logs.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
-        self._reporter.tell(change)
-
-    def _snapshot(self, changes: list[Change]) -> Report:
-        window = self._metrics.window(time.monotonic())
-        self._told_note = self._log.note()
-        return self._standing.report(window, changes, self._memory(), self._told_note, time.process_time())
 
     def _tick(self) -> None:
         """Look from time to time, connected or not."""
@@ -273,5 +300,3 @@ class AccountCycle:
         if slept is not None:
             self._log.say(logs.SUSPENDED, seconds=round(slept))
             self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)
-        if self._log.note() != self._told_note:
-            self._reporter.note()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 import time
 import traceback
 from collections import deque
@@ -52,6 +53,26 @@ ANSWER_FOREIGN: Final = Line(DEBUG, "收到其他请求的响应")
 FRAME_IGNORED: Final = Line(WARNING, "无法识别的数据已忽略")
 SYNC_FAILED: Final = Line(WARNING, "同步位点失败")
 PUSH_RECEIVED: Final = Line(DEBUG, "收到推送")
+PUSH_REFUSED: Final = Line(ERROR, "消息暂时无法保存，未确认")
+MESSAGE_SENT: Final = Line(INFO, "消息已发送")
+MESSAGE_NOT_SENT: Final = Line(WARNING, "消息发送失败")
+MESSAGE_UNKNOWN: Final = Line(WARNING, "消息发送结果未知")
+MESSAGE_LATER: Final = Line(WARNING, "消息暂未发送，稍后重试")
+MESSAGE_NOT_WRITTEN: Final = Line(DEBUG, "连接已断开，消息留待下次发送")
+CAUGHT_UP: Final = Line(DEBUG, "漏收消息检查完成")
+RECOVERED: Final = Line(INFO, "已补收漏收的消息")
+CATCH_UP_MORE: Final = Line(INFO, "漏收消息较多，分批补收")
+CATCH_UP_ABANDONED: Final = Line(WARNING, "漏收消息检查未完成，稍后重试")
+CATCH_UP_CIRCLE: Final = Line(WARNING, "会话列表翻页异常，更早的内容未读取")
+ZOMBIE: Final = Line(WARNING, "连接正常但未推送消息")
+HANDLER_UNUSABLE: Final = Line(ERROR, "消息处理程序无法使用")
+HANDLER_FAILED: Final = Line(WARNING, "消息处理失败")
+HANDLER_GAVE_UP: Final = Line(ERROR, "消息处理失败，已转入死信")
+HANDLER_BLOCKS: Final = Line(ERROR, "消息处理程序阻塞")
+HANDLER_FREE: Final = Line(WARNING, "消息处理程序恢复响应")
+HANDLER_OVERDUE: Final = Line(ERROR, "消息处理程序超时后仍未结束")
+HANDLER_STRAY: Final = Line(ERROR, "消息处理程序后台任务出错")
+REPLY_DROPPED: Final = Line(INFO, "自动回复未发送")
 TICKET_QUEUED: Final = Line(INFO, "等待连接许可")
 TICKET_MISSING: Final = Line(WARNING, "主管进程无应答，使用现有令牌连接")
 SUSPENDED: Final = Line(WARNING, "系统曾休眠，重新连接")
@@ -128,6 +149,8 @@ class AccountLog:
         self._always_hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
         self._hidden: deque[str] = deque(maxlen=_HIDDEN)
         self._outlets = _outlets(account, settings)
+        # A handler's thread may log by the standard way (`Bridge`), and a sink's file is closed and opened anew.
+        self._lock = threading.Lock()
 
     def hide(self, secret: Secret) -> None:
         """Never let this text through from now on, should an error message or a server's reason repeat it."""
@@ -149,11 +172,12 @@ class AccountLog:
             return
         fields = {"account": self._account, "generation": self.generation, **_shown(fields)}
         now = self._wall()
-        for sink, form in self._outlets:
-            text = form(now, line, fields)
-            if sink.lost:
-                text = form(now, LINES_LOST, {"account": self._account, "lines": sink.lost}) + text
-            sink.write(self.mask(text).encode())
+        with self._lock:
+            for sink, form in self._outlets:
+                text = form(now, line, fields)
+                if sink.lost:
+                    text = form(now, LINES_LOST, {"account": self._account, "lines": sink.lost}) + text
+                sink.write(self.mask(text).encode())
 
     def bug(self, error: BaseException, **fields: object) -> None:
         """Write the traceback of an error that should not have happened."""
@@ -167,12 +191,17 @@ class AccountLog:
     def apply(self, settings: LogSettings) -> None:
         """Go on with other settings."""
         if settings != self._settings:
-            self.close()
-            self._settings = settings
-            self._outlets = _outlets(self._account, settings)
+            with self._lock:
+                self._close()
+                self._settings = settings
+                self._outlets = _outlets(self._account, settings)
 
     def close(self) -> None:
         """Close the files."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         for sink, _ in self._outlets:
             sink.close()
 

@@ -1,25 +1,19 @@
-"""What supervisor and worker say to each other over their two pipes, and how it is framed. Pure.
+"""What supervisor and worker say to each other over their two pipes, as values. Pure.
 
-Each message is four bytes of big-endian length and that many bytes of JSON. Going up a whole frame is at most
-`PIPE_BUF` (4096) bytes, so that a non-blocking write takes all of it or nothing (pipe(7)). Nothing is ever unpickled.
+How they become bytes: `xyfleet.worker.framing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.secret import MASK, Secret
+from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
-MAX_UP: Final = 4092
-"""Most bytes of JSON in a message from a worker."""
-MAX_DOWN: Final = 256 * 1024
-"""Most bytes of JSON in a message to a worker."""
 MAX_REASON: Final = 200
 """Most characters of a reason; longer ones are cut."""
 MAX_CHANGES: Final = 8
@@ -68,6 +62,29 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
+class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the account's messages are. Numbers of the inbox are those at its last commit."""
+
+    stored: int = 0
+    """Highest row number: whoever reads the inbox has something to read when it grew."""
+    waiting: int = 0
+    """Messages that the handler has yet to answer."""
+    dead: int = 0
+    """Dead letters: failed or parked."""
+    unsent: int = 0
+    """In the outbox, not yet sent."""
+    recovered: int = 0
+    """Found by catching up, since the worker started."""
+    zombies: int = 0
+    """Connections that beat but brought no messages, since the worker started."""
+    last: float | None = None
+    """Wall time at which the last message came."""
+    trouble: str | None = None
+    """Why messages can't be stored: while it lasts none is acked."""
+    handler_trouble: str | None = None
+    """Why the handler can't be called."""
+
+
 # Up: worker to supervisor.
 
 
@@ -106,6 +123,7 @@ class Report(Message, frozen=True, tag="report"):
     """What a person should know while it lasts: log lines that could not be written."""
     cpu: float = 0.0
     """CPU seconds that the worker has used so far."""
+    mail: MailFigures = MailFigures()
 
 
 class TicketRequest(Message, frozen=True, tag="ask"):
@@ -115,6 +133,30 @@ class TicketRequest(Message, frozen=True, tag="ask"):
     """Number of this request, echoed by the answers."""
     stale: int | None = None
     """Serial of a token that the gateway refused or that a kick-out voided: another one is wanted."""
+
+
+class CatchUpRequest(Message, frozen=True, tag="catch_up"):
+    """May I look for missed messages? Answered by `CatchUp` when it is this account's turn."""
+
+
+class Sent(Message, frozen=True, tag="sent"):
+    """What became of a `Send`: once when it is in the outbox for good, and once when it is settled."""
+
+    request: int
+    state: str
+    """A state of the outbox (`xyfleet.worker.mail.schema`), or `refused`: it was not even put there."""
+    number: int | None = None
+    """Its number in the outbox."""
+    message_id: str | None = None
+    reason: str | None = None
+
+
+class Redone(Message, frozen=True, tag="redone"):
+    """The answer to a `Redo`."""
+
+    request: int
+    count: int
+    """How many dead letters wait for the handler again."""
 
 
 # Down: supervisor to worker.
@@ -162,68 +204,34 @@ class Apply(Message, frozen=True, tag="apply"):
     settings: WorkerSettings
 
 
+class Send(Message, frozen=True, tag="send"):
+    """Send a text; answered by `Sent`."""
+
+    request: int
+    conversation: str
+    text: str
+    receiver: str | None = None
+    """User id; null = whoever wrote last in that conversation."""
+
+
+class Redo(Message, frozen=True, tag="redo"):
+    """Give dead letters to the handler again; answered by `Redone`."""
+
+    request: int
+    ids: list[str] = []
+    """None named: all."""
+
+
+class CatchUp(Message, frozen=True, tag="turn"):
+    """Look for missed messages now."""
+
+
 class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest
-Down = Ticket | Queued | Refusal | Reconnect | Apply | Stop
-
-
-def _encode_secret(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise NotImplementedError(f"cannot encode {type(value).__name__}")
-
-
-def _decode_secret(kind: type, value: object) -> object:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise TypeError(f"{kind.__name__} must be a text")  # which msgspec makes its own error
-
-
-_encoder: Final = msgspec.json.Encoder(enc_hook=_encode_secret)
-_decode_up: Final[msgspec.json.Decoder[Up]] = msgspec.json.Decoder(Up)
-_decode_down: Final[msgspec.json.Decoder[Down]] = msgspec.json.Decoder(Down, dec_hook=_decode_secret)
-_decode_settings: Final = msgspec.json.Decoder(WorkerSettings, dec_hook=_decode_secret)
-
-
-class BadMessage(Exception):
-    """A frame that is too long, not JSON or not one of ours; the stream behind it can't be trusted."""
-
-
-def encode(message: Message, limit: int) -> bytes:
-    """Return the frame of `message`, or raise `BadMessage` when its JSON is longer than `limit` bytes."""
-    body = _encoder.encode(message)
-    if len(body) > limit:
-        raise BadMessage(f"message of {len(body)} bytes, at most {limit}")
-    return len(body).to_bytes(4, "big") + body
-
-
-def decode_up(body: bytes) -> Up:
-    """Return a worker's message, or raise `BadMessage`."""
-    try:
-        return _decode_up.decode(body)
-    except msgspec.MsgspecError as error:
-        raise BadMessage(str(error)) from None
-
-
-def decode_down(body: bytes) -> Down:
-    """Return a supervisor's message, or raise `BadMessage`."""
-    try:
-        return _decode_down.decode(body)
-    except msgspec.MsgspecError as error:
-        raise BadMessage(str(error).replace("\n", " ") or MASK) from None
-
-
-def encode_settings(settings: WorkerSettings) -> bytes:
-    """Return the settings as JSON, for the private start pipe."""
-    return _encoder.encode(settings)
-
-
-def decode_settings(body: bytes) -> WorkerSettings:
-    """Return the settings that `encode_settings` wrote."""
-    return _decode_settings.decode(body)
+Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | Sent | Redone
+Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | CatchUp | Stop
 
 
 def cut(reason: str) -> str:
@@ -232,24 +240,3 @@ def cut(reason: str) -> str:
     if not line.isprintable():
         line = " ".join("".join(char if char.isprintable() else " " for char in reason).split())
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
-
-
-class Splitter:
-    """Turns the bytes of a pipe back into message bodies. Half a frame waits for its rest; nothing blocks."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield every body that is whole now, or raise `BadMessage` for a length above the limit."""
-        self._buffer += data
-        while len(self._buffer) >= 4:
-            size = int.from_bytes(self._buffer[:4], "big")
-            if size > self._limit:
-                raise BadMessage(f"frame of {size} bytes, at most {self._limit}")
-            if len(self._buffer) < 4 + size:
-                return
-            body = bytes(self._buffer[4 : 4 + size])
-            del self._buffer[: 4 + size]
-            yield body

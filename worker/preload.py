@@ -25,6 +25,10 @@ from xyfleet.worker.warmup import warm_up
 NEEDED: Final = (
     "xyfleet.worker.body",
     "xyfleet.worker.process",
+    # What an inbox and a handler need at their first message.
+    "sqlite3",
+    "queue",
+    "concurrent.futures.thread",
     # What multiprocessing imports after the fork.
     "multiprocessing.connection",
     "multiprocessing.popen_fork",

@@ -24,7 +24,7 @@ def run_worker(
     Run one account until told to stop; leaves the process with the exit code of `xyfleet.worker.body`.
 
     Args:
-        settings_json: From `messages.encode_settings`.
+        settings_json: From `framing.encode_settings`.
         ticket_json: The body of a `Ticket` message, if there is one to begin with.
         up: Where reports go; see `messages`.
         down: Where commands come from.
@@ -35,16 +35,16 @@ def run_worker(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from xyfleet.worker import body, guard, messages, preload
+    from xyfleet.worker import body, framing, guard, messages, preload
 
     guard.die_with(forkserver_pid)
     guard.keep_secrets()
     # New modules stand last. Looking at all of them would make a private copy of 0.7 MiB of the shared memory.
     late = itertools.islice(reversed(sys.modules), len(sys.modules) - preload.PRELOADED)
     imported = sorted(late)[:_MOST_NAMES]
-    settings = messages.decode_settings(settings_json)
+    settings = framing.decode_settings(settings_json)
     guard.name_process(f"xyfleet: {settings.account}")
-    ticket = messages.decode_down(ticket_json) if ticket_json is not None else None
+    ticket = framing.decode_down(ticket_json) if ticket_json is not None else None
     assert ticket is None or isinstance(ticket, messages.Ticket)
     hello = messages.Hello(pid=os.getpid(), marker=preload.MARKER, imported=imported)
     life = body.Body(settings, ticket, hello, preload.SSL_CONTEXT)

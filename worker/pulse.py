@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from xyfleet.worker import frames, logs
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.frames import Mids, Response
+from xyfleet.worker.frames import Mids, Push, Response
 from xyfleet.worker.heart import REARM, Heart, Verdict
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.metrics import Metrics
@@ -33,11 +34,24 @@ _EARLY: Final = 0.002
 """Seconds by which a timer may fire before its time."""
 
 
+class Line(Protocol):
+    """A registered connection, to whoever makes calls on it."""
+
+    began: int
+    """Milliseconds since the epoch at which it was registered."""
+
+    async def ask(self, lwp: str, body: object) -> Response:
+        """Return the answer to a call, whatever its code. Raises `calls.NoAnswer` or `calls.LineClosed`."""
+
+
 class Listener(Protocol):
     """Who wants to know how a session is."""
 
-    def registered(self) -> None:
+    def registered(self, line: Line) -> None:
         """The connection is registered: CONNECTED."""
+
+    def pushed(self, push: Push, ack: Callable[[], None]) -> None:
+        """Something was pushed; `ack` is to be called once it can't be lost any more."""
 
     def beat_answered(self) -> None:
         """An answer to a beat was matched."""

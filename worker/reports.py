@@ -13,24 +13,14 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.messages import (
-    MAX_CHANGES,
-    MAX_DOWN,
-    MAX_UP,
-    Alive,
-    BadMessage,
-    Change,
-    Down,
-    Report,
-    Splitter,
-    Up,
-    decode_down,
-    encode,
-)
+from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_down, encode
+from xyfleet.worker.messages import MAX_CHANGES, Alive, Change, Down, Redone, Report, Sent, Up
 
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
 READ_SIZE: Final = 65536
+SOON: Final = 0.1
+"""Seconds within which is told what others wait for, once for all that happens meanwhile."""
 
 
 def newer(old: Up | None, new: Up) -> Up:
@@ -59,12 +49,14 @@ class UpPipe:
         self._fd = fd
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[type, Up] = {}  # at most one of each kind, in the order of their coming
+        # At most one of each kind, but for answers: one for each request. In the order of their coming.
+        self._waiting: dict[tuple[type, int], Up] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     def send(self, message: Up) -> None:
         """Write the message, or keep it until there is room, in the place of an older one of its kind."""
-        self._waiting[type(message)] = newer(self._waiting.get(type(message)), message)
+        place = (type(message), message.request if isinstance(message, Sent | Redone) else 0)
+        self._waiting[place] = newer(self._waiting.get(place), message)
         if self._retry is None:
             self._flush()
 
@@ -80,9 +72,9 @@ class UpPipe:
         self._retry = None
         try:
             while self._waiting:
-                kind, message = next(iter(self._waiting.items()))
+                place, message = next(iter(self._waiting.items()))
                 os.write(self._fd, fit(message))
-                del self._waiting[kind]
+                del self._waiting[place]
         except BlockingIOError:
             self._retry = self._loop.call_later(RETRY, self._flush)
         except BrokenPipeError:
@@ -141,6 +133,7 @@ class Reporter:
         self._snapshot = snapshot
         self._tick = tick
         self._news = False
+        self._hurried = False
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(interval, self._fire)
 
@@ -148,22 +141,30 @@ class Reporter:
         """Remember that there is something new; it is told at the latest `interval` after the last word."""
         self._news = True
 
+    def soon(self) -> None:
+        """Tell the new figures within `SOON` seconds."""
+        self._news = True
+        if not self._hurried:
+            self._hurried = True
+            self._rearm(min(SOON, self.interval))
+
     def tell(self, *changes: Change) -> None:
         """Send the whole state now."""
         self._news = False
+        self._hurried = False
         self._pipe.send(self._snapshot(list(changes)))
-        self._rearm()
+        self._rearm(self.interval)
 
     def close(self) -> None:
         """Stop the timer."""
         self._timer.cancel()
 
-    def _rearm(self) -> None:
+    def _rearm(self, delay: float) -> None:
         self._timer.cancel()
-        self._timer = self._loop.call_later(self.interval, self._fire)
+        self._timer = self._loop.call_later(delay, self._fire)
 
     def _fire(self) -> None:
-        self._rearm()
+        self._rearm(self.interval)
         self._tick()
         if self._news:
             self.tell()

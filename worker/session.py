@@ -7,13 +7,17 @@ is left, and its end is a `Lost`, or nothing when it was asked for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import ssl
-from collections.abc import Callable
-from typing import Any, Final
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
 from xyfleet.worker import frames, logs
+from xyfleet.worker.calls import Calls, LineClosed, NoAnswer, in_time
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.dial import ServerClosed, Socket, dial, lost_by_close
 from xyfleet.worker.frames import Mids, Push, Registration, Response
@@ -21,10 +25,12 @@ from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.messages import cut
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
-from xyfleet.worker.pulse import GRACE, Listener, Pulse
+from xyfleet.worker.pulse import Listener, Pulse
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
+REST: Final = 1.0
+"""Seconds that a polite end gives to what is on its way."""
 MAX_UNREADABLE: Final = 3
 """So many unreadable frames in a row mean that whoever is there does not speak this protocol."""
 
@@ -40,9 +46,10 @@ class KickedOut(Lost):
 class _Left(Exception):
     """The end was asked for."""
 
-    def __init__(self, why: str, polite: bool) -> None:
+    def __init__(self, why: str, polite: bool, after: Callable[[], Awaitable[None]] | None) -> None:
         self.why = why
         self.polite = polite
+        self.after = after
         super().__init__(why, polite)
 
 
@@ -69,21 +76,24 @@ class Session:
         self._leaving: asyncio.Future[_Left] = asyncio.get_running_loop().create_future()
         self._tasks: asyncio.TaskGroup
         self._outlet: Outlet | None = None
+        self._calls: Calls | None = None
         self._pulse: Pulse | None = None
+        self._reg_key = ""
         self._registered: asyncio.Future[Pulse] = asyncio.get_running_loop().create_future()
         self._sync_wanted = asyncio.Event()
-        self._answers: dict[str, Callable[[Response], None]] = {}
         self._unreadable = 0
+        self.began = 0
+        """Milliseconds since the epoch at which the connection was registered."""
 
     @property
     def proven(self) -> bool:
         """Whether this connection has lived long enough, and was answered, to end all counters (rule 9)."""
         return self._pulse is not None and self._pulse.proven()
 
-    def leave(self, why: str, *, polite: bool = True) -> None:
-        """End the session: with a close frame if `polite`, else by breaking it off."""
+    def leave(self, why: str, *, polite: bool = True, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        """End the session: with a close frame if `polite` (first let `after` end, for `REST` at most), else at once."""
         if not self._leaving.done():
-            self._leaving.set_result(_Left(why, polite))
+            self._leaving.set_result(_Left(why, polite, after))
 
     def apply(self, settings: WorkerSettings) -> None:
         """Take over new heartbeat settings; what concerns the dial waits for the next one."""
@@ -91,6 +101,14 @@ class Session:
         if self._pulse is not None and self._outlet is not None:
             self._outlet.send_timeout = settings.cycle.heartbeat_send_timeout
             self._pulse.retune(settings.cycle)
+        if self._calls is not None:
+            self._calls.timeout = settings.cycle.register_timeout
+
+    async def ask(self, lwp: str, body: object) -> Response:
+        """Return the answer to a call, whatever its code. Raises `NoAnswer` or `LineClosed`."""
+        if self._calls is None:
+            raise LineClosed
+        return await self._calls.ask(lwp, body)
 
     async def run(self) -> None:
         """
@@ -112,29 +130,37 @@ class Session:
             polite = error.polite
             self._say_left(error)
         finally:
+            if self._calls is not None:
+                self._calls.close()
             if self._outlet is not None:
                 await self._outlet.end(polite=polite)
 
     async def _wait_to_leave(self) -> None:
-        raise await self._leaving
+        left = await self._leaving
+        if left.polite and left.after is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REST):
+                    await left.after()
+        raise left
 
     async def _live(self) -> None:
         socket = await dial(self._settings, self._tls)
         self._outlet = Outlet(socket, self._settings.cycle.heartbeat_send_timeout)
+        self._calls = Calls(self._outlet, self._mids, self._settings.cycle.register_timeout)
         self._tasks.create_task(self._read(socket))
         self._tasks.create_task(self._outlet.run())
         pulse = await self._register(self._outlet)
         self._tasks.create_task(pulse.beat())
         self._tasks.create_task(pulse.watch())
         self._sync_wanted.set()
-        await self._sync(self._outlet)
+        await self._sync(self._calls)
 
     async def _register(self, outlet: Outlet) -> Pulse:
         mid = self._mids.new()
-        self._answers[frames.key(mid)] = self._take_registration
+        self._reg_key = frames.key(mid)
         outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
         timeout = self._settings.cycle.register_timeout
-        if not await _in_time(self._registered, timeout):
+        if not await in_time(self._registered, timeout):
             raise Lost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
         return self._registered.result()
 
@@ -150,7 +176,8 @@ class Session:
         cycle = self._settings.cycle
         self._pulse = Pulse(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
         self._registered.set_result(self._pulse)
-        self._listener.registered()
+        self.began = int(time.time() * 1000)
+        self._listener.registered(self)
 
     async def _read(self, socket: Socket) -> None:
         try:
@@ -179,20 +206,15 @@ class Session:
     def _take_response(self, response: Response) -> None:
         if self._pulse is not None and self._pulse.take(response):
             return
-        handler = self._answers.pop(response.key, None)
-        if handler is not None:
-            handler(response)
-        else:
+        if response.key == self._reg_key:
+            self._reg_key = ""
+            self._take_registration(response)
+        elif self._calls is None or not self._calls.take(response):
             self._log.say(logs.ANSWER_FOREIGN, mid=response.key, code=response.code)
 
     def _take_push(self, push: Push) -> None:
-        assert self._outlet is not None
         self._log.say(logs.PUSH_RECEIVED, lwp=push.lwp)
-        ack = frames.ack(push)
-        if ack is not None:
-            self._outlet.post(ack)
-            self._metrics.push_acked()
-            self._listener.news()
+        self._listener.pushed(push, functools.partial(self._ack, push))
         if push.lwp == frames.KICKOUT:
             raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")
         if push.lwp == frames.SESSION_REMOVE:
@@ -200,26 +222,34 @@ class Session:
         if frames.wants_state(push):
             self._sync_wanted.set()
 
-    async def _sync(self, outlet: Outlet) -> None:
+    def _ack(self, push: Push) -> None:
+        """Say that a push is in good hands; on a connection that is over by now there is nobody to hear it."""
+        assert self._outlet is not None
+        ack = frames.ack(push)
+        if ack is not None and self._outlet.open:
+            self._outlet.post(ack)
+            self._metrics.push_acked()
+            self._listener.news()
+
+    async def _sync(self, calls: Calls) -> None:
         """Confirm the sync position, after the registration and whenever a push asks for it. Never ends anything."""
         while True:
             await self._sync_wanted.wait()
             self._sync_wanted.clear()
-            state = await self._ask(outlet, frames.GET_STATE, frames.STATE_TOPIC)
+            state = await self._try(calls, frames.GET_STATE, frames.STATE_TOPIC)
             if state is not None and bytes(state.body) != b"null":
-                await self._ask(outlet, frames.ACK_DIFF, [state.body])
+                await self._try(calls, frames.ACK_DIFF, [state.body])
 
-    async def _ask(self, outlet: Outlet, lwp: str, body: object) -> Response | None:
+    async def _try(self, calls: Calls, lwp: str, body: object) -> Response | None:
         """Return the good answer to a call, or None after saying in the log why there is none."""
-        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        mid = self._mids.new()
-        self._answers[frames.key(mid)] = answer.set_result
-        outlet.post(frames.call(lwp, mid, body))
-        if not await _in_time(answer, self._settings.cycle.register_timeout):
-            del self._answers[frames.key(mid)]
-        elif answer.result().ok:
-            return answer.result()
-        self._log.say(logs.SYNC_FAILED, lwp=lwp, code=answer.result().code if answer.done() else "none")
+        try:
+            answer = await calls.ask(lwp, body)
+        except NoAnswer:
+            self._log.say(logs.SYNC_FAILED, lwp=lwp, code="none")
+            return None
+        if answer.ok:
+            return answer
+        self._log.say(logs.SYNC_FAILED, lwp=lwp, code=answer.code)
         return None
 
     def _say_why(self, error: BaseException) -> None:
@@ -231,14 +261,6 @@ class Session:
     def _say_left(self, left: _Left) -> None:
         if self._outlet is not None:
             self._log.say(logs.SOCKET_CLOSED, reason=left.why)
-
-
-async def _in_time(answer: asyncio.Future[Any], timeout: float) -> bool:
-    """Wait for the answer, and at the deadline read pending input before saying that it did not come."""
-    await asyncio.wait((answer,), timeout=timeout)
-    if not answer.done():
-        await asyncio.sleep(GRACE)
-    return answer.done()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

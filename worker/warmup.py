@@ -17,7 +17,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from xyfleet.worker import frames, guard, logs, messages
+from xyfleet.worker import frames, framing, guard, logs, messages
 from xyfleet.worker.dial import ORIGIN
 from xyfleet.worker.heart import Heart
 from xyfleet.worker.metrics import Metrics
@@ -40,13 +40,13 @@ def warm_up() -> None:
 
 def _exchange_messages() -> None:
     settings = WorkerSettings(account="a", unb="1", device_id="d")
-    messages.decode_settings(messages.encode_settings(settings))
+    framing.decode_settings(framing.encode_settings(settings))
     ticket = messages.Ticket(request=1, serial=1, token=Secret("t"))
-    messages.decode_down(messages.encode(ticket, messages.MAX_DOWN)[4:])
+    framing.decode_down(framing.encode(ticket, framing.MAX_DOWN)[4:])
     standing = Standing(time.time())
     change = standing.move(Event.DIAL, time.time())
     report = standing.report(Metrics().window(0.0), [change], 1, None, time.process_time())
-    messages.encode(report, messages.MAX_UP)
+    framing.encode(report, framing.MAX_UP)
 
 
 def _handshake_and_beat() -> None:

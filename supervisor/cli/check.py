@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
-from xyfleet.supervisor.config.limits import read_limits, shortfalls
+from xyfleet.supervisor.config.limits import inbox_bytes, read_limits, shortfalls
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.logroom import log_bytes
 from xyfleet.supervisor.config.problems import BadFile
@@ -31,7 +31,8 @@ def check(setup: Setup, file: Path) -> int:
         text = _("%(file)s is not good; problems: %(n)d")
         click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
         return USAGE
-    _warn([*map(str, warnings), *shortfalls(settings, read_limits(settings.fleet.log.dir))])
+    limits = read_limits(settings.fleet.log.dir, settings.fleet.state_dir)
+    _warn([*map(str, warnings), *shortfalls(settings, limits)])
     click.echo(_summary(settings))
     return OK
 
@@ -43,12 +44,16 @@ def _warn(sentences: Iterable[str]) -> None:
 
 def _summary(settings: Settings) -> str:
     accounts = settings.accounts.values()
-    text = _("%(file)s is good: %(n)d accounts, %(enabled)d enabled, log files of %(bytes)s bytes at most")
+    text = _(
+        "%(file)s is good: %(n)d accounts, %(enabled)d enabled, log files of %(bytes)s bytes at most, "
+        "messages of %(inbox)s bytes at most"
+    )
     values = {
         "file": settings.path,
         "n": len(accounts),
         "enabled": sum(account.enabled for account in accounts),
         "bytes": f"{log_bytes(settings).worst_case:,}",
+        "inbox": f"{inbox_bytes(settings):,}",
     }
     summary = text % values
     if settings.fleet.simulator is None:

@@ -43,6 +43,9 @@ COMMANDS: Final = {
     "check": "check",
     "logs": "logs",
     "events": "events",
+    "messages": "messages",
+    "send": "send",
+    "forget": "forget",
     "simulate": "simulate",
 }
 """Each command and its module in this package."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.supervisor.config import secrets
+from xyfleet.supervisor.config import mail, secrets
 from xyfleet.supervisor.config.checks import Entry
 from xyfleet.supervisor.config.context import Context, good, value
 from xyfleet.supervisor.config.form import SEED_NAMES
@@ -45,12 +45,12 @@ def layer(section: Section, context: Context) -> Section:
     Return the settings of one place (an account or the defaults) under their own names, dotted where nested,
     with its profile filled in below them and its secrets resolved.
     """
-    found: Section = {}
-    for key, item in section.items():
-        if isinstance(item.value, dict):
-            found.update(_leaves(key, item.value))
-        elif key not in SEED_NAMES and key.removesuffix("_file") not in secrets.SECRETS:
-            found[key] = item
+    flat = _leaves("", section)
+    found = {
+        key: item
+        for key, item in flat.items()
+        if key not in SEED_NAMES and key.removesuffix("_file") not in secrets.SECRETS
+    }
     for seed, name in SEED_NAMES.items():
         if seed in section and name in found:
             words = {"name": name, "line": found[name].at.line}
@@ -62,7 +62,7 @@ def layer(section: Section, context: Context) -> Section:
         elif seed in section:
             found[name] = section[seed]
     for slot in secrets.SECRETS:
-        found.update(secrets.resolve(section, slot, context))
+        found.update(secrets.resolve(flat, slot, context))
     profile = good(found, "profile")
     preset = _flat(PROFILES[profile.value]) if profile else {}
     return {**{key: Item(number, profile.at) for key, number in preset.items() if profile}, **found}
@@ -71,8 +71,8 @@ def layer(section: Section, context: Context) -> Section:
 def _leaves(prefix: str, section: Section) -> Section:
     found: Section = {}
     for key, item in section.items():
-        path = f"{prefix}.{key}"
-        found.update(_leaves(path, item.value) if isinstance(item.value, dict) else {path: item})
+        path = f"{prefix}{key}"
+        found.update(_leaves(f"{path}.", item.value) if isinstance(item.value, dict) else {path: item})
     return found
 
 
@@ -116,6 +116,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
     """
     own = layer(item.value, context)
     merged = {**defaults, **own}
+    answerer = mail.answerer(own, defaults, context)
     name = _text(own, "name")
     at = item.at._replace(account=name, key=None) if name else item.at
     _check_login(merged, at, context, hook=hook)
@@ -131,10 +132,13 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         proxy=None if value(merged, "proxy") == secrets.NO_PROXY else _secret(merged, "proxy"),
         user_agent=_text(merged, "user_agent") or DEFAULT_USER_AGENT,
         cycle=cycle(merged, context),
+        handler=answerer.handler,
+        webhook=answerer.webhook,
+        mail=mail.build(merged),
         max_memory=value(merged, "max_memory"),
         enabled=value(merged, "enabled") is not False,
     )
-    return Entry(account, at, own.get("cookie"))
+    return Entry(account, at, own.get("cookie"), own)
 
 
 def _text(section: Section, key: str) -> str:

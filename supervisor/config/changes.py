@@ -28,8 +28,8 @@ ALL_ACCOUNTS_RESTART: Final = frozenset(("fleet.endpoint",))
 """Settings of the fleet that need a new connection of every account."""
 ALL_ACCOUNTS_LIVE: Final = frozenset(("fleet.hang_timeout", "fleet.log.beats"))
 """Settings of the fleet that every worker is told, without touching its socket."""
-ACCOUNT_RESTART: Final = frozenset(("cookie", "proxy", "user_agent", "enabled"))
-"""Settings of an account that need its restart; all others are live."""
+ACCOUNT_RESTART: Final = frozenset(("cookie", "proxy", "user_agent", "enabled", "handler"))
+"""Settings of an account that need its restart; all others are live, but for a webhook that comes or goes."""
 _NO_CHANGE: Final = frozenset(("where",))
 """Fields that may differ although nothing changed: an entry that moved to another line."""
 
@@ -75,7 +75,8 @@ def _sort(old: Account, new: Account, fleet: set[str]) -> str:
     changed = {key for key in Account.__struct_fields__ if getattr(old, key) != getattr(new, key)} - _NO_CHANGE
     if not old.enabled and not new.enabled:
         return "live" if changed else "kept"
-    if changed & ACCOUNT_RESTART or fleet & ALL_ACCOUNTS_RESTART:
+    webhook_came_or_went = (old.webhook is None) != (new.webhook is None)
+    if changed & ACCOUNT_RESTART or webhook_came_or_went or fleet & ALL_ACCOUNTS_RESTART:
         return "restarted"
     return "live" if changed or fleet & ALL_ACCOUNTS_LIVE else "kept"
 

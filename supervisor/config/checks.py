@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.config.cookie import user_id
-from xyfleet.supervisor.config.problems import At, Item, Problems
+from xyfleet.supervisor.config.problems import At, Item, Problems, Section
 from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import SIMULATOR, Account
 from xyfleet.worker.settings import DEFAULT_ENDPOINT
@@ -24,6 +24,8 @@ class Entry(NamedTuple):
     account: Account
     at: At
     cookie: Item | None
+    own: Section
+    """What the account says itself, as `accounts.layer` gave it."""
 
 
 def check_names(entries: Iterable[Entry], problems: Problems) -> None:

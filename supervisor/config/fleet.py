@@ -39,7 +39,8 @@ def build_fleet(section: Section, top: At, context: Context) -> Fleet:
     name = _name(section, top, context)
     state_dir = _state_dir(section, name, top, context)
     endpoint = _endpoint(section, context)
-    given = {key: value(section, key) for key in ("language", "connect_rate", "token_rate", "hang_timeout")}
+    plain = ("language", "connect_rate", "token_rate", "catch_up_rate", "hang_timeout")
+    given = {key: value(section, key) for key in plain}
     return Fleet(
         name=name,
         state_dir=state_dir,

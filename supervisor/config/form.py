@@ -10,57 +10,24 @@ from typing import Annotated, Final, Literal, TypedDict
 
 from msgspec import Meta
 
+from xyfleet.supervisor.config.kinds import (
+    LEAST_INBOX,
+    LEAST_MEMORY,
+    CookieText,
+    Count,
+    Handler,
+    Label,
+    Name,
+    Period,
+    Rate,
+    Seconds,
+    SecretText,
+    Size,
+    Tag,
+    Text,
+    UserAgent,
+)
 from xyfleet.supervisor.i18n import N_
-
-_YEAR: Final = 31_536_000
-_LEAST_MEMORY: Final = 16 * 1024 * 1024  # a worker needs some 6 MiB; a limit near that restarts it for ever
-
-# `kind` tells `readers` how a scalar is read, `hint` what to say when the pattern doesn't fit.
-Text = Annotated[str | float, Meta(extra={"kind": "text"})]
-"""Taken as it is written: `012345` stays that."""
-SecretText = Annotated[str | float, Meta(extra={"kind": "secret"})]
-"""Text where a part cut off by ` #` is worth a warning."""
-CookieText = Annotated[str | float, Meta(extra={"kind": "cookie"})]
-"""The same, and quotes of any kind around it are undone."""
-Name = Annotated[
-    str | float,
-    Meta(
-        extra={"kind": "text", "hint": N_("use 1 to 64 of the characters A-Z a-z 0-9 . _ -")},
-        extra_json_schema={"pattern": r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$"},
-    ),
-]
-Tag = Annotated[
-    str | float,
-    Meta(
-        extra={"kind": "text", "hint": N_("use 1 to 64 characters without blanks, commas, @ * ? [ ]")},
-        extra_json_schema={"pattern": r"^[^\s,@*?\[\]]{1,64}$"},
-    ),
-]
-Label = Annotated[
-    str | float,
-    Meta(
-        extra={"kind": "label", "hint": N_("use at most 200 characters")},
-        extra_json_schema={"pattern": r"^[^\n\t]{0,200}$"},
-    ),
-]
-UserAgent = Annotated[
-    str,
-    Meta(
-        extra={"kind": "text", "hint": N_("use one line of plain ASCII, as a browser sends it")},
-        extra_json_schema={"pattern": r"^[ -~]{1,512}$"},
-    ),
-]
-Size = Annotated[
-    int | str,
-    Meta(
-        extra={"kind": "size"},
-        extra_json_schema={"pattern": r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?[Bb]?$"},
-    ),
-]
-"""Bytes: `200MB` (millions), `64MiB` (of 1,048,576) or a plain number."""
-Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Rate = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class RawBackoff(TypedDict, total=False):
@@ -78,6 +45,21 @@ class RawRetry(TypedDict, total=False):
     other: Annotated[RawBackoff, Meta(description="After anything else.")]
     growth: Annotated[Literal["linear", "exponential"], Meta(description="How the delay grows.")]
     jitter: Annotated[float, Meta(ge=0, le=1, description="Share by which a delay may be cut at random; 0 = exact.")]
+
+
+class _Url(TypedDict):
+    url: Annotated[
+        SecretText, Meta(description="http:// or https:// address that messages are posted to; may hold ${ENV_NAME}.")
+    ]
+
+
+class RawWebhook(_Url, total=False):
+    """Where messages are posted to, and what signs them."""
+
+    secret: Annotated[
+        SecretText, Meta(description="Key of the signature (HMAC-SHA256); absent: unsigned; may hold ${ENV_NAME}.")
+    ]
+    secret_file: Annotated[Text, Meta(description="File that holds the key.")]
 
 
 class RawDefaults(TypedDict, total=False):
@@ -118,9 +100,47 @@ class RawDefaults(TypedDict, total=False):
     max_memory: Annotated[
         Size,
         Meta(
-            extra_json_schema={"minimum": _LEAST_MEMORY},
+            extra_json_schema={"minimum": LEAST_MEMORY},
             description="A worker above this is restarted politely; bytes, or 200MB.",
         ),
+    ]
+    handler: Annotated[
+        Handler,
+        Meta(description="Python function that answers messages, package.module:function; none = no handler."),
+    ]
+    webhook: Annotated[
+        RawWebhook | Literal["none"],
+        Meta(
+            extra={"hint": N_("write webhook: {url: …, secret: …}, or webhook: none")},
+            description="HTTP service that answers messages; none = no webhook.",
+        ),
+    ]
+    handler_timeout: Annotated[Seconds, Meta(description="One call of handler or webhook may take this long.")]
+    handler_concurrency: Annotated[
+        int, Meta(ge=1, le=1000, description="Calls at one time; of one conversation never more than one.")
+    ]
+    handler_retries: Annotated[int, Meta(ge=0, le=20, description="Further calls after one that failed.")]
+    handler_retry_delay: Annotated[Seconds, Meta(description="Wait before the first of them; doubles, up to 300.")]
+    reply_max_age: Annotated[Period, Meta(description="Older messages reach the inbox, not the handler; 0 = no limit.")]
+    on_unknown: Annotated[
+        Literal["park", "retry"], Meta(description="What becomes of a message in whose call a crash came.")
+    ]
+    takeover_pause: Annotated[
+        Period,
+        Meta(description="The handler leaves a conversation alone this long after its owner wrote in it; 0 = never."),
+    ]
+    send_rate: Annotated[Rate, Meta(description="Messages sent per second; 0 = no limit.")]
+    keep_days: Annotated[float, Meta(gt=0, le=36_500, description="Messages older than this many days are deleted.")]
+    keep_bytes: Annotated[
+        Size,
+        Meta(
+            extra_json_schema={"minimum": LEAST_INBOX},
+            description="Size of the inbox at which the oldest messages are deleted, whatever their age.",
+        ),
+    ]
+    catch_up_every: Annotated[
+        Period,
+        Meta(description="Silent this long, the account looks for messages it missed; 0 = after a reconnect only."),
     ]
     tags: Annotated[list[Tag], Meta(description="For choosing accounts: status @phones.")]
     enabled: Annotated[bool, Meta(description="false: no worker is started.")]
@@ -196,6 +216,9 @@ class RawFleet(TypedDict, total=False):
     ca_file: Annotated[Text, Meta(description="PEM file of the certificate authorities to trust instead.")]
     connect_rate: Annotated[Rate, Meta(description="Dials per second and egress; 0 = no limit.")]
     token_rate: Annotated[Rate, Meta(description="Token calls per second and egress; 0 = no limit.")]
+    catch_up_rate: Annotated[
+        Rate, Meta(description="Accounts per second that begin to look for missed messages; 0 = no limit.")
+    ]
     hang_timeout: Annotated[Seconds, Meta(description="A worker silent this long is looked at, then replaced.")]
     restart: Annotated[RawRestart, Meta(description="How workers are restarted.")]
     log: Annotated[RawLog, Meta(description="Log files of the workers.")]

@@ -20,7 +20,9 @@ from xyfleet.supervisor.settings import Settings
 
 _MIB: Final = 1024 * 1024
 ACCOUNT_MEMORY: Final = 8 * _MIB
-"""Bytes per connected worker, TLS included."""
+"""Bytes per connected worker, TLS and an open inbox included; what a handler's modules take comes on top."""
+WEBHOOK_MEMORY: Final = 48 * _MIB
+"""Bytes for the process that calls webhooks, with many calls under way."""
 BASE_MEMORY: Final = 150 * _MIB
 """Bytes for supervisor and forkserver."""
 _PIPES_PER_ACCOUNT: Final = 4
@@ -50,6 +52,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     disk: Allowance | None = None
     """Bytes free for log files."""
+    state_disk: Allowance | None = None
+    """Bytes free for the inboxes."""
     pipe_pages: int | None = None
     """Pages in all pipes of this user (kernel.pipe-user-pages-hard); none for root."""
 
@@ -59,9 +63,9 @@ def fds_needed(accounts: int) -> int:
     Return how many files the supervisor has open at most.
 
     Per worker: sentinel, keep-alive pipe, report pipe, command pipe, pidfd; beyond that token calls, hooks, API
-    clients, state files.
+    clients, state files, and 16 inboxes being read with 3 files each. The process that calls webhooks needs less.
     """
-    return 5 * accounts + 256
+    return 5 * accounts + 256 + 16 * 3
 
 
 def forkserver_fds_needed(accounts: int) -> int:
@@ -69,28 +73,40 @@ def forkserver_fds_needed(accounts: int) -> int:
     return 2 * accounts + 32
 
 
-def tasks_needed(accounts: int, hooks: int) -> int:
+def tasks_needed(accounts: int, hooks: int, handlers: int = 0, *, webhooks: bool = False) -> int:
     """
     Return how many processes and threads the fleet has at most.
 
-    A worker counts twice: its first name look-up starts a thread that stays. A hook (a browser) counts 4.
+    A worker counts three times: its first name look-up starts a thread that stays, and its inbox has one while it is
+    open. A Python handler has a thread, the process that calls webhooks up to 8, the readers of inboxes 16 together.
+    A hook (a browser) counts 4.
     """
-    return 2 * accounts + 10 + 4 * hooks
+    return 3 * accounts + handlers + 10 + 16 + 8 * webhooks + 4 * hooks
 
 
-def memory_needed(accounts: int) -> int:
-    """Return how many bytes of memory the fleet needs, hooks excluded."""
-    return ACCOUNT_MEMORY * accounts + BASE_MEMORY
+def memory_needed(accounts: int, *, webhooks: bool = False) -> int:
+    """Return how many bytes of memory the fleet needs, hooks and what handlers import excluded."""
+    return ACCOUNT_MEMORY * accounts + BASE_MEMORY + WEBHOOK_MEMORY * webhooks
+
+
+def inbox_bytes(settings: Settings) -> int:
+    """Return how large all inboxes together may become. Disabled accounts count: they may be enabled tomorrow."""
+    return sum(account.mail.keep_bytes for account in settings.accounts.values())
 
 
 def shortfalls(settings: Settings, limits: Limits) -> list[str]:
     """Return a sentence, with the numbers, for each limit that will not hold the enabled accounts."""
-    accounts = sum(account.enabled for account in settings.accounts.values())
+    enabled = [account for account in settings.accounts.values() if account.enabled]
+    accounts = len(enabled)
+    hooks = settings.refresh.max_concurrent if settings.refresh.command else 0
+    handlers = sum(account.handler is not None for account in enabled)
+    webhooks = any(account.webhook is not None for account in enabled)
     return [
         *_files(accounts, limits),
-        *_tasks(accounts, settings.refresh.max_concurrent if settings.refresh.command else 0, limits),
-        *_memory(accounts, limits),
+        *_tasks(accounts, tasks_needed(accounts, hooks, handlers, webhooks=webhooks), limits),
+        *_memory(accounts, memory_needed(accounts, webhooks=webhooks), limits),
         *_disk(settings, limits),
+        *_state_disk(settings, limits),
         *_pipes(accounts, limits),
     ]
 
@@ -104,8 +120,7 @@ def _files(accounts: int, limits: Limits) -> Iterator[str]:
         ) % {"need": need, "accounts": accounts, "most": limits.files}
 
 
-def _tasks(accounts: int, hooks: int, limits: Limits) -> Iterator[str]:
-    need = tasks_needed(accounts, hooks)
+def _tasks(accounts: int, need: int, limits: Limits) -> Iterator[str]:
     for limit in limits.tasks:
         if limit.most < need:
             yield _(
@@ -114,8 +129,7 @@ def _tasks(accounts: int, hooks: int, limits: Limits) -> Iterator[str]:
             ) % {"need": need, "accounts": accounts, "most": limit.most, "where": limit.where}
 
 
-def _memory(accounts: int, limits: Limits) -> Iterator[str]:
-    need = memory_needed(accounts)
+def _memory(accounts: int, need: int, limits: Limits) -> Iterator[str]:
     for limit in limits.memory:
         if limit.most < need:
             yield _(
@@ -138,6 +152,15 @@ def _disk(settings: Settings, limits: Limits) -> Iterator[str]:
         ) % {"need": need // 1_000_000, "most": limits.disk.most // 1_000_000, "where": limits.disk.where}
 
 
+def _state_disk(settings: Settings, limits: Limits) -> Iterator[str]:
+    need = inbox_bytes(settings)
+    if limits.state_disk is not None and limits.state_disk.most < need:
+        yield _(
+            "disk: the messages may take %(need)s MB, %(most)s MB are free at %(where)s; "
+            "lower keep_bytes, or move fleet.state_dir"
+        ) % {"need": need // 1_000_000, "most": limits.state_disk.most // 1_000_000, "where": limits.state_disk.where}
+
+
 def _pipes(accounts: int, limits: Limits) -> Iterator[str]:
     need = accounts * _PIPES_PER_ACCOUNT * _PAGES_PER_PIPE
     if limits.pipe_pages is not None and limits.pipe_pages < need:
@@ -149,6 +172,7 @@ def _pipes(accounts: int, limits: Limits) -> Iterator[str]:
 
 def read_limits(
     log_dir: Path | None = None,
+    state_dir: Path | None = None,
     *,
     proc: Path = Path("/proc"),
     cgroup: Path = Path("/sys/fs/cgroup"),
@@ -159,6 +183,7 @@ def read_limits(
 
     Args:
         log_dir: where the log files go; need not exist yet. None = no look at the disk.
+        state_dir: where the inboxes go; the same.
         proc, cgroup: where these file systems are mounted.
         root: whether this user is above the limits of plain users; None = look.
     """
@@ -170,6 +195,7 @@ def read_limits(
         tasks=tuple(_task_limits(proc, cgroup, root=root)),
         memory=(*_memory_limits(proc, cgroup), *_free_memory(proc)),
         disk=None if log_dir is None else _free_disk(log_dir),
+        state_disk=None if state_dir is None else _free_disk(state_dir),
         pipe_pages=None if root or not pages else pages,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.config import accounts, checks, includes, nodes, readers, secrets, source
+from xyfleet.supervisor.config import accounts, checks, includes, mail, nodes, readers, secrets, source
 from xyfleet.supervisor.config.context import Context, subsection, value
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
 from xyfleet.supervisor.config.form import RawFile, RawIncluded
@@ -110,6 +110,7 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
     checks.check_names(entries, context.problems)
     checks.check_users(entries, context.problems)
     checks.check_simulator(entries, fleet.endpoint, context.problems)
+    mail.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)
     settings = Settings(
         path=Path(top.file).absolute(),
         fleet=fleet,

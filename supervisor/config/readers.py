@@ -21,6 +21,8 @@ from xyfleet.supervisor.i18n import N_, _
 MERGE: Final = "<<"
 _CURLY: Final = ("“", "”", "‘", "’", "「", "＂")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TELLTALE: Final = frozenset(("secret", "secret_file"))
+"""Keys that a secret itself may be like (`secret123`)."""
 
 
 class Reader(Protocol):
@@ -202,6 +204,24 @@ class SectionReader:
         problems.add(_shown(at, key), _("unknown key"), remedy)
 
 
+class SwitchReader:
+    """Reads a mapping with known keys, or the word that switches it off."""
+
+    def __init__(self, section: SectionReader, word: str, hint: str) -> None:
+        self.section = section
+        self._word = word
+        self._hint = hint
+
+    def read(self, node: Node, at: At, problems: Problems) -> Section | str | Bad:
+        """Return what is there, by key, or the word."""
+        if not isinstance(node, Scalar) or node.empty:
+            return self.section.read(node, at, problems)
+        if node.text == self._word:
+            return self._word
+        words = {"expected": _("settings (key: value)"), "found": _(_FOUND[Scalar])}
+        return problems.add(at, _("expected %(expected)s, found %(found)s") % words, _(self._hint))
+
+
 def _scalar(node: Node, at: At, problems: Problems, expected: str) -> str | Bad:
     if not isinstance(node, Scalar):
         return _mismatch(node, at, problems, expected, _("if the value begins with [ or {, put it in quotes"))
@@ -247,7 +267,7 @@ def _entries(node: Mapping, at: At, problems: Problems) -> dict[str, tuple[int, 
 
 def _shown(at: At, key: str) -> At:
     """Return the place with the key in it, if it is like a known one: any other may be a secret before a colon."""
-    if at.line is None or (key not in places() and suggest.nearest(key, places()) is None):
+    if at.line is None or (key not in places() and suggest.nearest(key, places().keys() - _TELLTALE) is None):
         return at
     return at.child(key, at.line)
 
@@ -277,8 +297,16 @@ def reader_for(kind: inspect.Type) -> Reader:
         return ChoiceReader(tuple(str(word) for word in kind.values))
     if isinstance(kind, inspect.ListType):
         return ListReader(reader_for(kind.item_type), kind.min_length or 0)
+    if isinstance(kind, inspect.UnionType):
+        return _switch(kind, extra["hint"])
     assert isinstance(kind, inspect.TypedDictType), f"no reader for {kind}"
     return SectionReader(kind)
+
+
+def _switch(kind: inspect.UnionType, hint: str) -> SwitchReader:
+    (section,) = (one for one in kind.types if isinstance(one, inspect.TypedDictType))
+    (words,) = (one.values for one in kind.types if isinstance(one, inspect.LiteralType))
+    return SwitchReader(SectionReader(section), str(words[0]), hint)
 
 
 @functools.cache
@@ -300,6 +328,8 @@ def places() -> dict[str, list[str]]:
 def _collect(reader: Reader, path: str, found: dict[str, list[str]]) -> None:
     if isinstance(reader, ListReader):
         _collect(reader.item, f"{path}[]", found)
+    if isinstance(reader, SwitchReader):
+        reader = reader.section
     if isinstance(reader, SectionReader):
         for key, inner in reader.fields.items():
             found.setdefault(key, []).append(path)

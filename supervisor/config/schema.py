@@ -26,8 +26,8 @@ _RESOLVED: Final[dict[type, tuple[type[msgspec.Struct], ...]]] = {
     form.RawRefresh: (settings.Refresh,),
     form.RawRetry: (Retry,),
     form.RawBackoff: (Backoff,),
-    form.RawDefaults: (Cycle, settings.Account),
-    form.RawAccount: (Cycle, settings.Account),
+    form.RawDefaults: (Cycle, settings.Account, settings.Mail),
+    form.RawAccount: (Cycle, settings.Account, settings.Mail),
 }
 """Each part of the form and the types whose defaults it has."""
 _DEPENDS: Final = frozenset(("max_concurrent", "name", "label"))

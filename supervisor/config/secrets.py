@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.config import source, urls
-from xyfleet.supervisor.config.context import Context, good
+from xyfleet.supervisor.config.context import Context, value
 from xyfleet.supervisor.config.cookie import BadCookie, clean
 from xyfleet.supervisor.config.problems import BAD, At, BadFile, Item, Problems, Section, problem
 from xyfleet.supervisor.i18n import _
 from xyfleet.worker.secret import Secret
 
-SECRETS: Final = ("cookie", "username", "password", "proxy")
+SECRETS: Final = ("cookie", "username", "password", "proxy", "webhook.url", "webhook.secret")
+"""Settings of an account, dotted where nested, that may come from the environment or from a file."""
 NO_PROXY: Final = "none"
 MAX_BYTES: Final = 65_536
 _VARIABLE: Final = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
@@ -53,10 +54,13 @@ def read_cookie_file(path: Path) -> Secret:
 
 
 def is_inline(section: Section) -> bool:
-    """Whether a section holds a secret itself: a cookie, a password, or a proxy with a password in it."""
-    for slot in ("cookie", "password", "proxy"):
-        item = good(section, slot)
-        if item and "${" not in item.value and (slot != "proxy" or "@" in item.value):
+    """Whether a section holds a secret itself: a cookie, a password, or an address with a password in it."""
+    webhook = value(section, "webhook")
+    nested = webhook if isinstance(webhook, dict) else {}
+    places = ((section, "cookie", ""), (section, "password", ""), (section, "proxy", "@"))
+    for holder, slot, mark in (*places, (nested, "secret", ""), (nested, "url", "@")):
+        text = value(holder, slot)
+        if text and "${" not in text and mark in text:
             return True
     return False
 
@@ -77,11 +81,11 @@ def _variable(match: re.Match[str], at: At, env: Mapping[str, str], problems: Pr
     if not match[2] or not _NAME.fullmatch(match[1]):
         problems.add(at, _("holds a “${” that is not ${NAME}"), _("write $${ where ${ itself is meant"))
         return ""
-    value = env.get(match[1], "").strip("\r\n")
-    if not value:
+    found = env.get(match[1], "").strip("\r\n")
+    if not found:
         message = _("the environment variable %(name)s is not set, or empty") % {"name": match[1]}
         problems.add(at, message, _("set it before the start; write $${ where ${ itself is meant"))
-    return value
+    return found
 
 
 def _read(path: Item, context: Context) -> Item:
@@ -113,8 +117,11 @@ def _checked(slot: str, item: Item, context: Context) -> Item:
             return Item(context.problems.add(item.at, error.message, error.remedy), item.at)
     if "\n" in item.value:
         return Item(context.problems.add(item.at, _("has more than one line"), _("write it on one line")), item.at)
-    if slot == "proxy" and item.value != NO_PROXY:
-        wrong = urls.check_proxy(item.value)
-        if wrong:
-            return Item(context.problems.add(item.at, *wrong), item.at)
-    return item
+    wrong = _wrong_address(slot, item.value)
+    return Item(context.problems.add(item.at, *wrong), item.at) if wrong else item
+
+
+def _wrong_address(slot: str, text: str) -> urls.Wrong | None:
+    if slot == "webhook.url":
+        return urls.check_webhook(text)
+    return urls.check_proxy(text) if slot == "proxy" and text != NO_PROXY else None

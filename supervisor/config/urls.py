@@ -1,4 +1,4 @@
-"""Rules for addresses: gateway, token call, proxy, HTTP listener. Pure. A proxy's password is never repeated."""
+"""Rules for addresses: gateway, token call, webhook, proxy, HTTP listener. Pure. An address is never repeated."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def check_server(url: str, secure: str, plain: str) -> Wrong | None:
     if parts.scheme == plain and not is_loopback(parts.hostname or ""):
         return Wrong(_("would send secrets in clear text"), _("write %(scheme)s://host/path") % example)
     return None
+
+
+def check_webhook(url: str) -> Wrong | None:
+    """Check the address that messages are posted to; it may go to any machine, with or without encryption."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        return Wrong(_("is not an http:// or https:// address"), _("write https://host/path or http://127.0.0.1:port/"))
+    if parts.fragment:
+        return Wrong(_("holds a # part, which no server gets to see"), _("remove the # and what follows it"))
+    return None
+
+
+def is_readable_on_the_way(url: str) -> bool:
+    """Whether what is sent to this address leaves the machine in clear text."""
+    parts = _split(url)
+    return parts is not None and parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def check_proxy(url: str) -> Wrong | None:

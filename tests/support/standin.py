@@ -15,8 +15,21 @@ import msgspec
 
 from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.api import ApiServer
-from xyfleet.supervisor.control import Action, BadCookie, Health, NotPossible, Outcome, Reloaded, Text
+from xyfleet.supervisor.control import (
+    Action,
+    BadCookie,
+    Delivery,
+    Forgotten,
+    Health,
+    Letter,
+    NotPossible,
+    Outcome,
+    Reloaded,
+    Retried,
+    Text,
+)
 from xyfleet.supervisor.events import EventLog
+from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.records import Record, write_record
 from xyfleet.supervisor.selection import select
 from xyfleet.supervisor.views import (
@@ -111,6 +124,12 @@ class StandIn:
         self.stopped_by: str | None = None
         self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
         self.log_folder: Path | None = folder
+        self.mail = Hub(lambda name: folder / "inbox" / f"{name}.db")
+        self.letters: list[tuple[Letter, float]] = []
+        """What was to be sent, and how long was to be waited."""
+        self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")
+        self.redone: list[tuple[list[str], list[str]]] = []
+        """Accounts and ids of dead letters that were to be tried again."""
 
     def health(self) -> Health:
         """Count."""
@@ -162,6 +181,35 @@ class StandIn:
         if self.stopped_by is not None:
             raise NotPossible(Text("the fleet is stopping"))
         self.stopped_by = by
+
+    async def send(self, letter: Letter, wait: float) -> Delivery:
+        """Answer what the test prepared."""
+        self._chosen([letter.account])
+        self.letters.append((letter, wait))
+        if isinstance(self.delivery, Exception):
+            raise self.delivery
+        return self.delivery
+
+    async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
+        """Two dead letters for every account that is connected."""
+        chosen = self._chosen(names)
+        self.redone.append(([one.name for one in chosen], list(ids)))
+        done = {one.name: 2 for one in chosen if one.state is State.CONNECTED}
+        return Retried(
+            done, {one.name: Text("worker ended: %(why)s", {"why": "x"}) for one in chosen} if not done else {}
+        )
+
+    async def forget(self, name: str, by: str) -> Forgotten:
+        """Delete nothing, for only accounts that do not run can be forgotten."""
+        (chosen,) = self._chosen([name])
+        if chosen.state is State.CONNECTED:
+            raise NotPossible(Text("the fleet is stopping"))
+        self.acts.append(("forget", [name], by))
+        return Forgotten(name=name, deleted=[f"/home/li/state/accounts/{name}.json"], listed=True)
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Return the chosen accounts' names."""
+        return [one.name for one in self._chosen(names)]
 
     def log_path(self, name: str) -> Path | None:
         """Return a file beside the socket, or where the test wants it."""

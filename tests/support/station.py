@@ -17,27 +17,17 @@ import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.cycle import AccountCycle
-from xyfleet.worker.frames import Mids
+from xyfleet.worker.frames import Mids, Push
+from xyfleet.worker.framing import MAX_DOWN, MAX_UP, Splitter, decode_up, encode
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import (
-    MAX_DOWN,
-    MAX_UP,
-    Change,
-    Down,
-    Report,
-    Splitter,
-    Ticket,
-    TicketRequest,
-    Up,
-    decode_up,
-    encode,
-)
+from xyfleet.worker.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.pace import Pace
+from xyfleet.worker.pulse import Line
 from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.session import Session
-from xyfleet.worker.settings import Backoff, Cycle, LogSettings, Retry, WorkerSettings
+from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
 from xyfleet.worker.states import State
 
 UNB = "2200000000001"
@@ -74,6 +64,7 @@ def settings_for(endpoint: str, logs: Path, cycle: Cycle = FAST, **more: Any) ->
             "endpoint": endpoint,
             "cycle": cycle,
             "log": log,
+            "mail": MailSettings(file=str(logs / "inbox" / "a0.db")),
             "report_interval": 0.5,
             **more,
         }
@@ -100,9 +91,13 @@ class Ear:
         self.registrations = 0
         self.answers = 0
 
-    def registered(self) -> None:
+    def registered(self, line: Line) -> None:
         """Count it."""
         self.registrations += 1
+
+    def pushed(self, push: Push, ack: Callable[[], None]) -> None:
+        """Ack at once."""
+        ack()
 
     def beat_answered(self) -> None:
         """Count it."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from xyfleet.worker.messages import MAX_DOWN, Down, Hello, Report, Ticket, TicketRequest, Up, decode_up, encode
-from xyfleet.worker.messages import encode_settings as settings_text
+from xyfleet.worker.framing import MAX_DOWN, decode_up, encode
+from xyfleet.worker.framing import encode_settings as settings_text
+from xyfleet.worker.messages import Down, Hello, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.settings import WorkerSettings
 
 
@@ -79,12 +82,15 @@ class Nursery:
     """The small supervisor. Use as a context manager."""
 
     def __init__(self, *flags: str, stderr: int | None = None) -> None:
+        # The forkserver's socket: a process that is killed can't remove it.
+        self._folder = tempfile.TemporaryDirectory(prefix="nursery-")
         self.process = subprocess.Popen(
             [sys.executable, *flags, "-m", "support.nursery"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            env=os.environ | {"TMPDIR": self._folder.name},
             cwd=Path(__file__).parent.parent.parent,  # the tests folder: this is `support.nursery` there
         )
         self.forkserver: int = self._answer()
@@ -118,6 +124,7 @@ class Nursery:
         assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.stdout.close()
+        self._folder.cleanup()
 
 
 def until(true: Any, timeout: float = 10.0) -> None:

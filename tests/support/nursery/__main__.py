@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from xyfleet.worker.messages import MAX_UP, Splitter
+from xyfleet.worker.framing import MAX_UP, Splitter
 from xyfleet.worker.process import run_worker
 
 PROTOCOL = os.dup(1)

@@ -1,0 +1,72 @@
+"""The API's routes that act on messages: send a text, run dead letters again, forget an account. Shell."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from xyfleet.supervisor.api_base import CONTROL, BadRequest, body, json_answer, language, one, operator
+from xyfleet.supervisor.control import Letter, sentences
+
+DEFAULT_WAIT: Final = 20.0
+MAX_WAIT: Final = 300.0
+MAX_TEXT: Final = 4000
+"""Characters of a text to be sent."""
+MAX_IDS: Final = 1000
+DOMAIN: Final = "@goofish"
+"""Behind ids on the wire; ours go without, and who copies one with it means the same."""
+
+_Id = Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
+"""An id of the server's: printable ASCII without blanks."""
+
+
+class _Send(Struct):
+    name: str
+    conversation: _Id
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    to: _Id | None = None
+    wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = DEFAULT_WAIT
+
+
+class _Retry(Struct):
+    names: list[str]
+    ids: Annotated[list[_Id], Meta(max_length=MAX_IDS)] = []
+
+
+class _Forget(Struct):
+    name: str
+
+
+async def _send(request: web.Request) -> web.StreamResponse:
+    asked = await body(request, _Send)
+    if asked.text.isspace():
+        raise BadRequest("the text is blank")
+    letter = Letter(
+        account=one(asked.name),
+        conversation=asked.conversation.removesuffix(DOMAIN),
+        text=asked.text,
+        receiver=None if asked.to is None else asked.to.removesuffix(DOMAIN),
+    )
+    return json_answer(await request.app[CONTROL].send(letter, asked.wait))
+
+
+async def _retry(request: web.Request) -> web.StreamResponse:
+    asked = await body(request, _Retry)
+    if not asked.names:
+        raise BadRequest('no names; ["*"] means all accounts')
+    retried = await request.app[CONTROL].retry(asked.names, asked.ids)
+    return json_answer({"done": retried.done, "refused": sentences(retried.refused, language(request))})
+
+
+async def _forget(request: web.Request) -> web.StreamResponse:
+    asked = await body(request, _Forget)
+    return json_answer(await request.app[CONTROL].forget(one(asked.name), operator(request)))
+
+
+SEND_ROUTES: Final = (
+    web.post("/v1/send", _send),
+    web.post("/v1/messages/retry", _retry),
+    web.post("/v1/forget", _forget),
+)

@@ -1,0 +1,56 @@
+"""The files of an account besides its credentials, and their deletion. Shell."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Container
+from pathlib import Path
+from typing import Final
+
+from xyfleet.supervisor.paths import inbox_file
+
+_NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
+_SIDE: Final = (".stack", ".hook")
+"""What the names of an account's further log files have before `.log`."""
+
+
+def is_name(name: str) -> bool:
+    """Say whether this is the name of an account, so that no path made of it leads elsewhere."""
+    return _NAME.fullmatch(name) is not None
+
+
+class Leftovers:
+    """An account's inbox and log files. Names in `others` are accounts too: what is theirs is left alone."""
+
+    def __init__(self, name: str, state_dir: Path, log_dir: Path | None, others: Container[str]) -> None:
+        assert is_name(name), name
+        self._name = name
+        self._inbox = inbox_file(state_dir, name)
+        self._log_dir = log_dir
+        self._others = others
+
+    def delete(self) -> tuple[list[str], str | None]:
+        """Delete them; return the paths that are gone now, and what the system said about one that could not go."""
+        deleted, trouble = [], None
+        for path in self.paths():
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+                    deleted.append(str(path))
+            except OSError as error:
+                trouble = f"{path}: {error.strerror}"
+        return deleted, trouble
+
+    def paths(self) -> list[Path]:
+        """Return the paths of the inbox, of its side files, there or not, and of the log files that are there."""
+        # The file itself last: without it, what a crash left in the side files belongs to nothing.
+        sides = [self._inbox.with_name(self._inbox.name + end) for end in ("-wal", "-shm", "-journal")]
+        return [*sides, self._inbox, *self._logs()]
+
+    def _logs(self) -> list[Path]:
+        if self._log_dir is None or not self._log_dir.is_dir():
+            return []
+        ends = "|".join(re.escape(side) for side in _SIDE if self._name + side not in self._others)
+        ours = re.compile(rf"{re.escape(self._name)}({ends})?\.log(\.\d+)?")
+        return sorted(path for path in self._log_dir.iterdir() if ours.fullmatch(path.name))

@@ -1,0 +1,138 @@
+"""What of a worker's figures about messages is an event: dead letters, a disk that refuses, zombies, handlers. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from xyfleet.worker.messages import MailFigures
+
+QUIET: Final = 3.0
+"""Seconds without another account that has the same trouble, after which the event is told."""
+LONGEST: Final = 60.0
+"""Seconds from the first account to the event, at most; and from its end to the same event again, at least."""
+
+
+class Tiding(NamedTuple):
+    """An event of kind `message`: its `to`, and its further fields."""
+
+    to: str
+    facts: dict[str, Any]
+
+
+class Tidings:
+    """One account's, over the lives of its workers."""
+
+    def __init__(self) -> None:
+        self._dead = 0
+        self._zombies = 0
+        self._trouble = False
+
+    def worker_started(self) -> None:
+        """A new worker counts its zombies from zero."""
+        self._zombies = 0
+
+    def take(self, mail: MailFigures) -> list[Tiding]:
+        """Return what is new in a report."""
+        return [*self._failed(mail), *self._stored(mail), *self._zombie(mail)]
+
+    def _failed(self, mail: MailFigures) -> list[Tiding]:
+        if not mail.stored:  # It has not opened its inbox yet: the dead letters in there are not gone.
+            return []
+        new, self._dead = mail.dead - self._dead, mail.dead
+        return [Tiding("failed", {"counts": {"new": new, "dead": mail.dead}})] if new > 0 else []
+
+    def _stored(self, mail: MailFigures) -> list[Tiding]:
+        if mail.trouble is not None and not self._trouble:
+            self._trouble = True
+            return [Tiding("trouble", {"reason": mail.trouble})]
+        if mail.trouble is None and mail.stored and self._trouble:
+            self._trouble = False
+            return [Tiding("stored_again", {})]
+        return []
+
+    def _zombie(self, mail: MailFigures) -> list[Tiding]:
+        new, self._zombies = mail.zombies - self._zombies, mail.zombies
+        return [Tiding("zombie", {})] if new > 0 else []
+
+
+class _Group:
+    """The accounts that have, or had a moment ago, one trouble."""
+
+    def __init__(self, reason: str, now: float) -> None:
+        self.reason = reason
+        self.first = now
+        self.latest = now
+        self.accounts: set[str] = set()
+        """Those that have it now."""
+        self.hit: set[str] = set()
+        """Those that had it before it was told."""
+        self.told = False
+
+
+class HandlerTroubles:
+    """Makes one event of a trouble that many accounts' handlers have: a module that can't be imported hits them all.
+
+    It is told when no further account has joined for a while. Accounts that join while it lasts are not told again.
+    """
+
+    def __init__(self, quiet: float = QUIET, longest: float = LONGEST) -> None:
+        self._quiet = quiet
+        self._longest = longest
+        self._groups: dict[str, _Group] = {}
+        self._of: dict[str, str] = {}
+
+    def take(self, account: str, trouble: str | None, now: float) -> None:
+        """An account's handler has this trouble now, or none."""
+        shape = None if trouble is None else _shape(trouble)
+        if shape == self._of.get(account):
+            return
+        self._leave(account, now)
+        self._forget(now)
+        if trouble is not None and shape is not None:
+            self._of[account] = shape
+            group = self._groups.setdefault(shape, _Group(trouble, now))
+            group.accounts.add(account)
+            if account not in group.hit:
+                group.hit.add(account)
+                group.latest = now
+
+    def due(self, now: float) -> list[tuple[str, list[str]]]:
+        """Return the troubles to be told now, each with the accounts that are hit."""
+        told = []
+        for group in self._groups.values():
+            if not group.told and now >= self._when(group):
+                group.told, group.latest = True, now
+                told.append((group.reason, sorted(group.hit)))
+        return told
+
+    def next_due(self) -> float | None:
+        """Return when `due` has something to tell; None = nothing waits."""
+        times = [self._when(group) for group in self._groups.values() if not group.told]
+        return min(times, default=None)
+
+    def _when(self, group: _Group) -> float:
+        return min(group.latest + self._quiet, group.first + self._longest)
+
+    def _leave(self, account: str, now: float) -> None:
+        shape = self._of.pop(account, None)
+        if shape is not None:
+            group = self._groups[shape]
+            group.accounts.discard(account)
+            if group.told:
+                group.latest = now
+
+    def _forget(self, now: float) -> None:
+        """Let troubles be told again that are over for long enough."""
+        over = [
+            shape
+            for shape, group in self._groups.items()
+            if group.told and not group.accounts and now - group.latest >= self._longest
+        ]
+        for shape in over:
+            del self._groups[shape]
+
+
+def _shape(trouble: str) -> str:
+    """Return a trouble without its numbers: seconds that it lasts make no other one of it."""
+    return re.sub(r"\d+", "0", trouble)

@@ -1,0 +1,97 @@
+"""What operators ask about messages: send a text, run dead letters again, forget an account. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from xyfleet.supervisor.control import (
+    Delivery,
+    Forgotten,
+    Letter,
+    NotPossible,
+    NotTaken,
+    Retried,
+    Text,
+    UnknownName,
+)
+from xyfleet.supervisor.erase import Leftovers, is_name
+from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.paths import inbox_file
+
+
+class Office:
+    """Does it, over the running fleet."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self.forgetting: set[str] = set()
+        """Accounts whose files are being deleted: nothing else may be done to them."""
+
+    async def send(self, member: Member, letter: Letter, wait: float) -> Delivery:
+        """Send a text. Raises `NotTaken`."""
+        child = member.child
+        if child is None or member.runner.stopping:
+            text = N_("nothing was sent: %(name)s has no worker now; xyfleet status %(name)s says why")
+            raise NotTaken(Text(text, {"name": member.name}))
+        inbox = inbox_file(self._fleet.settings.fleet.state_dir, member.name)
+        return await self._fleet.post.send(child, letter, wait, inbox)
+
+    async def retry(self, members: Sequence[Member], ids: Sequence[str]) -> Retried:
+        """Give dead letters to the handlers again."""
+        counts = await asyncio.gather(*(self._retry(member, list(ids)) for member in members))
+        done, refused = {}, {}
+        for member, count in zip(members, counts, strict=True):
+            if isinstance(count, int):
+                done[member.name] = count
+            else:
+                refused[member.name] = count
+        return Retried(done, refused)
+
+    async def _retry(self, member: Member, ids: list[str]) -> int | Text:
+        if member.child is None or member.runner.stopping:
+            return Text(N_("it has no worker now; xyfleet status %(name)s says why"), {"name": member.name})
+        count = await self._fleet.post.redo(member.child, ids)
+        return Text(N_("its worker did not answer")) if count is None else count
+
+    async def forget(self, name: str, by: str) -> Forgotten:
+        """Delete all that is stored about an account. Raises `UnknownName` or `NotPossible`."""
+        if not is_name(name):
+            raise UnknownName([name])
+        member = self._fleet.members.get(name)
+        if member is not None:
+            self._refuse_if_alive(member)
+        self.forgetting.add(name)
+        try:
+            return await self._forget(name, member, by)
+        finally:
+            self.forgetting.discard(name)
+
+    async def _forget(self, name: str, member: Member | None, by: str) -> Forgotten:
+        fleet, settings = self._fleet, self._fleet.settings.fleet
+        await fleet.let_go(name)
+        left = Leftovers(name, settings.state_dir, settings.log.dir, fleet.members)
+        deleted, trouble = await fleet.store.erase(name)
+        more, other_trouble = await asyncio.to_thread(left.delete)
+        deleted += more
+        trouble = trouble or other_trouble
+        if trouble is not None:
+            raise NotPossible(Text(N_("not all of it could be deleted: %(why)s"), {"why": trouble}), deleted=deleted)
+        if member is not None:
+            member.forgotten()
+        else:
+            fleet.store.forget(name)
+            if not deleted:
+                raise UnknownName([name])
+        fleet.note_forgotten(name, by)
+        return Forgotten(name=name, deleted=deleted, listed=member is not None)
+
+    def _refuse_if_alive(self, member: Member) -> None:
+        if member.wanted or member.child is not None or member.runner.queued:
+            text = N_("%(name)s runs; stop it first: xyfleet stop %(name)s")
+            raise NotPossible(Text(text, {"name": member.name}))
+        if member.hooking:
+            text = N_("the login hook of %(name)s still runs; try again when it has ended")
+            raise NotPossible(Text(text, {"name": member.name}))

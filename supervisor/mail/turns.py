@@ -1,0 +1,55 @@
+"""Whose turn it is to look for missed messages: paced over the fleet, first come, first served. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.pacing import Bucket
+from xyfleet.worker.messages import CatchUp
+
+BURST: Final = 5
+"""Turns that come at once after a quiet time."""
+
+
+class CatchUpTurns:
+    """Answers each `CatchUpRequest` with a `CatchUp`; a worker that asks twice gets one."""
+
+    def __init__(self, rate: float) -> None:
+        self._bucket = Bucket(rate, BURST)
+        self._waiting: dict[Child, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def apply(self, rate: float) -> None:
+        """Take another pace (turns per second, 0 = no limit), for those who wait too."""
+        if rate != self._bucket.rate:
+            self._bucket = Bucket(rate, BURST)
+            self._rearm()
+
+    def ask(self, child: Child) -> None:
+        """A worker wants a turn."""
+        self._waiting[child] = None
+        if self._timer is None:
+            self._rearm()
+
+    def gone(self, child: Child) -> None:
+        """A worker ended: it needs no turn."""
+        self._waiting.pop(child, None)
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting:
+            wait = self._bucket.reserve(time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait, self._next)
+
+    def _next(self) -> None:
+        self._timer = None
+        if self._waiting:
+            child = next(iter(self._waiting))
+            del self._waiting[child]
+            child.send(CatchUp())
+        self._rearm()

@@ -1,0 +1,75 @@
+"""What a webhook's answer means. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+MAX_ANSWER: Final = 64 * 1024
+"""Bytes of an answer that are read."""
+NO_CONTENT: Final = 204
+_BOM: Final = b"\xef\xbb\xbf"
+_MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,40}", re.ASCII)
+
+
+class BadAnswer(Exception):
+    """Neither a reply nor none; the text says what came instead, and repeats nothing of its body."""
+
+
+def check_status(status: int) -> None:
+    """Raise `BadAnswer` for a status that is no success: its body is of no interest."""
+    if 300 <= status < 400:
+        raise BadAnswer(f"answered {status}: redirects are not followed, give the final address as webhook.url")
+    if not 200 <= status < 300:
+        raise BadAnswer(f"answered {status}")
+
+
+def reply_in(body: bytes, media_type: str) -> str | None:
+    """
+    Return the reply in a successful answer's body; None = there is none.
+
+    Args:
+        body: As it came; one byte more than `MAX_ANSWER` is enough to show that it is too long.
+        media_type: Its Content-Type, for the wording only.
+
+    Raises:
+        BadAnswer: it is not `{"reply": …}` with a text or null, nor `{}`.
+    """
+    if len(body) > MAX_ANSWER:
+        raise BadAnswer(f"answered more than {MAX_ANSWER // 1024} KiB")
+    if not body:
+        raise BadAnswer('answered nothing: say {"reply": null}, or answer 204')
+    try:
+        found: Any = msgspec.json.decode(body.removeprefix(_BOM))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        known = _MEDIA_TYPE.match(media_type)
+        raise BadAnswer(f"answered {known[0] if known else 'something'} that is no JSON") from None
+    return _reply(found)
+
+
+def _reply(found: Any) -> str | None:
+    if not isinstance(found, dict):
+        raise BadAnswer(f"answered a JSON {_kind(found)}, not an object")
+    if found and "reply" not in found:
+        raise BadAnswer('answered an object without "reply"')
+    reply = found.get("reply")
+    if reply is not None and not isinstance(reply, str):
+        raise BadAnswer(f'answered a "reply" that is a JSON {_kind(reply)}, not a text')
+    return reply or None
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+    return "object"

@@ -1,0 +1,115 @@
+"""The Unix socket at which workers ask for POSTs. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from xyfleet.supervisor.webhooks.lines import (
+    MAX_LINE,
+    BadLine,
+    Failed,
+    Refused,
+    Replied,
+    Request,
+    Table,
+    decode_request,
+    encode_answer,
+)
+from xyfleet.supervisor.webhooks.poster import CallFailed, NoTurn, Poster
+
+MOST_OPEN: Final = 1000
+"""
+Requests of one worker that are answered at one time, the most that `handler_concurrency` may be. Further ones are not
+read yet, and a request's time runs from its reading on.
+"""
+BACKLOG: Final = 2048
+"""All workers of a large fleet may knock at once."""
+
+log = logging.getLogger(__name__)
+
+
+class Door:
+    """Takes workers' requests and answers each."""
+
+    def __init__(self, path: Path, poster: Poster) -> None:
+        self.table: Table = {}
+        self._path = path
+        self._poster = poster
+        self._server: asyncio.Server | None = None
+        self._inode = 0
+
+    async def ensure(self) -> None:
+        """Listen, if the socket file is not there or is another's. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                return
+        old, listener = self._server, _private_socket(self._path)
+        self._inode = self._path.stat().st_ino
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_LINE, backlog=BACKLOG)
+        if old is not None:
+            old.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one worker until it goes; what it still waits for then is cut short, for nobody would hear of it."""
+        calls: set[asyncio.Task[None]] = set()
+        try:
+            while (line := await reader.readline()).endswith(b"\n"):
+                call = asyncio.create_task(self._answer(decode_request(line), writer))
+                calls.add(call)
+                call.add_done_callback(calls.discard)
+                if len(calls) >= MOST_OPEN:
+                    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        except (BadLine, ValueError) as error:  # ValueError: longer than MAX_LINE
+            log.error("a worker's connection is closed: %s", error)
+        except ConnectionError:
+            pass  # It died; its successor asks anew.
+        finally:
+            for call in calls:
+                call.cancel()
+            writer.close()
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._call(request)
+        except Exception:
+            log.exception("fault while calling the webhook of %s", request.account)
+            answer = Failed(request.number, "a fault in xyfleet; supervisor.log has more")
+        with contextlib.suppress(ConnectionError):
+            writer.write(encode_answer(answer))
+            await writer.drain()
+
+    async def _call(self, request: Request) -> Replied | Failed | Refused:
+        hook = self.table.get(request.account)
+        if hook is None:
+            return Refused(request.number, f"no webhook is set for {request.account}")
+        try:
+            reply = await self._poster.call(hook, bytes(request.message), request.timeout)
+        except CallFailed as error:
+            return Failed(request.number, error.reason)
+        except NoTurn as error:
+            return Refused(request.number, str(error))
+        return Replied(request.number, reply)
+
+
+def _private_socket(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.fchmod(listener.fileno(), 0o600)  # Linux gives the file this mode at bind: it is never open to others
+        listener.bind(os.fspath(path))
+    except OSError:
+        listener.close()
+        raise
+    return listener

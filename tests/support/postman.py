@@ -1,0 +1,95 @@
+"""A process that stands where a worker does and answers requests about messages by their text."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.spawn import Spawned
+from xyfleet.worker.framing import MAX_DOWN, MAX_UP, Splitter, decode_down, encode
+from xyfleet.worker.mail.schema import TABLES
+from xyfleet.worker.messages import CatchUp, CatchUpRequest, Message, Redo, Redone, Send, Sent
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+def hire(owner: Any, inbox: Path) -> Child:
+    """Start one; `owner` hears it."""
+    up_read, up_write = _CONTEXT.Pipe(duplex=False)
+    down_read, down_write = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=work, args=(up_write, down_read, str(inbox)), daemon=True)
+    process.start()
+    assert process.pid is not None
+    fds = [os.dup(connection.fileno()) for connection in (up_read, down_write)]
+    for connection in (up_read, up_write, down_read, down_write):
+        connection.close()
+    for fd in fds:
+        os.set_blocking(fd, False)
+    return Child(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), owner)
+
+
+def work(up: Connection, down: Connection, inbox: str) -> None:
+    """Answer until the other end is closed."""
+
+    def say(*messages: Message) -> None:
+        for message in messages:
+            os.write(up.fileno(), encode(message, MAX_UP))
+
+    say(CatchUpRequest())
+    splitter = Splitter(MAX_DOWN)
+    turns = 0
+    os.set_blocking(down.fileno(), True)
+    while data := os.read(down.fileno(), 65536):
+        for body in splitter.feed(data):
+            match decode_down(body):
+                case Send() as send:
+                    _send(say, send, inbox)
+                case Redo(request=request, ids=ids):
+                    if ids != ["silent"]:
+                        say(Redone(request=request, count=len(ids) or turns))
+                case CatchUp():
+                    turns += 1
+
+
+def _send(say: Any, send: Send, inbox: str) -> None:
+    number = send.request
+    queued = Sent(request=number, state="queued", number=7)
+    match send.text:
+        case "good":
+            say(queued, Sent(request=number, state="sent", number=7, message_id="1.PNM"))
+        case "bad":
+            say(queued, Sent(request=number, state="rejected", number=7, reason="no such user"))
+        case "nobody":
+            say(Sent(request=number, state="refused", reason="nobody is known in this conversation"))
+        case "late":
+            say(queued)
+            time.sleep(0.1)
+            say(Sent(request=number, state="sent", number=7, message_id="1.PNM"))
+        case "waits":
+            say(queued)
+        case "other":
+            say(Sent(request=number + 1000, state="sent", number=7))
+        case "dies queued":
+            say(queued)
+            os._exit(1)
+        case "dies taken":
+            _put(inbox, send)
+            os._exit(1)
+        case "dies":
+            os._exit(1)
+
+
+def _put(inbox: str, send: Send) -> None:
+    """Commit a text to the outbox as a worker does, and leave the write-ahead log behind."""
+    store = sqlite3.connect(inbox, isolation_level=None)
+    store.execute("PRAGMA journal_mode = WAL")
+    for table in TABLES:
+        store.execute(table)
+    row = ("-17673230450001", send.conversation, send.text, int(time.time() * 1000))
+    store.execute("INSERT INTO outbox (uuid, conversation, text, created, state) VALUES (?, ?, ?, ?, 'queued')", row)

@@ -1,0 +1,175 @@
+"""An account's inbox, a handler in a file of its own, and the dispatcher between them, all real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from support.station import until
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail.decode import Incoming
+from xyfleet.worker.mail.dispatch import Dispatcher
+from xyfleet.worker.mail.handler import Handler
+from xyfleet.worker.mail.inbox import Inbox
+from xyfleet.worker.mail.python_handler import Limits, PythonHandler
+from xyfleet.worker.mail.schema import Row
+from xyfleet.worker.mail.store import Rules, Store
+from xyfleet.worker.settings import LogSettings, MailSettings
+
+RULES = Rules(handler=True, max_age=0, takeover=600_000)
+FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15)
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def clean_imports(folder: Path) -> Iterator[None]:
+    """Forget afterwards what was imported from a folder."""
+    yield
+    while str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
+def write_handler(folder: Path, code: str) -> str:
+    """Write a module of a name that no other test has; return `module:answer`."""
+    name = f"replies{next(_numbers)}"
+    (folder / f"{name}.py").write_text(code)
+    return f"{name}:answer"
+
+
+def chat(
+    id_: str, talk: str | None = "c1", text: str = "在吗", *, time_ms: int | None = None, own: bool = False
+) -> Incoming:
+    """Return a chat message."""
+    return Incoming(
+        id=id_,
+        conversation=talk,
+        item=None,
+        sender="me" if own else "buyer",
+        sender_name="买家",
+        kind="text",
+        text=text,
+        time=time_ms,
+        own=own,
+        raw={},
+    )
+
+
+class Shop:
+    """
+    Use as an asynchronous context manager: inside, the dispatcher runs.
+
+    Args:
+        handler: Instead of a Python handler made of `code`.
+    """
+
+    def __init__(self, folder: Path, code: str = "", handler: Handler | None = None, **settings: Any) -> None:
+        fit = {"handler_retry_delay": 0.02, "handler_timeout": 5.0, "reply_max_age": 0.0, **settings}
+        spec = write_handler(folder, code) if handler is None else None
+        self.settings = MailSettings(
+            file=str(folder / "inbox" / "a0.db"), handler=spec, handler_path=str(folder), label="旗舰店", **fit
+        )
+        self.module = "" if spec is None else spec.partition(":")[0]
+        self.log_file = folder / "a0.log"
+        self.log = AccountLog("a0", LogSettings(dir=str(folder), format="json"))
+        self.sent: list[tuple[str, str]] = []
+        self.stuck: list[str] = []
+        self.changes = 0
+        self.replies = 0
+        self.rules = RULES
+        self.inbox = Inbox(self.settings, "a0", lambda: None)
+        self.handler = handler or self.python()
+        self.dispatcher = Dispatcher(
+            self.inbox, self.handler, self.settings, self.log, self._changed, self._replied, patience=0.15
+        )
+        self.running: asyncio.Task[None] | None = None
+
+    def python(self, limits: Limits = FAST) -> PythonHandler:
+        """Return a handler of the settings' function."""
+        return PythonHandler(self.settings, "a0", self._send, self.log, self._changed, self.stuck.append, limits)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        await self.inbox.close()
+        self.log.close()
+
+    def start(self) -> None:
+        """Let the dispatcher run."""
+        self.running = asyncio.create_task(self.dispatcher.run())
+
+    async def stop(self) -> None:
+        """Stop it as the worker does."""
+        assert self.running is not None
+        self.running.cancel()
+        await asyncio.wait((self.running,))
+        await self.handler.close()
+        assert self.running.cancelled()
+
+    @property
+    def seen(self) -> list[Any]:
+        """What the handler's module has noted in its list `SEEN`."""
+        found: list[Any] = getattr(sys.modules.get(self.module), "SEEN", [])
+        return found
+
+    async def add(self, *messages: Incoming, tell: bool = True) -> list[Row]:
+        """Take messages in."""
+        now = int(time.time() * 1000)
+        added = await self.inbox.do(lambda store: store.add(messages, recovered=False, now=now, rules=self.rules))
+        if tell:
+            self.dispatcher.added(added.rows)
+        return added.rows
+
+    async def rows(self) -> dict[str, Row]:
+        """Return all messages by id."""
+        found = await self.inbox.do(lambda store: [store.row(row) for row in range(1, store.last_row() + 1)])
+        return {row.message.id: row for row in found if row is not None}
+
+    async def states(self) -> dict[str, str]:
+        """Return the states of all messages by id."""
+        return {id_: row.state for id_, row in (await self.rows()).items()}
+
+    async def outbox(self) -> list[tuple[str, str, str | None]]:
+        """Return conversation, text, and id of the answered message of all that is in the outbox."""
+
+        def read(store: Store) -> list[tuple[str, str, str | None]]:
+            letters = [store.letter(number) for number in range(1, store.last_number() + 1)]
+            return [(each.conversation, each.text, each.reply_to) for each in letters if each is not None]
+
+        return await self.inbox.do(read)
+
+    async def settled(self, timeout: float = 10.0) -> dict[str, Row]:
+        """Wait until no message waits or is being handled; return all."""
+        end = time.monotonic() + timeout
+        while any(row.state in ("waiting", "calling") for row in (await self.rows()).values()):
+            assert time.monotonic() < end, "some messages are still waiting"
+            await asyncio.sleep(0.005)
+        return await self.rows()
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait until something holds."""
+        await until(true)
+
+    async def _send(self, conversation: str, text: str) -> bool:
+        self.sent.append((conversation, text))
+        return conversation != "nobody"
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def _replied(self) -> None:
+        self.replies += 1

@@ -1,0 +1,522 @@
+"""From the inbox to the handler and into the outbox: order, limits, retries, dead letters, stops and crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from support.post import Post
+from support.shop import Shop, chat, clean_imports
+from xyfleet.worker.mail.webhook import Limits, WebhookHandler
+
+QUICK = Limits(idle=0.1, grace=0.05, first_delay=0.01, longest_delay=0.05)
+ECHO = """
+SEEN = []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    return f"{account.name} {account.label}: {message.text}"
+"""
+SLOW = """
+import asyncio
+SEEN, on, most = [], set(), 0
+async def answer(message, account):
+    global most
+    assert message.conversation not in on
+    on.add(message.conversation)
+    most = max(most, len(on))
+    SEEN.append(message.id)
+    await asyncio.sleep(0.01)
+    on.discard(message.conversation)
+"""
+RAISES = """
+SEEN = []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    raise ValueError("can't make sense of " + message.text)
+"""
+GATED = """
+import asyncio
+SEEN, OPEN = [], []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    while not OPEN:
+        await asyncio.sleep(0.005)
+    return "done"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _imports(tmp_path: Path) -> Iterator[None]:
+    with clean_imports(tmp_path):
+        yield
+
+
+def open_gate(shop: Shop) -> None:
+    """Let the calls of a `GATED` handler end."""
+    sys.modules[shop.module].OPEN.append(True)
+
+
+async def test_reply(tmp_path: Path) -> None:
+    """A message is handed over with its attempt, and what the handler returns is in the outbox, as its answer."""
+    async with Shop(tmp_path, ECHO) as shop:
+        await shop.add(chat("1.PNM"))
+        rows = await shop.settled()
+
+        assert (rows["1.PNM"].state, rows["1.PNM"].message.attempt) == ("done", 1)
+        assert shop.seen == [("1.PNM", 1)]
+        assert await shop.outbox() == [("c1", "a0 旗舰店: 在吗", "1.PNM")]
+        assert shop.replies == 1
+
+
+@pytest.mark.parametrize("nothing", ["None", "''"])
+async def test_no_reply(tmp_path: Path, nothing: str) -> None:
+    """None and an empty text are no answer: the message is done."""
+    async with Shop(tmp_path, f"async def answer(message, account): return {nothing}") as shop:
+        await shop.add(chat("1.PNM"))
+
+        assert (await shop.settled())["1.PNM"].state == "done"
+        assert await shop.outbox() == []
+        assert shop.replies == 0
+
+
+async def test_not_for_a_handler(tmp_path: Path) -> None:
+    """Own messages and kinds that nobody answers never come to the handler."""
+    receipt = msgspec.structs.replace(chat("receipt:1", talk="c2"), kind="receipt")
+    async with Shop(tmp_path, ECHO) as shop:
+        await shop.add(chat("1.PNM", own=True), receipt, chat("3.PNM", talk="c3"))
+        rows = await shop.settled()
+
+        assert [row.state for row in rows.values()] == ["kept", "kept", "done"]
+        assert shop.seen == [("3.PNM", 1)]
+
+
+async def test_order_and_limit(tmp_path: Path) -> None:
+    """One call at a time for a conversation, in order; as many side by side as the limit says, and no more."""
+    sent = [chat(f"{number}.PNM", talk=f"c{number % 7}") for number in range(70)]
+    async with Shop(tmp_path, SLOW, handler_concurrency=3) as shop:
+        for start in range(0, 70, 10):
+            await shop.add(*sent[start : start + 10])
+        rows = await shop.settled()
+        assert {row.state for row in rows.values()} == {"done"}
+        for talk in range(7):
+            of_talk = [id_ for id_ in shop.seen if int(id_[:-4]) % 7 == talk]
+            assert of_talk == [f"{number}.PNM" for number in range(talk, 70, 7)]
+        assert sys.modules[shop.module].most == 3
+
+
+async def test_new_limit(tmp_path: Path) -> None:
+    """A higher limit takes effect at once."""
+    async with Shop(tmp_path, GATED, handler_concurrency=1) as shop:
+        await shop.add(chat("1.PNM", talk="c1"), chat("2.PNM", talk="c2"), chat("3.PNM", talk="c3"))
+        await shop.until(lambda: len(shop.seen) == 1)
+        shop.dispatcher.apply(msgspec.structs.replace(shop.settings, handler_concurrency=2))
+        await shop.until(lambda: len(shop.seen) == 2)
+        await asyncio.sleep(0.03)
+
+        assert len(shop.seen) == 2
+        open_gate(shop)
+        await shop.settled()
+
+
+async def test_raises(tmp_path: Path) -> None:
+    """A handler that raises is called again, so many times; then the message is a dead letter with the reason."""
+    async with Shop(tmp_path, RAISES, handler_retries=2) as shop:
+        await shop.add(chat("1.PNM", text="多少钱"), chat("2.PNM"))
+        rows = await shop.settled()
+
+        assert shop.seen == [("1.PNM", 1), ("1.PNM", 2), ("1.PNM", 3), ("2.PNM", 1), ("2.PNM", 2), ("2.PNM", 3)]
+        assert (rows["1.PNM"].state, rows["1.PNM"].message.attempt) == ("failed", 3)
+        assert rows["1.PNM"].reason == "ValueError: can't make sense of ‹text›"
+
+
+async def test_log_of_failures(tmp_path: Path) -> None:
+    """Each failure is a line with the place in the owner's file, and without the buyer's text."""
+    async with Shop(tmp_path, RAISES, handler_retries=1) as shop:
+        await shop.add(chat("1.PNM", text="多少钱"))
+        await shop.settled()
+    lines = [json.loads(line) for line in shop.log_file.read_text().splitlines()]
+
+    assert [(line["event"], line["attempt"], line.get("wait")) for line in lines] == [
+        ("消息处理失败", 1, 0.02),
+        ("消息处理失败，已转入死信", 2, None),
+    ]
+    assert all(f'{shop.module}.py", line 5' in line["traceback"] for line in lines)
+    assert "多少钱" not in shop.log_file.read_text()
+
+
+async def test_backoff(tmp_path: Path) -> None:
+    """The waits before further calls double; meanwhile other conversations are served, and this one's order holds."""
+    code = """
+import time
+SEEN = []
+async def answer(message, account):
+    SEEN.append((message.id, time.monotonic()))
+    if message.id == "1.PNM" and message.attempt < 4:
+        raise OSError("down")
+"""
+    async with Shop(tmp_path, code, handler_concurrency=1, handler_retry_delay=0.05) as shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM"), chat("3.PNM", talk="c2"))
+        rows = await shop.settled()
+        times = [at for id_, at in shop.seen if id_ == "1.PNM"]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+
+        assert {row.state for row in rows.values()} == {"done"}
+        assert [id_ for id_, _ in shop.seen] == ["1.PNM", "3.PNM", "1.PNM", "1.PNM", "1.PNM", "2.PNM"]
+        assert all(gap >= least for gap, least in zip(gaps, (0.05, 0.1, 0.2), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("7", "returned int, expected str or None"),
+        ("{'reply': 'x'}", "returned dict, expected str or None"),
+        ("b'x'", "returned bytes, expected str or None"),
+        ("'x' * 1_000_000", "returned a text of 1000000 characters; a message has at most 4000"),
+        ("'\\ud800'", "returned a text with half a character (a lone surrogate): it can't be sent"),
+    ],
+)
+async def test_rubbish(tmp_path: Path, value: str, reason: str) -> None:
+    """What can't be sent is a failed call, and the reason says what came."""
+    async with Shop(tmp_path, f"async def answer(message, account): return {value}", handler_retries=0) as shop:
+        await shop.add(chat("1.PNM"))
+        row = (await shop.settled())["1.PNM"]
+
+        assert (row.state, row.reason) == ("failed", reason)
+        assert await shop.outbox() == []
+
+
+async def test_hangs(tmp_path: Path) -> None:
+    """A call that takes too long is cancelled, and has failed."""
+    code = """
+import asyncio
+SEEN = []
+async def answer(message, account):
+    try:
+        await asyncio.sleep(60)
+    finally:
+        SEEN.append("cancelled")
+"""
+    async with Shop(tmp_path, code, handler_retries=1, handler_timeout=0.05) as shop:
+        await shop.add(chat("1.PNM"))
+        row = (await shop.settled())["1.PNM"]
+
+        assert (row.state, row.reason) == ("failed", "no answer within 0.05 s")
+        assert shop.seen == ["cancelled", "cancelled"]
+
+
+async def test_ignores_cancellation(tmp_path: Path) -> None:
+    """A call that does not end when cancelled keeps its slot, and its conversation; what it answers at last counts."""
+    code = """
+import asyncio
+SEEN, OPEN = [], []
+async def answer(message, account):
+    SEEN.append(message.id)
+    while not OPEN:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            pass
+    return "at last"
+"""
+    async with Shop(tmp_path, code, handler_concurrency=1, handler_timeout=0.05) as shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM", talk="c2"))
+        await shop.until(lambda: shop.handler.trouble)
+        assert "1 of its calls ignore cancellation" in str(shop.handler.trouble)
+        assert shop.seen == ["1.PNM"]
+        open_gate(shop)
+        await shop.settled()
+
+        assert shop.seen == ["1.PNM", "2.PNM"]
+        assert [text for _, text, _ in await shop.outbox()] == ["at last", "at last"]
+        assert shop.handler.trouble is None
+        assert "消息处理程序超时后仍未结束" in shop.log_file.read_text()
+
+
+async def test_too_old_when_its_turn_comes(tmp_path: Path) -> None:
+    """A message that became too old while it waited is kept, and not handed over."""
+    async with Shop(tmp_path, GATED, reply_max_age=0.3) as shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM"))
+        await shop.until(lambda: len(shop.seen) == 1)
+        await asyncio.sleep(0.35)
+        open_gate(shop)
+        rows = await shop.settled()
+
+        assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("done", "kept")
+        assert rows["2.PNM"].reason == "older than reply_max_age when its turn came"
+        assert shop.seen == [("1.PNM", 1)]
+
+
+async def test_too_old_for_another_try(tmp_path: Path) -> None:
+    """A message whose call failed, and which then became too old, is a dead letter: somebody should know."""
+    async with Shop(tmp_path, RAISES, reply_max_age=0.2, handler_retry_delay=0.3) as shop:
+        await shop.add(chat("1.PNM"))
+        row = (await shop.settled())["1.PNM"]
+
+        assert row.state == "failed"
+        assert "older than reply_max_age" in str(row.reason)
+        assert shop.seen == [("1.PNM", 1)]
+
+
+async def test_taken_over_meanwhile(tmp_path: Path) -> None:
+    """When the owner writes during a call, its reply is dropped, and what waits in that conversation is kept."""
+    async with Shop(tmp_path, GATED) as shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM"), chat("3.PNM", talk="c2"))
+        await shop.until(lambda: len(shop.seen) == 2)
+        await shop.add(chat("4.PNM", own=True, text="我来"))
+        open_gate(shop)
+        rows = await shop.settled()
+
+        assert {id_: (row.state, row.reason) for id_, row in rows.items() if id_ != "4.PNM"} == {
+            "1.PNM": ("done", "taken over"),
+            "2.PNM": ("kept", "taken over"),
+            "3.PNM": ("done", None),
+        }
+        assert [to for to, _, _ in await shop.outbox()] == ["c2"]
+        assert "自动回复未发送" in shop.log_file.read_text()
+
+
+async def test_no_conversation(tmp_path: Path) -> None:
+    """A message without a conversation is handed over; a reply to it has nowhere to go, and that is said."""
+    async with Shop(tmp_path, ECHO) as shop:
+        await shop.add(chat("order:1", talk=None), chat("order:2", talk=None))
+        rows = await shop.settled()
+
+        assert {(row.state, row.reason) for row in rows.values()} == {("done", "no conversation to reply in")}
+        assert await shop.outbox() == []
+
+
+async def test_backlog(tmp_path: Path) -> None:
+    """What waited before the start is read in pages: all of it is handled, in order, and little is in memory."""
+    shop = Shop(tmp_path, ECHO, handler_concurrency=20)
+    talks = {number: number % 300 if number % 3 else -1 for number in range(900)}
+    await shop.add(*(chat(f"{number}.PNM", talk=f"c{talk}") for number, talk in talks.items()), tell=False)
+    most = 0
+    async with shop:
+        while len(shop.seen) < 900:
+            most = max(most, len(shop.dispatcher._window))
+            await asyncio.sleep(0.002)
+        rows = await shop.settled()
+        assert {row.state for row in rows.values()} == {"done"}
+        assert 0 < most <= 200
+        for talk in (-1, 1, 298):
+            of_talk = [int(id_[:-4]) for id_, _ in shop.seen if talks[int(id_[:-4])] == talk]
+            assert of_talk == [number for number in range(900) if talks[number] == talk]
+
+
+async def test_talkative_buyer(tmp_path: Path) -> None:
+    """A conversation with hundreds of waiting messages does not keep the others waiting."""
+    async with Shop(tmp_path, SLOW) as shop:
+        await shop.add(*(chat(f"{number}.PNM") for number in range(200)))
+        await shop.add(chat("other.PNM", talk="c2"))
+        await shop.until(lambda: "other.PNM" in shop.seen)
+        assert len(shop.seen) < 30
+        await shop.until(lambda: len(shop.seen) > 30)
+
+        assert [id_ for id_ in shop.seen if id_ != "other.PNM"][:30] == [f"{number}.PNM" for number in range(30)]
+
+
+async def test_retry_of_dead_letters(tmp_path: Path) -> None:
+    """A dead letter that a person wants handled again is, whatever its age; the attempts go on counting."""
+    async with Shop(tmp_path, RAISES, handler_retries=1, reply_max_age=0.3) as shop:
+        await shop.add(chat("1.PNM"))
+        await shop.settled()
+        await asyncio.sleep(0.3)
+        assert await shop.inbox.do(lambda store: store.redo([])) == 1
+        shop.dispatcher.wake()
+        rows = await shop.settled()
+
+        assert shop.seen == [("1.PNM", 1), ("1.PNM", 2), ("1.PNM", 3), ("1.PNM", 4)]
+        assert rows["1.PNM"].state == "failed"
+
+
+async def test_retry_while_reading(tmp_path: Path) -> None:
+    """A dead letter that waits again is found, also when the store is just being read further on."""
+    shop = Shop(tmp_path, ECHO)
+    await shop.add(*(chat(f"{number}.PNM", talk=f"c{number}") for number in range(60)), tell=False)
+    await shop.inbox.do(lambda store: store.give_up(1, "failed", "x"))
+    gate = threading.Event()
+    blocker = shop.inbox.do(lambda store: gate.wait(10))
+    async with shop:
+        await asyncio.sleep(0.02)  # now the dispatcher waits for its first page
+        redone = asyncio.ensure_future(shop.inbox.do(lambda store: store.redo([])))
+        redone.add_done_callback(lambda _: shop.dispatcher.wake())
+        gate.set()
+        await blocker
+
+        assert {row.state for row in (await shop.settled()).values()} == {"done"}
+
+
+async def test_nothing_to_do(tmp_path: Path) -> None:
+    """Without a message there is no inbox file, and the dispatcher does not make one."""
+    async with Shop(tmp_path, ECHO) as shop:
+        await shop.handler.ready()
+        await asyncio.sleep(0.05)
+
+        assert not shop.inbox.exists()
+
+
+# Stops and crashes.
+
+
+async def test_stop_lets_calls_end(tmp_path: Path) -> None:
+    """A call that is on when the worker stops may end by itself, and its reply is kept; nothing new begins."""
+    code = """
+import asyncio
+SEEN = []
+async def answer(message, account):
+    SEEN.append(message.id)
+    await asyncio.sleep(0.05)
+    return "done"
+"""
+    async with Shop(tmp_path, code) as shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM"))
+        await shop.until(lambda: len(shop.seen) == 1)
+        await shop.stop()
+
+        assert await shop.states() == {"1.PNM": "done", "2.PNM": "waiting"}
+        assert len(await shop.outbox()) == 1
+
+
+async def test_stop_cancels_calls(tmp_path: Path) -> None:
+    """A call that does not end is cancelled: it failed, and the next worker calls again."""
+    async with Shop(tmp_path, GATED) as shop:
+        await shop.add(chat("1.PNM"))
+        await shop.until(lambda: len(shop.seen) == 1)
+        await shop.stop()
+        row = (await shop.rows())["1.PNM"]
+
+        assert (row.state, row.message.attempt) == ("waiting", 1)
+
+
+CRASH = """
+import asyncio, os, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from support.post import Post
+from support.shop import Shop, chat
+
+async def main():
+    shop = Shop(Path({folder!r}), "import os, signal\\n"
+        "async def answer(message, account): os.kill(os.getpid(), signal.SIGKILL)")
+    async with shop:
+        await shop.add(chat("1.PNM"), chat("2.PNM"))
+        await shop.settled()
+
+asyncio.run(main())
+"""
+
+
+def crash(folder: Path) -> int:
+    """Run a worker's part whose handler kills the process; return its exit code."""
+    code = CRASH.format(tests=str(Path(__file__).parent), folder=str(folder))
+    return subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode
+
+
+async def test_crash_in_a_call(tmp_path: Path) -> None:
+    """After a crash in the middle of a call the message is parked, and not handed over again."""
+    (tmp_path / "first").mkdir()
+    assert crash(tmp_path / "first") == -signal.SIGKILL
+    os.rename(tmp_path / "first" / "inbox", tmp_path / "inbox")
+    async with Shop(tmp_path, ECHO) as shop:
+        rows = await shop.settled()
+
+        assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("parked", "done")
+        assert "in the middle of the call" in str(rows["1.PNM"].reason)
+        assert shop.seen == [("2.PNM", 1)]
+
+
+async def test_crash_and_retry(tmp_path: Path) -> None:
+    """With `on_unknown: retry` it is handed over again, as a further attempt."""
+    (tmp_path / "first").mkdir()
+    assert crash(tmp_path / "first") == -signal.SIGKILL
+    os.rename(tmp_path / "first" / "inbox", tmp_path / "inbox")
+    async with Shop(tmp_path, ECHO, on_unknown="retry") as shop:
+        rows = await shop.settled()
+
+        assert {row.state for row in rows.values()} == {"done"}
+        assert shop.seen == [("1.PNM", 2), ("2.PNM", 1)]
+
+
+async def test_message_that_always_crashes(tmp_path: Path) -> None:
+    """A message in whose every call the process ends is a dead letter after the last attempt, `retry` or not."""
+    shop = Shop(tmp_path, ECHO, on_unknown="retry", handler_retries=1)
+    await shop.add(chat("1.PNM"), tell=False)
+    for _ in range(2):
+        await shop.inbox.do(lambda store: store.begin(1))
+        await shop.inbox.do(lambda store: store.recover("retry"))  # what opening the inbox does after a crash
+    async with shop:
+        row = (await shop.settled())["1.PNM"]
+
+        assert (row.state, row.reason) == ("failed", "xyfleet ended in the middle of call 2, the last one")
+        assert shop.seen == []
+
+
+async def test_blocked_thread_at_the_stop(tmp_path: Path) -> None:
+    """A call that blocks its thread when the worker stops is left as it is: its end is not known."""
+    code = """
+import threading
+SEEN, GATE = [], threading.Event()
+async def answer(message, account):
+    SEEN.append(message.id)
+    GATE.wait(10)
+"""
+    async with Shop(tmp_path, code) as shop:
+        await shop.add(chat("1.PNM"))
+        await shop.until(lambda: shop.seen)
+        await shop.stop()
+
+        assert (await shop.states())["1.PNM"] == "calling"
+        sys.modules[shop.module].GATE.set()
+        await shop.handler.close()
+
+
+# Calls that may end without anybody knowing how.
+
+
+async def test_unsure_is_parked(tmp_path: Path) -> None:
+    """When nobody knows how far a call came, the message is parked at once."""
+    async with Post(tmp_path / "s") as post:
+        post.answers = [None]
+        async with Shop(tmp_path, handler=WebhookHandler(str(post.path), "a0", lambda: None)) as shop:
+            await shop.add(chat("1.PNM"), chat("2.PNM"))
+            rows = await shop.settled()
+
+            assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("parked", "done")
+            assert "lost during the call" in str(rows["1.PNM"].reason)
+            assert [request["message"]["id"] for request in post.requests] == ["1.PNM", "2.PNM"]
+
+
+async def test_unsure_is_retried(tmp_path: Path) -> None:
+    """With `on_unknown: retry` it is called again, with the next attempt."""
+    async with Post(tmp_path / "s") as post:
+        post.answers = [None]
+        handler = WebhookHandler(str(post.path), "a0", lambda: None)
+        async with Shop(tmp_path, handler=handler, on_unknown="retry") as shop:
+            await shop.add(chat("1.PNM"))
+
+            assert (await shop.settled())["1.PNM"].state == "done"
+            assert [request["message"]["attempt"] for request in post.requests] == [1, 2]
+
+
+async def test_refused_calls_do_not_count(tmp_path: Path) -> None:
+    """A call that was not made at all is made later, and no attempt is lost by it."""
+    async with Post(tmp_path / "s") as post:
+        post.answers = [{"refused": "no webhook is set for a0"}] * 3
+        handler = WebhookHandler(str(post.path), "a0", lambda: None, QUICK)
+        async with Shop(tmp_path, handler=handler, handler_retries=0) as shop:
+            await shop.add(chat("1.PNM"))
+            row = (await shop.settled())["1.PNM"]
+
+            assert (row.state, row.message.attempt) == ("done", 1)
+            assert [request["message"]["attempt"] for request in post.requests] == [1, 1, 1, 1]

@@ -1,0 +1,67 @@
+"""What a handler may answer, and errors without the buyer's words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xyfleet.worker.mail.handler import MAX_REPLY, HandlerFailed, HandlerUnsure, checked, conceal
+
+
+class Name(str):
+    """A text of the owner's own type."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("reply", ["在的", "x" * MAX_REPLY, Name("好")])
+def test_texts(reply: str) -> None:
+    """A text is a reply, as a plain str."""
+    assert checked(reply) == reply
+    assert type(checked(reply)) is str
+
+
+@pytest.mark.parametrize("reply", [None, ""])
+def test_nothing(reply: str | None) -> None:
+    """None and the empty text are no reply."""
+    assert checked(reply) is None
+
+
+@given(st.one_of(st.integers(), st.binary(), st.lists(st.text()), st.booleans()))
+def test_other_types(reply: object) -> None:
+    """Anything else is refused with the name of its type, not its value."""
+    with pytest.raises(HandlerFailed) as caught:
+        checked(reply)
+
+    assert caught.value.reason == f"returned {type(reply).__name__}, expected str or None"
+
+
+def test_too_long() -> None:
+    """The limit counts characters."""
+    with pytest.raises(HandlerFailed, match="4001 characters; a message has at most 4000"):
+        checked("字" * (MAX_REPLY + 1))
+
+
+def test_reasons_are_one_short_line() -> None:
+    """A reason is cut, and is one line."""
+    failed, unsure = HandlerFailed("a\nb" + "x" * 300), HandlerUnsure("c\nd" + "x" * 300)
+
+    assert failed.reason.startswith("a bx")
+    assert unsure.reason.startswith("c dx")
+    assert (len(failed.reason), len(unsure.reason)) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "left"),
+    [
+        ("invalid literal for int(): '多少钱'", "多少钱", "invalid literal for int(): '‹text›'"),
+        ("KeyError: 'iphone'", "is the iphone new", "KeyError: '‹text›'"),
+        ("KeyError: 'a\\nb'", "a\nb", "KeyError: '‹text›'"),
+        ("no such file", "", "no such file"),
+        ("a bad day", "  ", "a bad day"),
+    ],
+)
+def test_conceal(words: str, text: str, left: str) -> None:
+    """An error's words that repeat the buyer's are hidden, whole, quoted, or word by word; the rest stays."""
+    assert conceal(words, text) == left

@@ -1,0 +1,248 @@
+"""Reading the accounts' inboxes: whatever their worker does, and whatever became of the file."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.inboxes import HANDLED, NOW, store, write, writer
+from support.standin import until
+from xyfleet.supervisor.mail import page
+from xyfleet.supervisor.mail.cursor import Place
+from xyfleet.supervisor.mail.files import MOST_OPEN, Files, Unreadable
+from xyfleet.supervisor.mail.listing import Listing, Question, listing, since
+from xyfleet.supervisor.mail.page import Ask
+from xyfleet.supervisor.mail.reader import Reader
+from xyfleet.worker.mail.schema import VERSION
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    one = Files(lambda name: tmp_path / "inbox" / f"{name}.db")
+    yield one
+    one.close()
+
+
+def newest(files: Files, *accounts: str, limit: int = 50, **asked: Any) -> Listing:
+    """Return the newest messages."""
+    return listing(files, accounts, Question(limit, **asked), NOW - 60_000)
+
+
+def ids(found: Listing) -> list[str]:
+    """Return the ids in a listing."""
+    return [line.split(b'"id":"')[1].split(b'"')[0].decode() for line in found.lines]
+
+
+def behind(files: Files, account: str, row: int, inode: int | None = None) -> page.Page:
+    """Return what is behind a row."""
+    return page.read(files, [Ask(account, Place(row, 0), inode)], 100)
+
+
+@pytest.mark.parametrize("end", ["lives", "closes", "is killed"])
+def test_a_worker_may_write_or_be_gone(tmp_path: Path, files: Files, end: str) -> None:
+    """Rows are there while their worker has the file open, after it closed it, and after it was killed."""
+    with writer(tmp_path, "a", 3) as process:
+        if end == "is killed":
+            process.kill()
+        if end != "lives":
+            process.communicate()
+        found = newest(files, "a")
+        process.communicate()
+    with store(tmp_path, "a") as opened:  # and it can go on
+        write(opened, "later.PNM")
+
+    assert ids(found) == ["0.PNM", "1.PNM", "2.PNM"]
+    assert ids(newest(files, "a"))[-1] == "later.PNM"
+
+
+def test_reading_writes_nothing(tmp_path: Path, files: Files) -> None:
+    """The file is as it was, and nothing can be changed through our handle."""
+    with store(tmp_path, "a") as opened:
+        write(opened, "1.PNM")
+    path = tmp_path / "inbox" / "a.db"
+    before = path.read_bytes()
+    newest(files, "a")
+    with pytest.raises(Unreadable, match="readonly"):
+        _change(files)
+
+    assert path.read_bytes() == before
+
+
+def _change(files: Files) -> None:
+    with files.reading("a") as held:
+        assert held is not None
+        held.db.execute("DELETE FROM messages")
+
+
+def test_no_file_is_no_message(tmp_path: Path, files: Files) -> None:
+    """An account that never got one is no trouble; nor is one whose file is only being made."""
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "b.db").touch()
+
+    assert newest(files, "a", "b") == Listing([], newest(files).cursor, {})
+    assert len(files) == 0
+
+
+def test_bad_files_are_named_and_others_read(tmp_path: Path, files: Files) -> None:
+    """A newer one, rubbish, and a folder: each says what it is, none is in the way of the rest."""
+    folder = tmp_path / "inbox"
+    for account in ("good", "newer", "torn"):
+        with store(tmp_path, account) as opened:
+            write(opened, f"{account}.PNM")
+    with contextlib.closing(sqlite3.connect(folder / "newer.db")) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    (folder / "rubbish.db").write_bytes(b"x" * 5000)
+    (folder / "folder.db").mkdir()
+    torn = bytearray((folder / "torn.db").read_bytes())
+    torn[4096:] = b"\xff" * (len(torn) - 4096)
+    (folder / "torn.db").write_bytes(torn)
+
+    found = newest(files, "newer", "rubbish", "good", "folder", "torn")
+    news = page.read(files, [Ask(name, Place(0, 0)) for name in ("newer", "good", "torn")], 10)
+
+    assert ids(found) == ["good.PNM"]
+    assert [one.account for one in news.given] == ["good"]
+    assert list(news.troubles) == ["newer", "torn"]
+    assert list(found.troubles) == ["newer", "rubbish", "folder", "torn"]
+    assert "newer xyfleet (schema 2, this one knows 1)" in found.troubles["newer"].say("en")
+    assert "rubbish.db: file is not a database" in found.troubles["rubbish"].say("en")
+    assert "malformed" in found.troubles["torn"].say("en")
+
+
+def test_a_mended_file_is_read_again(tmp_path: Path, files: Files) -> None:
+    """A trouble lasts no longer than its reason."""
+    path = tmp_path / "inbox" / "a.db"
+    path.parent.mkdir()
+    path.write_bytes(b"x" * 5000)
+    assert newest(files, "a").troubles
+    path.unlink()
+    with store(tmp_path, "a") as opened:
+        write(opened, "1.PNM")
+
+    assert ids(newest(files, "a")) == ["1.PNM"]
+
+
+def test_a_removed_file_is_let_go_and_its_successor_read_from_its_begin(tmp_path: Path, files: Files) -> None:
+    """`forget` leaves nothing open; rows of a new file are new, whatever their numbers."""
+    with store(tmp_path, "a") as opened:
+        for number in range(3):
+            write(opened, f"{number}.PNM")
+    inode = behind(files, "a", 0).bases["a"].inode
+    path = tmp_path / "inbox" / "a.db"
+    keep = path.open("rb")  # so that its number is not given to the next file
+    for left in path.parent.iterdir():
+        left.unlink()
+    assert behind(files, "a", 3, inode).given == []
+    assert len(files) == 0
+    with store(tmp_path, "a") as opened:
+        for number in range(3):
+            write(opened, f"new-{number}.PNM")
+    found = behind(files, "a", 2, inode)
+    keep.close()
+
+    assert [one.row for one in found.given] == [1, 2, 3]
+
+
+def test_few_files_are_open_at_one_time(tmp_path: Path, files: Files) -> None:
+    """Of many accounts those that were read last stay open."""
+    names = [f"a{number:02}" for number in range(MOST_OPEN + 4)]
+    for number, name in enumerate(names):
+        with store(tmp_path, name) as opened:
+            write(opened, f"{name}.PNM", now=NOW + number)
+
+    assert ids(newest(files, *names)) == [f"{name}.PNM" for name in names]
+    assert len(files) == MOST_OPEN
+
+
+def test_the_newest_are_merged(tmp_path: Path, files: Files) -> None:
+    """By the time they were stored, over all accounts, the newest last; only so many."""
+    with store(tmp_path, "a") as first, store(tmp_path, "b") as second:
+        for number in range(20):
+            write(first if number % 3 else second, f"{number}.PNM", now=NOW + number, time=NOW - number)
+
+    assert ids(newest(files, "a", "b", limit=7)) == [f"{number}.PNM" for number in range(13, 20)]
+    assert ids(newest(files, "b", "a", since=NOW + 17)) == ["17.PNM", "18.PNM", "19.PNM"]
+
+
+def test_talks_and_dead_letters_are_found(tmp_path: Path, files: Files) -> None:
+    """One conversation; and those the handler failed at, with the reason, by their own index."""
+    with store(tmp_path, "a") as opened:
+        for number in range(6):
+            row = write(opened, f"{number}.PNM", conversation=str(number % 2), rules=HANDLED)
+            if number in (1, 4):
+                opened.begin(row)
+                opened.give_up(row, "failed" if number == 1 else "parked", "because")
+
+    dead = newest(files, "a", failed=True)
+
+    assert ids(newest(files, "a", conversation="1")) == ["1.PNM", "3.PNM", "5.PNM"]
+    assert ids(dead) == ["1.PNM", "4.PNM"]
+    assert dead.lines[0].endswith(b'"attempt":1,"raw":null,"state":"failed","reason":"because"}')
+
+
+def test_pages_bring_all_rows_in_order(tmp_path: Path, files: Files) -> None:
+    """Page after page, each account's rows come in their order and all accounts' by stamp."""
+    places, seen = {name: Place(0, 0) for name in "abc"}, list[tuple[int, str, int]]()
+    for spot, name in enumerate("abc"):
+        with store(tmp_path, name) as opened:
+            for number in range(12):
+                write(opened, f"{number}.PNM", now=NOW + number * (spot + 1))
+    nexts: dict[str, int] = {}
+    asked = set("abc")
+    while asked:
+        found = page.read(files, [Ask(name, places[name], None, nexts.get(name)) for name in asked], 5)
+        seen += [(one.stamp, one.account, one.row) for one in found.given]
+        places |= {one.account: Place(one.row, one.stamp) for one in found.given}
+        nexts, asked = found.more, set(found.more)
+
+    assert seen == sorted(seen)
+    assert len(seen) == len(set(seen)) == 36
+
+
+def test_rows_deleted_meanwhile_are_passed_over(tmp_path: Path, files: Files) -> None:
+    """Retention leaves gaps; a place in one is as good as any."""
+    with store(tmp_path, "a") as opened:
+        for number in range(9):
+            write(opened, f"{number}.PNM")
+        opened.db.execute("DELETE FROM messages WHERE row < 7")
+
+        assert [one.row for one in behind(files, "a", 3).given] == [7, 8, 9]
+        opened.db.execute("DELETE FROM messages")
+        assert behind(files, "a", 9).given == []
+        write(opened, "last.PNM")
+
+    assert [one.row for one in behind(files, "a", 9).given] == [10]
+
+
+async def test_reader_rests_when_nobody_asks(tmp_path: Path) -> None:
+    """After a while without a question no file is open and the thread is gone; the next question is answered."""
+    reader = Reader(lambda name: tmp_path / "inbox" / f"{name}.db", idle=0.05)
+    with store(tmp_path, "a") as opened:
+        write(opened, "1.PNM")
+    for _ in range(2):
+        assert ids(await reader.ask(lambda files: newest(files, "a"))) == ["1.PNM"]
+        assert not reader.resting
+        await until(lambda: reader.resting)
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"),
+    [("45s", 45_000), ("30m", 1_800_000), ("2h", 7_200_000), ("3d", 259_200_000), ("999999999d", NOW)],
+)
+def test_spans(text: str, ago: int) -> None:
+    """A number and a unit mean so long ago."""
+    assert since(text, NOW) == NOW - ago
+
+
+def test_times() -> None:
+    """A time has to say its zone."""
+    assert since("2026-01-02T03:04:05Z", 0) == since("2026-01-02T11:04:05+08:00", 0) == NOW
+    assert since("0001-01-01T00:00:00Z", 0) == 0
+    for text in ("", "2", "h", "-1h", "2026-01-02T03:04:05", "2026-01-02", "٣h", "9999999999d"):
+        with pytest.raises(ValueError, match=r"zone|isoformat"):
+            since(text, NOW)

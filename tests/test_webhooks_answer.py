@@ -1,0 +1,75 @@
+"""What a webhook's answer means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, BadAnswer, check_status, reply_in
+
+
+@pytest.mark.parametrize(
+    ("body", "reply"),
+    [
+        ('{"reply": "在的"}', "在的"),
+        ('\ufeff{"reply": "在的", "why": "asked"}', "在的"),
+        ('{"reply": null}', None),
+        ('{"reply": ""}', None),
+        ("{}", None),
+    ],
+)
+def test_reply(body: str, reply: str | None) -> None:
+    """A text is the reply; null, an empty text and an empty object are none. A byte order mark does no harm."""
+    assert reply_in(body.encode(), "application/json") == reply
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "reason"),
+    [
+        (b"", "", 'answered nothing: say {"reply": null}, or answer 204'),
+        (b"<html>", "text/html; charset=utf-8", "answered text/html that is no JSON"),
+        (b"<html>", "private words", "answered something that is no JSON"),
+        ('{"reply": "在"}'.encode("gbk"), "application/json", "answered application/json that is no JSON"),
+        (b'{"reply": "\\ud800"}', "", "answered something that is no JSON"),
+        (b"[" * MAX_ANSWER, "", "answered something that is no JSON"),
+        (b"\x1f\x8b\x08", "", "answered something that is no JSON"),
+        (b'"yes"', "", "answered a JSON string, not an object"),
+        (b"[]", "", "answered a JSON array, not an object"),
+        (b"null", "", "answered a JSON null, not an object"),
+        (b'{"replay": "x"}', "", 'answered an object without "reply"'),
+        (b'{"reply": 7.5}', "", 'answered a "reply" that is a JSON number, not a text'),
+        (b'{"reply": true}', "", 'answered a "reply" that is a JSON boolean, not a text'),
+        (b'{"reply": {}}', "", 'answered a "reply" that is a JSON object, not a text'),
+        (b'{"reply": "' + b"x" * MAX_ANSWER, "", "answered more than 64 KiB"),
+    ],
+)
+def test_bad_answer(body: bytes, media_type: str, reason: str) -> None:
+    """Anything else is refused, with words of our own."""
+    with pytest.raises(BadAnswer) as caught:
+        reply_in(body, media_type)
+
+    assert str(caught.value) == reason
+
+
+@given(st.binary(max_size=200), st.text(max_size=50))
+def test_never_fails_otherwise(body: bytes, media_type: str) -> None:
+    """Whatever comes is a reply, none, or a `BadAnswer` in one line of plain characters."""
+    words = ""
+    try:
+        assert reply_in(body, media_type) is None
+    except BadAnswer as error:
+        words = str(error)
+
+    assert words.isascii()
+    assert words.isprintable()
+
+
+def test_status() -> None:
+    """Only 2xx is a success; a redirect says what to do about it."""
+    check_status(200)
+    check_status(204)
+    with pytest.raises(BadAnswer, match="answered 500"):
+        check_status(500)
+    with pytest.raises(BadAnswer, match="answered 302: redirects are not followed"):
+        check_status(302)

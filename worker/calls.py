@@ -1,0 +1,76 @@
+"""Calls on one connection: each answer goes to whoever asked, matched by its mid. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from xyfleet.worker import frames
+from xyfleet.worker.frames import Mids, Response
+from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.pulse import GRACE
+
+
+class NoAnswer(Exception):
+    """The call was written, and no answer came in time; it may have been carried out."""
+
+
+class LineClosed(Exception):
+    """The connection ended before the answer came; the call may have been carried out."""
+
+
+class Calls:
+    """The calls that wait for their answers. `close()` ends all of them."""
+
+    def __init__(self, outlet: Outlet, mids: Mids, timeout: float) -> None:
+        self.timeout = timeout
+        self._outlet = outlet
+        self._mids = mids
+        self._waiting: dict[str, asyncio.Future[Response]] = {}
+        self._closed = False
+
+    def take(self, response: Response) -> bool:
+        """Take a response; return whether somebody waits for it."""
+        answer = self._waiting.pop(response.key, None)
+        if answer is None:
+            return False
+        if not answer.done():
+            answer.set_result(response)
+        return True
+
+    async def ask(self, lwp: str, body: object) -> Response:
+        """
+        Return the answer to a call, whatever its code.
+
+        Raises:
+            NoAnswer: none came within `timeout` seconds.
+            LineClosed: the connection is over.
+        """
+        if self._closed:
+            raise LineClosed
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        mid = self._mids.new()
+        self._waiting[frames.key(mid)] = answer
+        self._outlet.post(frames.call(lwp, mid, body))
+        try:
+            if not await in_time(answer, self.timeout):
+                raise NoAnswer
+            return answer.result()
+        finally:
+            self._waiting.pop(frames.key(mid), None)
+
+    def close(self) -> None:
+        """The connection is over: so is the waiting."""
+        self._closed = True
+        waiting, self._waiting = self._waiting, {}
+        for answer in waiting.values():
+            if not answer.done():
+                answer.set_exception(LineClosed())
+
+
+async def in_time(answer: asyncio.Future[Any], timeout: float) -> bool:
+    """Wait for the answer, and at the deadline read pending input before saying that it did not come."""
+    await asyncio.wait((answer,), timeout=timeout)
+    if not answer.done():
+        await asyncio.sleep(GRACE)
+    return answer.done()

@@ -1,0 +1,98 @@
+"""How what supervisor and worker say to each other becomes bytes on a pipe, and comes back. Pure.
+
+Each message is four bytes of big-endian length and that many bytes of JSON. Going up a whole frame is at most
+`PIPE_BUF` (4096) bytes, so that a non-blocking write takes all of it or nothing (pipe(7)). Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from xyfleet.worker.messages import Down, Message, Up
+from xyfleet.worker.secret import MASK, Secret
+from xyfleet.worker.settings import WorkerSettings
+
+MAX_UP: Final = 4092
+"""Most bytes of JSON in a message from a worker."""
+MAX_DOWN: Final = 256 * 1024
+"""Most bytes of JSON in a message to a worker."""
+
+
+def _encode_secret(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(f"cannot encode {type(value).__name__}")
+
+
+def _decode_secret(kind: type, value: object) -> object:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise TypeError(f"{kind.__name__} must be a text")  # which msgspec makes its own error
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_encode_secret)
+_decode_up: Final[msgspec.json.Decoder[Up]] = msgspec.json.Decoder(Up)
+_decode_down: Final[msgspec.json.Decoder[Down]] = msgspec.json.Decoder(Down, dec_hook=_decode_secret)
+_decode_settings: Final = msgspec.json.Decoder(WorkerSettings, dec_hook=_decode_secret)
+
+
+class BadMessage(Exception):
+    """A frame that is too long, not JSON or not one of ours; the stream behind it can't be trusted."""
+
+
+def encode(message: Message, limit: int) -> bytes:
+    """Return the frame of `message`, or raise `BadMessage` when its JSON is longer than `limit` bytes."""
+    body = _encoder.encode(message)
+    if len(body) > limit:
+        raise BadMessage(f"message of {len(body)} bytes, at most {limit}")
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode_up(body: bytes) -> Up:
+    """Return a worker's message, or raise `BadMessage`."""
+    try:
+        return _decode_up.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadMessage(str(error)) from None
+
+
+def decode_down(body: bytes) -> Down:
+    """Return a supervisor's message, or raise `BadMessage`."""
+    try:
+        return _decode_down.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadMessage(str(error).replace("\n", " ") or MASK) from None
+
+
+def encode_settings(settings: WorkerSettings) -> bytes:
+    """Return the settings as JSON, for the private start pipe."""
+    return _encoder.encode(settings)
+
+
+def decode_settings(body: bytes) -> WorkerSettings:
+    """Return the settings that `encode_settings` wrote."""
+    return _decode_settings.decode(body)
+
+
+class Splitter:
+    """Turns the bytes of a pipe back into message bodies. Half a frame waits for its rest; nothing blocks."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield every body that is whole now, or raise `BadMessage` for a length above the limit."""
+        self._buffer += data
+        while len(self._buffer) >= 4:
+            size = int.from_bytes(self._buffer[:4], "big")
+            if size > self._limit:
+                raise BadMessage(f"frame of {size} bytes, at most {self._limit}")
+            if len(self._buffer) < 4 + size:
+                return
+            body = bytes(self._buffer[4 : 4 + size])
+            del self._buffer[: 4 + size]
+            yield body

@@ -1,0 +1,297 @@
+"""Looks for messages that were never pushed: after every connect, and when a connection is silent for long. Shell.
+
+What is to be read, and what it proves, `xyfleet.worker.mail.missed` decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from xyfleet.worker import logs
+from xyfleet.worker.calls import LineClosed, NoAnswer
+from xyfleet.worker.frames import Response
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail import decode, missed, wire
+from xyfleet.worker.mail.decode import Incoming
+from xyfleet.worker.mail.inbox import Inbox
+from xyfleet.worker.mail.message import millis
+from xyfleet.worker.mail.missed import Round, Tempo
+from xyfleet.worker.mail.schema import Row
+from xyfleet.worker.mail.store import Added, Rules
+from xyfleet.worker.mail.visit import Visit
+from xyfleet.worker.mail.wire import Answer, Page, Talk
+from xyfleet.worker.pulse import Line
+from xyfleet.worker.settings import MailSettings
+
+_META: Final = "caught_up"
+
+
+class _Abandoned(Exception):
+    """The server does not answer as it should; `str()` is the reason."""
+
+
+class CatchUp:
+    """
+    Finds what was missed and puts it into the inbox, marked `recovered`. Lives across connections; `run()` it once.
+
+    Args:
+        me: The account's own user id.
+        ask_turn: Asks the supervisor for permission, which comes as a call of `turn()`.
+        added: Called with the messages that were found, when they are on disk.
+        zombie: Called with the reason when the connection proved to bring no messages.
+        rules: Returns what the inbox needs to know about handlers.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        settings: MailSettings,
+        me: str,
+        log: AccountLog,
+        ask_turn: Callable[[], None],
+        added: Callable[[list[Row]], None],
+        zombie: Callable[[str], None],
+        rules: Callable[[], Rules],
+        tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self.recovered = 0
+        """Messages found so far."""
+        self.rounds = 0
+        """Rounds that came to their end so far."""
+        self.zombies = 0
+        """Connections so far that proved to bring no messages."""
+        self._inbox = inbox
+        self._settings = settings
+        self._me = me
+        self._log = log
+        self._ask_turn = ask_turn
+        self._added = added
+        self._zombie = zombie
+        self._rules = rules
+        self._tempo = tempo
+        self._since = settings.since or _now()
+        self._mark: int | None = None
+        self._mark_known = False
+        self._read: dict[str, int] = {}
+        self._heard = 0.0
+        self._visit: Visit | None = None
+        self._news = asyncio.Event()
+
+    # What others say.
+
+    def connected(self, line: Line) -> None:
+        """There is a registered connection."""
+        self.disconnected()
+        self._visit = Visit(line)
+        self._heard = time.monotonic()
+        self._news.set()
+
+    def disconnected(self) -> None:
+        """There is none any more."""
+        if self._visit is not None:
+            self._visit.ring(over=True)
+        self._visit = None
+
+    def turn(self) -> None:
+        """The supervisor says that it is this account's turn. Unasked, or too late, it means nothing."""
+        if self._visit is not None:
+            self._visit.granted = True
+            self._visit.ring()
+
+    def heard(self) -> None:
+        """A push brought messages: the connection is not silent."""
+        self._heard = time.monotonic()
+
+    def apply(self, settings: MailSettings) -> None:
+        """Take over new settings."""
+        self._settings = settings
+        self._since = settings.since or self._since
+        if self._visit is not None:
+            self._visit.ring()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            visit = self._visit
+            if visit is None:
+                continue
+            try:
+                await self._attend(visit)
+            except LineClosed:
+                continue  # the next connection begins anew
+
+    # One connection.
+
+    async def _attend(self, visit: Visit) -> None:
+        await visit.sleep(self._tempo.list_wait)
+        while True:
+            await self._round(visit)
+            await self._silence(visit)
+
+    async def _silence(self, visit: Visit) -> None:
+        """Wait until nothing was heard for `catch_up_every`."""
+        ended = time.monotonic()
+        factor = 1 + self._tempo.jitter * random.uniform(-1, 1)
+        while True:
+            settings = self._settings
+            left: float | None = None
+            if settings.catch_up_every > 0:
+                left = max(ended, self._heard) + settings.catch_up_every * factor - time.monotonic()
+                if left <= 0:
+                    return
+            await visit.until(lambda: self._settings is not settings, left)  # noqa: B023 (it is not called later)
+
+    async def _round(self, visit: Visit) -> None:
+        """Find all that was missed, in as many turns as it takes."""
+        await self._permission(visit)
+        round_ = Round(missed.horizon(self._since, await self._known_mark(), self._overlap))
+        while not await self._turn(visit, round_):
+            await self._permission(visit)
+        await self._finish(round_)
+        self.rounds += 1
+        self._log.say(
+            logs.RECOVERED if round_.found else logs.CAUGHT_UP, messages=round_.found, talks=len(round_.talks)
+        )
+
+    async def _permission(self, visit: Visit) -> None:
+        """Wait until the disk takes messages and the supervisor says that it is our turn, or says nothing at all."""
+        while self._inbox.trouble is not None or self._inbox.full():
+            await visit.sleep(self._tempo.disk_look)
+        visit.granted = False
+        self._ask_turn()
+        await visit.until(lambda: visit.granted, self._tempo.turn_wait)
+
+    async def _turn(self, visit: Visit, round_: Round) -> bool:
+        """Do one turn's work; return whether that was the last of it."""
+        wait = 0.0
+        try:
+            await self._list(visit, round_)
+            for _ in range(len(round_.left)):
+                await self._read_on(visit, round_)
+        except _Abandoned as error:
+            self._log.say(logs.CATCH_UP_ABANDONED, reason=str(error))
+            wait = self._tempo.again
+        else:
+            if not round_.done:
+                self._log.say(logs.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
+        self._judge(visit, round_)
+        await visit.sleep(wait)
+        return round_.done
+
+    async def _list(self, visit: Visit, round_: Round) -> None:
+        round_.listed = round_.listed or _now()
+        for _ in range(self._tempo.pages):
+            if round_.cursor is None:
+                return
+            page = await self._ask(visit, wire.LIST_TALKS, wire.list_talks(round_.cursor), wire.talks)
+            round_.take(page.entries, self._read)
+            oldest = page.entries[-1].modified if page.entries else None
+            enough = missed.listed_enough(page.entries, round_.horizon)
+            round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
+
+    async def _read_on(self, visit: Visit, round_: Round) -> None:
+        """Read the next conversation, or what is left of it, and store what is new."""
+        talk, cursor = round_.left[0]
+        now = _now()
+        found, following = await self._read_talk(visit, round_.horizon, talk, cursor)
+        # From old to new: so the handler gets it in the order in which it was said.
+        rows = await self._store(found[::-1])
+        round_.left.popleft()
+        if following is not None:
+            round_.left.append((talk, following))
+        round_.found += len(rows)
+        within = int(self._tempo.push_within * 1000)
+        round_.unpushed += [row for row in rows if missed.zombie(row, now, visit.line.began, within)]
+
+    async def _read_talk(
+        self, visit: Visit, horizon: int, talk: Talk, cursor: int
+    ) -> tuple[list[Incoming], int | None]:
+        """Return what is newer than the horizon, newest first, and where to go on if there is more to read."""
+        found: list[Incoming] = []
+        last = talk.modified
+        for _ in range(self._tempo.pages):
+            body = wire.list_messages(talk.conversation, cursor)
+            page = await self._ask(visit, wire.LIST_MESSAGES, body, wire.messages)
+            listed = (decode.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
+            fresh, last = missed.news((one for one in listed if one is not None), horizon, last)
+            found += fresh
+            following = None if missed.reached(last, horizon) else self._following(page, cursor, last)
+            if following is None:
+                return found, None
+            cursor = following
+        return found, cursor
+
+    async def _ask(self, visit: Visit, lwp: str, body: object, read: Callable[[Response], Page | Answer]) -> Page:
+        """Return a page; wait where the server says so."""
+        for wait in (*self._tempo.busy_waits, None):
+            try:
+                answer = read(await visit.line.ask(lwp, body))
+            except NoAnswer:
+                answer = Answer("no answer", busy=True)
+            if isinstance(answer, Page):
+                return answer
+            if wait is None or not answer.busy:
+                raise _Abandoned(f"{lwp}: {answer.reason}")
+            await visit.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _following(self, page: Page, cursor: int, oldest: int | None) -> int | None:
+        """Return where the next page begins, None = nowhere."""
+        following = missed.next_cursor(page, cursor, oldest)
+        if following is None and page.more:
+            self._log.say(logs.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
+        return following
+
+    def _judge(self, visit: Visit, round_: Round) -> None:
+        """Say so, once, when this connection proved to bring no messages."""
+        if visit.zombie or not round_.unpushed:
+            return
+        visit.zombie = True
+        self.zombies += 1
+        age = (_now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
+        reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
+        self._log.say(logs.ZOMBIE, reason=reason)
+        self._zombie(reason)
+
+    # The inbox.
+
+    async def _store(self, found: list[Incoming]) -> list[Row]:
+        if not found:
+            return []
+        rules = self._rules()
+        added: Added = await self._inbox.do(lambda store: store.add(found, recovered=True, now=_now(), rules=rules))
+        self.recovered += len(added.rows)
+        if added.rows:
+            self._added(added.rows)
+        return added.rows
+
+    @property
+    def _overlap(self) -> int:
+        return int(self._tempo.overlap * 1000)
+
+    async def _known_mark(self) -> int | None:
+        """Return how far an earlier round has seen all. An inbox that is not in use stays closed."""
+        if not self._mark_known and self._inbox.exists():
+            self._mark = await self._inbox.do(lambda store: store.meta(_META))
+        self._mark_known = True
+        return self._mark
+
+    async def _finish(self, round_: Round) -> None:
+        mark = missed.mark(round_.newest, round_.listed, self._mark)
+        if mark is None:
+            return
+        moved, self._mark = mark != self._mark, mark
+        below = missed.horizon(self._since, mark, self._overlap)
+        self._read = missed.settled(round_.talks.values(), below, round_.listed, self._overlap)
+        if moved and self._inbox.exists():
+            await self._inbox.do(lambda store: store.set_meta(_META, mark))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

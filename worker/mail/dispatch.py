@@ -1,0 +1,289 @@
+"""Hands waiting messages to the handler: in order, a few at a time, again after a failure. Shell.
+
+At least once: that a call begins is on disk before it does. What is in memory are the numbers of the next messages
+(`xyfleet.worker.mail.window`); nothing is looked for on a clock: news ring a bell, waits are timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from xyfleet.worker import logs
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail.handler import Handler, HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.mail.inbox import Closed, Inbox
+from xyfleet.worker.mail.schema import Row
+from xyfleet.worker.mail.store import ASKED, Store
+from xyfleet.worker.mail.window import MOST, Entry, Window, entry_of
+from xyfleet.worker.settings import MailSettings
+
+PAGE: Final = 50
+"""Messages read from the store at one time; memory is made room for so many before."""
+LONGEST_DELAY: Final = 300.0
+"""Seconds before a further call, at most."""
+PATIENCE: Final = 1.0
+"""Seconds that calls have to end by themselves when the worker stops, and again to end when cancelled."""
+TOO_OLD: Final = "older than reply_max_age when its turn came"
+
+
+class Dispatcher:
+    """
+    The calls of one account's handler. `run()` it once; when cancelled it lets the calls end, and closes the handler.
+
+    Args:
+        changed: Called when a figure changed.
+        replied: Called when a reply is in the outbox.
+        patience: See `PATIENCE`.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        handler: Handler,
+        settings: MailSettings,
+        log: AccountLog,
+        changed: Callable[[], None],
+        replied: Callable[[], None],
+        wall: Callable[[], float] = time.time,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._inbox = inbox
+        self._handler = handler
+        self._settings = settings
+        self._log = log
+        self._changed = changed
+        self._replied = replied
+        self._wall = wall
+        self._patience = patience
+        self._window = Window()
+        self._bell = asyncio.Event()
+        self._bell.set()
+        self._cursor = 0
+        """All rows up to this one are in the window, left to be read again for their conversation, or not waiting."""
+        self._behind = True
+        """Whether there may be waiting rows beyond the cursor."""
+        self._stopping = False
+        self._calls: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def added(self, rows: Sequence[Row]) -> None:
+        """Hear of new rows of the store."""
+        for row in rows:
+            if row.state == "waiting" and not self._behind:
+                self._take(entry_of(row))
+        self._bell.set()
+
+    def wake(self) -> None:
+        """Look at the store anew: old rows may wait again."""
+        self._cursor = 0
+        self._behind = True
+        self._bell.set()
+
+    def apply(self, settings: MailSettings) -> None:
+        """Take over new settings; another handler needs another dispatcher."""
+        self._settings = settings
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._handler.start()
+        try:
+            while True:
+                await self._bell.wait()
+                self._bell.clear()
+                await self._load()
+                if self._window.has_next and self._has_hands():
+                    await self._handler.ready()
+                    self._begin_calls()
+        finally:
+            await self._wind_up()
+
+    # Reading the store.
+
+    def _take(self, entry: Entry) -> None:
+        """Hold a new row, or remember that it is in the store."""
+        if self._window.take(entry):
+            self._cursor = max(self._cursor, entry.row)
+        else:
+            self._cursor = min(self._cursor, entry.row - 1)
+            self._behind = True
+
+    async def _load(self) -> None:
+        """Read on in the store while there is room."""
+        if self._behind and not self._inbox.exists():
+            self._behind = False
+        for talk in self._window.starving():
+            if self._has_room():
+                await self._read_talk(talk)
+        while self._behind and self._has_room():
+            await self._read_page()
+
+    async def _read_page(self) -> None:
+        after = self._cursor
+        page = await self._inbox.do(lambda store: store.waiting(after, PAGE))
+        if self._cursor != after:
+            return  # all of it is to be looked at anew
+        for row in page:
+            if not self._window.take(entry_of(row)):
+                return
+            self._cursor = row.row
+        # Jobs of the inbox end in their order: of rows that came after this page was read we have yet to hear.
+        self._behind = len(page) == PAGE
+
+    async def _read_talk(self, talk: str) -> None:
+        """Read on in a conversation of which all that was held is done."""
+        after, end = self._window.reopen(talk) - 1, self._cursor
+        while after < end and self._window.left(talk) is None:
+            start = after
+            page = await self._inbox.do(lambda store: store.waiting(start, PAGE))  # noqa: B023 (done when it is used)
+            for entry in (entry_of(row) for row in page):
+                if entry.talk == talk and not self._window.take(entry):
+                    self._window.leave(entry)
+            after = page[-1].row if len(page) == PAGE else end
+
+    def _has_room(self) -> bool:
+        return len(self._window) <= MOST - PAGE
+
+    # Calling.
+
+    def _has_hands(self) -> bool:
+        return len(self._calls) < self._settings.handler_concurrency
+
+    def _begin_calls(self) -> None:
+        while self._has_hands() and (entry := self._window.next()) is not None:
+            call = asyncio.create_task(self._serve(entry))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+            call.add_done_callback(lambda _: self._bell.set())
+
+    async def _serve(self, entry: Entry) -> None:
+        """See one call through."""
+        try:
+            following = await self._call(entry)
+        except Closed:
+            return  # the worker ends, and the disk did not take how far the call came
+        except Exception as error:  # noqa: BLE001 (a bug in the treatment of one message must not end the others')
+            self._log.bug(error, row=entry.row)
+            following = None
+        if following is None:
+            self._window.done(entry)
+            return
+        delay, entry = following
+        self._window.rest(entry)
+        self._timers[entry.talk] = asyncio.get_running_loop().call_later(delay, self._release, entry.talk)
+
+    def _release(self, talk: str) -> None:
+        del self._timers[talk]
+        self._window.release(talk)
+        self._bell.set()
+
+    async def _call(self, entry: Entry) -> tuple[float, Entry] | None:
+        """Call the handler if it may be; return after how many seconds to call it again, None = not at all."""
+        row = await self._inbox.do(functools.partial(self._begin, entry))
+        self._changed()
+        if row is None:
+            return None
+        try:
+            reply = await self._handler.call(row.message, self._settings.handler_timeout)
+        except NotCalled:
+            await self._inbox.do(lambda store: store.take_back(entry.row))
+            return 0.0, entry
+        except HandlerUnsure as error:
+            return await self._unsure(entry, row, error.reason)
+        except HandlerFailed as error:
+            return await self._failed(entry, row, error.reason, error.trace)
+        except Exception as error:  # noqa: BLE001 (a bug of ours is no reason to call for ever)
+            self._log.bug(error, message=row.message.id)
+            return await self._failed(entry, row, f"a fault in xyfleet: {type(error).__name__}", None)
+        await self._finish(row, reply)
+        return None
+
+    def _begin(self, entry: Entry, store: Store) -> Row | None:
+        """Note that a call begins, unless it is not to. Runs when the disk takes it, which may be late."""
+        if self._stopping:
+            return None
+        limit, most = self._settings.reply_max_age * 1000, self._settings.handler_retries + 1
+        if entry.asked:
+            return store.begin(entry.row)
+        if limit and self._now() - entry.time > limit:
+            if entry.attempt:
+                store.give_up(entry.row, "failed", f"{TOO_OLD}; the call before was not the last one, and failed")
+            else:
+                store.keep(entry.row, TOO_OLD)
+            return None
+        if entry.attempt >= most:
+            # Only a crash in the middle leaves such a row waiting (`on_unknown: retry`): not again, and again.
+            store.give_up(entry.row, "failed", f"xyfleet ended in the middle of call {entry.attempt}, the last one")
+            return None
+        return store.begin(entry.row)
+
+    async def _finish(self, row: Row, reply: str | None) -> None:
+        """Note the end of a good call, and queue its reply."""
+        name = uuid.uuid4().hex  # what goes over the wire is given when it goes
+
+        def finish(store: Store) -> tuple[int | None, Row | None]:
+            number = store.finish(row.row, reply, name, self._now())
+            return number, store.row(row.row) if reply is not None and number is None else None
+
+        number, dropped = await self._inbox.do(finish)
+        if number is not None:
+            self._replied()
+        elif dropped is not None:
+            self._log.say(logs.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
+        self._changed()
+
+    async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:
+        if self._settings.on_unknown == "retry":
+            return await self._failed(entry, row, reason, None)
+        await self._give_up(row, "parked", reason, None)
+        return None
+
+    async def _failed(self, entry: Entry, row: Row, reason: str, trace: str | None) -> tuple[float, Entry] | None:
+        """Let another call follow, or make it a dead letter."""
+        attempt, retries = row.message.attempt, self._settings.handler_retries
+        # What a person asked for once more has as many attempts once more.
+        tries = (attempt - 1) % (retries + 1) + 1 if row.reason == ASKED else attempt
+        if tries > retries:
+            await self._give_up(row, "failed", reason, trace)
+            return None
+        wait = min(self._settings.handler_retry_delay * 2 ** min(tries - 1, 60), LONGEST_DELAY)
+        self._say(logs.HANDLER_FAILED, row, reason, trace, wait)
+        now = self._now()
+        follows = await self._inbox.do(lambda store: store.again(row.row, now))
+        self._changed()
+        return (wait, entry._replace(attempt=attempt)) if follows else None
+
+    async def _give_up(self, row: Row, state: Literal["failed", "parked"], reason: str, trace: str | None) -> None:
+        self._say(logs.HANDLER_GAVE_UP, row, reason, trace, None)
+        await self._inbox.do(lambda store: store.give_up(row.row, state, reason))
+        self._changed()
+
+    def _say(self, line: logs.Line, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
+        message = row.message
+        self._log.say(line, message=message.id, attempt=message.attempt, reason=reason, wait=wait, traceback=trace)
+
+    def _now(self) -> int:
+        return int(self._wall() * 1000)
+
+    # The end.
+
+    async def _wind_up(self) -> None:
+        """Let calls end by themselves, cancel what does not, and leave the rest to `on_unknown`."""
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        await self._wait_for_calls()
+        await self._handler.close()
+        await self._wait_for_calls()
+        for call in self._calls:
+            call.cancel()
+        await self._wait_for_calls()
+
+    async def _wait_for_calls(self) -> None:
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=self._patience)

@@ -1,0 +1,103 @@
+"""What the dispatcher asks of a handler, and what a handler may answer. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Protocol
+
+from xyfleet.worker.mail.message import Message
+from xyfleet.worker.messages import cut
+
+MAX_REPLY: Final = 4000
+"""Characters of one message to a buyer."""
+_HIDDEN: Final = "‹text›"
+_WORDS: Final = re.compile(r"\w{4,}")
+"""Words of a message that are shorter are not looked for: hiding them would garble every sentence."""
+_MOST_LOOKED_AT: Final = 10_000
+"""Characters of a message that are looked for by word."""
+
+
+class HandlerFailed(Exception):
+    """
+    The call is over, and failed; it counts as an attempt.
+
+    Args:
+        reason: For people: one line, without the text of the message.
+        trace: Where in the handler it happened.
+    """
+
+    def __init__(self, reason: str, trace: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = cut(reason)
+        self.trace = trace
+
+
+class HandlerUnsure(Exception):
+    """Nobody knows how far the call came: `on_unknown` decides."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = cut(reason)
+
+
+class NotCalled(Exception):
+    """The handler never heard of the message: nothing counts, and the call is made when `ready()` returns again."""
+
+
+class Handler(Protocol):
+    """What answers messages."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it can't be called now, or does not come back from calls; None = all is well."""
+
+    def start(self) -> None:
+        """Prepare what takes its time and may go wrong, so that a trouble shows before the first message comes."""
+
+    async def ready(self) -> None:
+        """Wait until calls can be made."""
+
+    async def call(self, message: Message, timeout: float) -> str | None:
+        """
+        Return the answer to a message, None = there is none. Several calls may be on at one time.
+
+        Args:
+            timeout: Seconds that the handler may take. The call may last longer where it does not give up.
+
+        Raises:
+            HandlerFailed: it has no answer, and is done with the message.
+            HandlerUnsure: it may have heard of the message, and may have acted.
+            NotCalled: it has not heard of it.
+        """
+
+    async def close(self) -> None:
+        """End all calls, and let go of everything."""
+
+
+def checked(reply: object) -> str | None:
+    """
+    Return what a handler returned as a reply, None = there is none.
+
+    Raises:
+        HandlerFailed: it is nothing that can be sent.
+    """
+    if reply is None:
+        return None
+    if not isinstance(reply, str):
+        raise HandlerFailed(f"returned {type(reply).__name__}, expected str or None")
+    if len(reply) > MAX_REPLY:
+        raise HandlerFailed(f"returned a text of {len(reply)} characters; a message has at most {MAX_REPLY}")
+    try:
+        return reply.encode().decode() or None
+    except UnicodeEncodeError:
+        raise HandlerFailed("returned a text with half a character (a lone surrogate): it can't be sent") from None
+
+
+def conceal(words: str, text: str) -> str:
+    """Return `words`, the text of an error say, without the buyer's text that they may repeat."""
+    for told in (text, repr(text)[1:-1]):
+        if told.strip():
+            words = words.replace(told, _HIDDEN)
+    for word in set(_WORDS.findall(text[:_MOST_LOOKED_AT])):
+        words = words.replace(word, _HIDDEN)
+    return words

@@ -1,0 +1,89 @@
+"""Imports the function that a handler is, anew each time, and refuses what can't be one. Shell."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import operator
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+Function = Callable[..., Coroutine[Any, Any, object]]
+"""`async def answer(message, account)`."""
+
+
+class Unusable(Exception):
+    """The name leads to nothing that can be called as a handler; the text says why."""
+
+
+def load(spec: str, folder: str) -> Function:
+    """
+    Return the function that `package.module:function` names.
+
+    After a failure the owner's modules are forgotten, so that the next attempt sees what was mended.
+
+    Args:
+        folder: First on `sys.path` from now on; "" = none.
+
+    Raises:
+        Unusable: there is no such function, or it is none to call.
+        BaseException: whatever the import raises, SystemExit too.
+    """
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    known = len(sys.modules)
+    name, _, attribute = spec.partition(":")
+    try:
+        return _usable(_attribute(importlib.import_module(name), attribute), attribute)
+    except BaseException:
+        _forget(name, folder, known)
+        raise
+
+
+def is_own(folder: str, file: str | None) -> bool:
+    """Tell whether a file is the owner's: in the folder, but not in a virtual environment that may lie there."""
+    return bool(folder) and file is not None and file.startswith(folder + os.sep) and "site-packages" not in file
+
+
+def _attribute(module: object, attribute: str) -> object:
+    if not attribute:
+        raise Unusable("no function is named: write package.module:function")
+    try:
+        return operator.attrgetter(attribute)(module)
+    except AttributeError as error:
+        raise Unusable(str(error)) from None
+
+
+def _usable(found: Any, name: str) -> Function:
+    if not callable(found):
+        raise Unusable(f"{name} is no function but {type(found).__name__}")
+    called = found if inspect.isroutine(found) else getattr(found, "__call__", found)  # noqa: B004 (its function)
+    if not inspect.iscoroutinefunction(found) and not inspect.iscoroutinefunction(called):
+        raise Unusable(f"{name} is not async: write `async def {name}(message, account)`")
+    if not _takes_two(found):
+        try:
+            inspect.signature(found).bind(None, None)
+        except TypeError as error:
+            raise Unusable(f"{name} can't be called with (message, account): {error}") from None
+    function: Function = found
+    return function
+
+
+def _takes_two(found: Any) -> bool:
+    """Tell whether it is a plain function of two arguments; `inspect.signature` costs each worker 0.2 MiB."""
+    code = found.__code__ if inspect.isfunction(found) and not hasattr(found, "__wrapped__") else None
+    return code is not None and (code.co_argcount, code.co_kwonlyargcount) == (2, 0)
+
+
+def _forget(name: str, folder: str, known: int) -> None:
+    """Forget the module and what else of the folder came after the first `known` modules."""
+    # New modules stand last. Looking at all of them would make a private copy of memory that all workers share.
+    late = list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - known)))
+    for module in late:
+        if is_own(folder, getattr(sys.modules[module], "__file__", None)):
+            del sys.modules[module]
+    sys.modules.pop(name, None)
+    importlib.invalidate_caches()

@@ -1,0 +1,264 @@
+"""Sends what is in the outbox, one message after the other, each once. Shell.
+
+A message is on record as being on its way before its frame is written. From then on only an answer tells what became
+of it: without one nobody knows, and it is not sent again. Its echo, should it come, settles it later
+(`xyfleet.worker.mail.store`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from xyfleet.worker import logs
+from xyfleet.worker.calls import LineClosed, NoAnswer
+from xyfleet.worker.frames import Response
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail import wire
+from xyfleet.worker.mail.inbox import Inbox
+from xyfleet.worker.mail.outstore import Letter, Settled
+from xyfleet.worker.mail.store import Store
+from xyfleet.worker.pulse import Line
+from xyfleet.worker.settings import MailSettings
+
+RETRIES: Final = (2.0, 4.0, 8.0)
+"""Seconds to wait after the answers that say: try again. After the last one it is given up."""
+OPEN_STATES: Final = frozenset({"queued", "sending"})
+"""A letter in any other state is settled."""
+_LOOK_BACK: Final = 20
+"""Letters before the first one of this process that tell which uuids were used."""
+_SAID: Final = {"sent": logs.MESSAGE_SENT, "unknown": logs.MESSAGE_UNKNOWN}
+_CLOSED: Final = "the connection was lost before the answer came"
+
+
+class Outbox:
+    """
+    The sender of one account. Lives across connections; `run()` it once.
+
+    Args:
+        me: The account's own user id.
+        changed: Called when a figure changed.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        settings: MailSettings,
+        me: str,
+        log: AccountLog,
+        changed: Callable[[], None],
+        retries: tuple[float, ...] = RETRIES,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._inbox = inbox
+        self._settings = settings
+        self._me = me
+        self._log = log
+        self._changed = changed
+        self._retries = retries
+        self._wall = wall
+        self._uuids = wire.Uuids(wall)
+        self._uuids_known = False
+        self._line: Line | None = None
+        self._maybe = inbox.exists()
+        """Whether there may be something to send."""
+        self._bell = asyncio.Event()
+        self._resting = False
+        self._under_way = asyncio.Lock()
+        self._last_write = -float("inf")
+        self._waiting: dict[int, list[asyncio.Future[Letter]]] = {}
+
+    def connected(self, line: Line) -> None:
+        """There is a registered connection."""
+        self._line = line
+        self._bell.set()
+
+    def disconnected(self) -> None:
+        """There is none any more: what is queued stays so."""
+        self._line = None
+        self._bell.set()
+
+    def wake(self) -> None:
+        """There may be something new to send."""
+        self._maybe = True
+        self._bell.set()
+
+    def apply(self, settings: MailSettings) -> None:
+        """Take over new settings."""
+        self._settings = settings
+        self._bell.set()
+
+    async def queue(self, conversation: str, text: str, receiver: str | None) -> Letter | None:
+        """
+        Put a text into the outbox, for good when this returns.
+
+        Args:
+            receiver: User id; None: whoever wrote last in that conversation.
+
+        Returns:
+            The letter, or None when nobody has written in that conversation.
+        """
+        name, now = uuid.uuid4().hex, self._now()  # what goes over the wire is given when it goes
+        letter = await self._inbox.do(lambda store: store.queue(name, conversation, receiver, text, now))
+        if letter is not None:
+            self._changed()
+            self.wake()
+        return letter
+
+    async def settled(self, number: int) -> Letter:
+        """
+        Wait until it is known what became of a letter, or known that nobody will know.
+
+        Raises:
+            LookupError: there is no such letter.
+        """
+        news: asyncio.Future[Letter] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(number, []).append(news)  # first: it may be settled while we look
+        try:
+            letter = await self._inbox.do(lambda store: store.letter(number))
+            if letter is None:
+                raise LookupError(f"no letter {number} in the outbox")
+            return await news if letter.state in OPEN_STATES else letter
+        finally:
+            waiting = self._waiting.get(number, [])
+            if news in waiting:
+                waiting.remove(news)
+            if not waiting:
+                self._waiting.pop(number, None)
+
+    async def rest(self) -> None:
+        """Send nothing from now on; return when nothing is on its way. For a polite end: it leaves nothing unknown."""
+        self._resting = True
+        self._bell.set()
+        async with self._under_way:
+            pass
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._until(lambda: self._maybe and self._ready)
+            self._maybe = False
+            letter = await self._inbox.do(lambda store: store.next_queued())
+            if letter is not None:
+                self._maybe = True
+                await self._in_rate()
+                async with self._under_way:
+                    wait = await self._send(letter) if self._ready else 0.0
+                await asyncio.sleep(wait)
+
+    @property
+    def _ready(self) -> bool:
+        return self._line is not None and not self._resting
+
+    async def _send(self, letter: Letter) -> float:
+        """Send a queued letter; return for how long to wait before the next one may go."""
+        line = self._line
+        assert line is not None
+        if letter.receiver is None:
+            return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
+        name = letter.uuid if letter.attempt else await self._new_uuid(letter)
+        await self._inbox.do(lambda store: store.sending(letter.number, name))
+        body = wire.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
+        if self._line is line:
+            return await self._ask(line, letter, body)
+        return await self._not_written(letter, line)
+
+    async def _ask(self, line: Line, letter: Letter, body: object) -> float:
+        self._last_write = time.monotonic()
+        written = asyncio.Event()
+        asyncio.get_running_loop().call_soon(written.set)
+        try:
+            answer = await line.ask(wire.SEND, body)
+        except NoAnswer:
+            return await self._settle(letter, "unknown", None, "no answer came in time")
+        except LineClosed:
+            if written.is_set():
+                return await self._settle(letter, "unknown", None, _CLOSED)
+            # It did not even wait for an answer: the connection was over before that, and nothing was written.
+            return await self._not_written(letter, line)
+        return await self._answered(letter, answer)
+
+    async def _answered(self, letter: Letter, answer: Response) -> float:
+        match wire.sent(answer):
+            case wire.Sent(message_id):
+                return await self._settle(letter, "sent", message_id, None)
+            case wire.Rejected(reason):
+                return await self._settle(letter, "rejected", None, reason)
+            case wire.Unclear(reason):
+                return await self._settle(letter, "unknown", None, reason)
+            case wire.Busy(reason):
+                return await self._later(letter, reason)
+
+    async def _later(self, letter: Letter, reason: str) -> float:
+        """
+        Try again after a while, if there were not too many tries.
+
+        It waits in the queue, where a crash leaves it to be sent: that it did not arrive is known. Those behind it wait
+        too, so that messages go out in the order in which they were given.
+        """
+        if letter.attempt >= len(self._retries):
+            return await self._settle(letter, "failed", None, reason)
+        wait = self._retries[letter.attempt]
+        await self._inbox.do(lambda store: store.requeue(letter.number, reason))
+        self._log.say(logs.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
+        return wait
+
+    async def _not_written(self, letter: Letter, line: Line) -> float:
+        await self._inbox.do(lambda store: store.requeue(letter.number, None))
+        self._log.say(logs.MESSAGE_NOT_WRITTEN, number=letter.number)
+        if self._line is line:
+            self._line = None  # whoever made it is about to say so
+        return 0.0
+
+    async def _settle(self, letter: Letter, state: Settled, message_id: str | None, reason: str | None) -> float:
+        """Note how a letter ended, unless its echo was faster, and tell who waits for it."""
+        now = self._now()
+
+        def settle(store: Store) -> Letter | None:
+            store.settle(letter.number, state, message_id, reason, now)
+            return store.letter(letter.number)
+
+        found = await self._inbox.do(settle)
+        if found is not None:
+            line = _SAID.get(found.state, logs.MESSAGE_NOT_SENT)
+            self._log.say(line, number=letter.number, state=found.state, id=found.message_id, reason=found.reason)
+            for news in self._waiting.pop(letter.number, []):
+                if not news.done():
+                    news.set_result(found)
+            self._changed()
+        return 0.0
+
+    async def _in_rate(self) -> None:
+        """Wait until `send_rate` allows another message, or there is no connection any more."""
+        while self._ready and self._settings.send_rate > 0:
+            left = self._last_write + 1 / self._settings.send_rate - time.monotonic()
+            if left <= 0:
+                return
+            settings = self._settings
+            await self._until(lambda: not self._ready or self._settings is not settings, left)  # noqa: B023
+
+    async def _until(self, true: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait until something is true, for so long at most."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not true():
+                    self._bell.clear()
+                    await self._bell.wait()
+        except TimeoutError:
+            pass
+
+    async def _new_uuid(self, letter: Letter) -> str:
+        """Return a uuid that none was like. Letters go out in the order of their numbers, so the last ones tell."""
+        if not self._uuids_known:
+            numbers = range(max(1, letter.number - _LOOK_BACK), letter.number)
+            before = await self._inbox.do(lambda store: [store.letter(number) for number in numbers])
+            for one in before:
+                self._uuids.after(None if one is None else one.uuid)
+            self._uuids_known = True
+        return self._uuids.new()
+
+    def _now(self) -> int:
+        return int(self._wall() * 1000)

@@ -1,0 +1,269 @@
+"""Calls a Python function as handler, in a thread of its own: it may be slow, raise, hang and block. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import time
+import traceback
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from xyfleet.worker import logs
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail.account import Account, Send
+from xyfleet.worker.mail.handler import HandlerFailed, NotCalled, checked, conceal
+from xyfleet.worker.mail.importing import Function, Unusable, is_own, load
+from xyfleet.worker.mail.loopthread import LoopThread, place
+from xyfleet.worker.mail.message import Message
+from xyfleet.worker.messages import cut
+from xyfleet.worker.settings import MailSettings
+
+TRACE_HEAD: Final = 2000
+TRACE_TAIL: Final = 6000
+"""Characters of a long traceback that are kept, of its beginning and its end."""
+
+
+class Limits(NamedTuple):
+    """Seconds."""
+
+    look: float = 1.0
+    """Between two looks at the thread while it has something to do."""
+    grace: float = 1.0
+    """After a call's timeout, before a thread that shows no sign of life is said to block."""
+    late: float = 5.0
+    """After a call's timeout, before a function that ignores its cancellation is named."""
+    hang: float = 20.0
+    """From being said to block to being given up."""
+    retry: float = 60.0
+    """Between two imports."""
+    end: float = 1.0
+    """For the thread to end, before it is taken to block."""
+
+
+class _Outcome(NamedTuple):
+    """What became of a call; made in the thread, so that nothing of the owner's is looked at outside it."""
+
+    reply: str | None = None
+    reason: str | None = None
+    """Not None = it failed."""
+    trace: str | None = None
+
+
+class PythonHandler:
+    """
+    `package.module:function`, in a thread that is started with the first import.
+
+    Args:
+        stuck: Called with the reason, once, when the thread blocks for good: only a new process helps.
+    """
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        account: str,
+        send: Send,
+        log: AccountLog,
+        changed: Callable[[], None],
+        stuck: Callable[[str], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._spec = settings.handler or ""
+        self._folder = settings.handler_path
+        self._name = f"handler {self._spec}"
+        self._timeout = settings.handler_timeout
+        self._label = settings.label
+        self._account_name = account
+        self._send = send
+        self._log = log
+        self._changed = changed
+        self._stuck: Callable[[str], None] | None = stuck
+        self._limits = limits or Limits()
+        self._thread: LoopThread | None = None
+        self._account: Account | None = None
+        self._function: Function | None = None
+        self._usable = asyncio.Event()
+        self._importing: asyncio.Task[None] | None = None
+        self._import_trouble: str | None = None
+        self._is_loading = False
+        self._blocks: str | None = None
+        self._ends: dict[asyncio.Future[_Outcome], float] = {}  # calls that are on, and when their time is over
+        self._overdue = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it can't be called now, or does not come back from calls."""
+        if self._blocks is not None:
+            return self._blocks
+        if self._overdue:
+            return f"{self._name} goes on long after its timeout: {self._overdue} of its calls ignore cancellation"
+        return self._import_trouble
+
+    def start(self) -> None:
+        """Begin the import."""
+        if self._thread is None and not self._closed:
+            self._thread = LoopThread("handler", self._say_stray)
+            self._account = Account(self._account_name, self._label, self._send)
+            self._importing = asyncio.create_task(self._import(self._thread))
+
+    async def ready(self) -> None:
+        """Wait until the function is imported."""
+        self.start()
+        await self._usable.wait()
+
+    async def call(self, message: Message, timeout: float) -> str | None:
+        """Return what the function answers; see `Handler`. It is cancelled after `timeout` seconds."""
+        if self._thread is None or self._closed:
+            raise NotCalled
+        self._timeout = timeout
+        call = self._thread.submit(self._perform(message, timeout))
+        self._ends[call] = time.monotonic() + timeout
+        self._look_soon()
+        try:
+            outcome = await call
+        except asyncio.CancelledError:
+            if _is_being_cancelled() or not call.cancelled():
+                raise
+            raise NotCalled from None  # the thread ended before the call began
+        finally:
+            del self._ends[call]
+            self._count_overdue()
+        if outcome.reason is not None:
+            raise HandlerFailed(outcome.reason, outcome.trace)
+        return outcome.reply
+
+    async def close(self) -> None:
+        """Cancel what is on, and end the thread; one that blocks is left to the end of the process."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._importing is not None:
+            self._importing.cancel()
+            await asyncio.wait((self._importing,))
+        if self._thread is not None:
+            await self._thread.close(self._limits.end)
+
+    # In the thread.
+
+    async def _perform(self, message: Message, timeout: float) -> _Outcome:
+        assert self._function is not None
+        scope = asyncio.timeout(timeout)
+        try:
+            async with scope:
+                # What it returns after its cancellation is its answer all the same: it has acted.
+                return _Outcome(checked(await self._function(message, self._account)))
+        except HandlerFailed as error:
+            return _Outcome(reason=error.reason)
+        except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
+            if scope.expired() and isinstance(error, TimeoutError | asyncio.CancelledError):
+                return _Outcome(reason=f"no answer within {timeout:g} s")
+            trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
+            return _Outcome(reason=cut(conceal(sentence(error), message.text)), trace=trace)
+
+    async def _load(self) -> tuple[str, str | None] | None:
+        """Import; return the reason and the traceback when that fails."""
+        try:
+            self._function = load(self._spec, self._folder)
+        except Unusable as error:
+            return str(error), None
+        except BaseException as error:  # noqa: BLE001 (whatever the owner's module raises)
+            return sentence(error), shortened("".join(traceback.format_exception(error)))
+        return None
+
+    # In the worker's loop.
+
+    async def _import(self, thread: LoopThread) -> None:
+        while True:
+            if await self._imported(thread):
+                self._usable.set()
+                return
+            await asyncio.sleep(self._limits.retry)
+
+    async def _imported(self, thread: LoopThread) -> bool:
+        self._is_loading = True
+        self._look_soon()
+        try:
+            failure = await thread.submit(self._load())
+        finally:
+            self._is_loading = False
+        trouble = None if failure is None else cut(f"{self._name}: {self._log.mask(failure[0])}")
+        if trouble != self._import_trouble:
+            self._import_trouble = trouble
+            if failure is not None:
+                self._log.say(logs.HANDLER_UNUSABLE, reason=trouble, traceback=failure[1])
+            self._changed()
+        return failure is None
+
+    def _look_soon(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(self._limits.look, self._look)
+
+    def _look(self) -> None:
+        """See whether the thread lives, for as long as it has something to do."""
+        self._timer = None
+        assert self._thread is not None
+        silence = self._thread.look()
+        self._count_overdue()
+        limit = self._timeout + self._limits.grace
+        if silence <= limit:
+            self._say_free()
+        elif self._blocks is None:
+            self._say_blocked(self._thread, silence)
+        elif silence > limit + self._limits.hang and not self._is_loading and self._stuck is not None:
+            stuck, self._stuck = self._stuck, None
+            stuck(self._blocks)
+        if self._ends or self._is_loading or silence:
+            self._look_soon()
+
+    def _say_blocked(self, thread: LoopThread, silence: float) -> None:
+        stack = thread.stack()
+        where = place(stack, functools.partial(is_own, self._folder))
+        does = "has been importing" if self._is_loading else "blocks its thread"
+        self._blocks = f"{self._name} {does} for {silence:.0f} s, at {where}"
+        trace = "".join(traceback.format_stack(stack[-1])) if stack else None
+        self._log.say(logs.HANDLER_BLOCKS, reason=self._blocks, traceback=trace)
+        self._changed()
+
+    def _say_free(self) -> None:
+        if self._blocks is not None:
+            self._blocks = None
+            self._log.say(logs.HANDLER_FREE, handler=self._spec)
+            self._changed()
+
+    def _count_overdue(self) -> None:
+        now = time.monotonic()
+        overdue = sum(now > end + self._limits.late for end in self._ends.values())
+        if overdue > self._overdue:
+            self._log.say(logs.HANDLER_OVERDUE, handler=self._spec, calls=overdue)
+        if overdue != self._overdue:
+            self._overdue = overdue
+            self._changed()
+
+    def _say_stray(self, error: BaseException) -> None:
+        """Log an error in a task that nobody waits for. Its words are left out: they may be a buyer's."""
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        self._log.say(logs.HANDLER_STRAY, handler=self._spec, error=type(error).__name__, traceback=trace or None)
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error as `Type: its words`; for a syntax error these hold the file's name and line."""
+    try:
+        words = str(error)
+    except Exception as worse:  # noqa: BLE001 (the owner's own class, and his `__str__`)
+        words = f"its text raises {type(worse).__name__}"
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def shortened(trace: str) -> str:
+    """Return a traceback without its middle, if it is long."""
+    if len(trace) <= TRACE_HEAD + TRACE_TAIL:
+        return trace
+    return f"{trace[:TRACE_HEAD]}{os.linesep}…{os.linesep}{trace[-TRACE_TAIL:]}"
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

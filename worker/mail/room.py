@@ -1,0 +1,256 @@
+"""An account's messages in its worker: in from the socket, into the inbox, to the handler, and answers out. Shell.
+
+Lives as long as the worker, across connections. A push is acked when all its messages are on disk, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from xyfleet.worker import logs
+from xyfleet.worker.frames import Push
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail import decode
+from xyfleet.worker.mail.catchup import CatchUp
+from xyfleet.worker.mail.dispatch import Dispatcher
+from xyfleet.worker.mail.handler import Handler
+from xyfleet.worker.mail.inbox import Inbox
+from xyfleet.worker.mail.outbox import Outbox
+from xyfleet.worker.mail.outstore import Letter
+from xyfleet.worker.mail.python_handler import PythonHandler
+from xyfleet.worker.mail.schema import Row
+from xyfleet.worker.mail.store import Added, Rules
+from xyfleet.worker.mail.webhook import WebhookHandler
+from xyfleet.worker.messages import CatchUp as Turn
+from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
+from xyfleet.worker.pulse import Line
+from xyfleet.worker.settings import MailSettings, WorkerSettings
+
+FIRST_LOOK: Final = (1.0, 6.0)
+"""Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
+
+
+class Mailroom:
+    """
+    Everything about one account's messages.
+
+    Args:
+        send: Writes to the supervisor.
+        changed: Called when a figure changed.
+        zombie: Called with the reason when the connection beats but brings no messages.
+        stuck: Called with the reason when a handler blocks for good, so that only a new process helps.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        log: AccountLog,
+        send: Callable[[Up], None],
+        changed: Callable[[], None],
+        zombie: Callable[[str], None],
+        stuck: Callable[[str], None],
+    ) -> None:
+        self._settings = settings.mail
+        self._me = settings.unb
+        self._log = log
+        self._send = send
+        self._changed = changed
+        self._zombie = zombie
+        self._stuck = stuck
+        self._last: float | None = None
+        self._wanted = asyncio.Event()
+        """Set when there is, or was once, a message: the inbox is in use."""
+        self._connected = asyncio.Event()
+        self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
+        self._inbox = Inbox(settings.mail, settings.account, changed)
+        self._outbox = Outbox(self._inbox, settings.mail, settings.unb, log, changed)
+        self._handler = self._make_handler(settings.account)
+        self._dispatcher: Dispatcher | None = None
+        if self._handler is not None:
+            self._dispatcher = Dispatcher(self._inbox, self._handler, settings.mail, log, changed, self._outbox.wake)
+        self._catch_up = CatchUp(
+            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules
+        )
+
+    # What the socket and the supervisor say.
+
+    def take(self, push: Push, ack: Callable[[], None]) -> None:
+        """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
+        found = decode.pushed(bytes(push.body), self._me)
+        if not found:
+            ack()
+            return
+        self._wanted.set()
+        if self._inbox.full():
+            self._log.say(logs.PUSH_REFUSED, reason=self._inbox.trouble)
+            return
+        rules = self._rules()
+        # The time is taken when the disk takes it: a full disk may keep it waiting.
+        stored = self._inbox.do(lambda store: store.add(found, recovered=False, now=_now(), rules=rules))
+        stored.add_done_callback(functools.partial(self._stored, ack))
+
+    def connected(self, line: Line) -> None:
+        """There is a registered connection."""
+        self._connected.set()
+        self._outbox.connected(line)
+        self._catch_up.connected(line)
+
+    def disconnected(self) -> None:
+        """There is none any more."""
+        self._outbox.disconnected()
+        self._catch_up.disconnected()
+
+    def apply(self, settings: MailSettings) -> None:
+        """Take over new settings; another handler needs another worker."""
+        self._settings = settings
+        for part in (self._inbox, self._outbox, self._catch_up, self._dispatcher):
+            if part is not None:
+                part.apply(settings)
+
+    def receive(self, message: Send | Redo | Turn) -> None:
+        """Take what the supervisor says about messages."""
+        if isinstance(message, Turn):
+            self._catch_up.turn()
+        else:
+            self._requests.put_nowait(message)
+
+    def figures(self) -> MailFigures:
+        """Return how the messages are."""
+        counts = self._inbox.counts
+        trouble = None if self._handler is None else self._handler.trouble
+        return MailFigures(
+            stored=counts.stored,
+            waiting=counts.waiting,
+            dead=counts.dead,
+            unsent=counts.unsent,
+            recovered=self._catch_up.recovered,
+            zombies=self._catch_up.zombies,
+            last=self._last,
+            trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
+            handler_trouble=None if trouble is None else cut(trouble),
+        )
+
+    # The life.
+
+    async def run(self) -> None:
+        """Work until cancelled. A program error in a part ends all, and is raised."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._catch_up.run())
+            tasks.create_task(self._serve(tasks))
+            await self._first_moment()
+            if self._dispatcher is not None:
+                tasks.create_task(self._dispatcher.run())
+            if self._inbox.exists():
+                self._wanted.set()
+            await self._wanted.wait()
+            tasks.create_task(self._outbox.run())
+
+    async def rest(self) -> None:
+        """Send nothing more, and wait for what is on its way."""
+        await self._outbox.rest()
+
+    async def close(self) -> None:
+        """End the handler and the inbox; what was taken in is on disk then, unless the disk refuses."""
+        if self._handler is not None:
+            await self._handler.close()
+        await self._inbox.close()
+
+    async def _first_moment(self) -> None:
+        """Wait for the first message, or until some moment after the first connection."""
+        await self._connected.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*FIRST_LOOK)):
+                await self._wanted.wait()
+
+    def _make_handler(self, account: str) -> Handler | None:
+        settings = self._settings
+        if settings.handler is not None:
+            return PythonHandler(settings, account, self._answer_later, self._log, self._changed, self._stuck)
+        if settings.webhook is not None:
+            return WebhookHandler(settings.webhook, account, self._changed)
+        return None
+
+    async def _answer_later(self, conversation: str, text: str) -> bool:
+        """Send for a handler; return whether it was taken."""
+        self._wanted.set()
+        return await self._outbox.queue(conversation, text, None) is not None
+
+    # Messages.
+
+    def _rules(self) -> Rules:
+        settings = self._settings
+        return Rules(
+            handler=self._handler is not None,
+            max_age=int(settings.reply_max_age * 1000),
+            takeover=int(settings.takeover_pause * 1000),
+        )
+
+    def _stored(self, ack: Callable[[], None], stored: asyncio.Future[Added]) -> None:
+        if stored.cancelled():
+            return
+        error = stored.exception()
+        if error is not None:
+            self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")
+            return
+        ack()
+        self._catch_up.heard()
+        self._added(stored.result().rows)
+
+    def _added(self, rows: list[Row]) -> None:
+        if not rows:
+            return
+        self._wanted.set()
+        self._last = time.time()
+        if self._dispatcher is not None:
+            self._dispatcher.added(rows)
+        self._changed()
+
+    def _ask_turn(self) -> None:
+        self._send(CatchUpRequest())
+
+    # Requests.
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            message = await self._requests.get()
+            tasks.create_task(self._post(message) if isinstance(message, Send) else self._redo(message))
+
+    async def _post(self, message: Send) -> None:
+        """Queue a text and tell what becomes of it."""
+        self._wanted.set()
+        letter = await self._outbox.queue(message.conversation, message.text, message.receiver)
+        if letter is None:
+            reason = "nobody is known in this conversation: no message of it is in the inbox"
+            self._send(Sent(request=message.request, state="refused", reason=reason))
+            return
+        self._tell(message.request, letter)
+        self._tell(message.request, await self._outbox.settled(letter.number))
+
+    def _tell(self, request: int, letter: Letter) -> None:
+        self._send(
+            Sent(
+                request=request,
+                state=letter.state,
+                number=letter.number,
+                message_id=letter.message_id,
+                reason=None if letter.reason is None else cut(letter.reason),
+            )
+        )
+
+    async def _redo(self, message: Redo) -> None:
+        count = 0
+        if self._inbox.exists():
+            count = await self._inbox.do(lambda store: store.redo(message.ids))
+        if count and self._dispatcher is not None:
+            self._dispatcher.wake()
+        self._send(Redone(request=message.request, count=count))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,48 @@
+"""One connection, as catching up sees it: waits on it end when it does. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from xyfleet.worker.calls import LineClosed
+from xyfleet.worker.pulse import Line
+
+
+class Visit:
+    """One connection, as catching up sees it."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.granted = False
+        """Whether the supervisor says that it is our turn."""
+        self.zombie = False
+        """Whether it proved to bring no messages."""
+        self._over = False
+        self._bell = asyncio.Event()
+
+    def ring(self, *, over: bool = False) -> None:
+        """Have the wait that is on look again; `over`: the connection is gone."""
+        self._over = self._over or over
+        self._bell.set()
+
+    async def until(self, true: Callable[[], bool], seconds: float | None) -> None:
+        """
+        Wait until something is true, for so long at most.
+
+        Raises:
+            LineClosed: the connection is gone.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._over and not true():
+                    self._bell.clear()
+                    await self._bell.wait()
+        except TimeoutError:
+            pass
+        if self._over:
+            raise LineClosed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait. Raises `LineClosed` when the connection is gone."""
+        await self.until(lambda: False, seconds)

@@ -1,0 +1,226 @@
+"""The three calls about messages: the bodies that go, and what their answers mean. Pure.
+
+Source: docs/protocol.md, Calls. Nothing that a server may answer raises anything here.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from xyfleet.worker.frames import Response
+from xyfleet.worker.messages import cut
+
+SEND: Final = "/r/MessageSend/sendByReceiverScope"
+LIST_TALKS: Final = "/r/Conversation/listNewestPagination"
+LIST_MESSAGES: Final = "/r/MessageManager/listUserMessages"
+NEWEST: Final = 9007199254740991
+"""The cursor of a first page."""
+TALKS: Final = 50
+"""Conversations of a page."""
+MESSAGES: Final = 20
+"""Messages of a page."""
+
+_FLOW_CONTROL: Final = "400600001"
+_NOT_REGISTERED: Final = 401
+_BUSY_TEXTS: Final = ("闲鱼走神了", "system is error")
+_REASON_KEYS: Final = ("reason", "moreInfo")
+_SUFFIX: Final = "@goofish"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The server took the message."""
+
+    message_id: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The server will not have it, for good."""
+
+    reason: str
+
+
+class Busy(msgspec.Struct, frozen=True):
+    """The server did not take it, and may take it later."""
+
+    reason: str
+
+
+class Unclear(msgspec.Struct, frozen=True):
+    """The answer does not tell whether it was taken."""
+
+    reason: str
+
+
+class Talk(msgspec.Struct, frozen=True):
+    """A conversation in a listing."""
+
+    conversation: str
+    """Without `@goofish`."""
+    item: str | None
+    modified: int | None
+    """Milliseconds since the epoch; null = not said."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a listing, newest first."""
+
+    entries: list[Any]
+    more: bool
+    """Whether there are older ones."""
+    cursor: int | None
+    """Where the next page begins, if the server says it."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came instead of a page."""
+
+    reason: str
+    busy: bool
+    """Whether it is flow control: wait and ask again."""
+
+
+_anything: Final = msgspec.json.Decoder()
+_encode: Final = msgspec.json.Encoder().encode
+
+
+# What goes.
+
+
+def send_text(uuid: str, conversation: str, receiver: str, me: str, text: str) -> list[Any]:
+    """Return the body of a `SEND` of a text by `me`."""
+    said = {"contentType": 1, "text": {"text": text.encode(errors="replace").decode()}}
+    message = {
+        "uuid": uuid,
+        "cid": _full(conversation),
+        "conversationType": 1,
+        "content": {"contentType": 101, "custom": {"type": 1, "data": base64.b64encode(_encode(said)).decode()}},
+        "redPointPolicy": 0,
+        "extension": {"extJson": "{}"},
+        "ctx": {"appVersion": "1.0", "platform": "web"},
+        "mtags": {},
+        "msgReadStatusSetting": 1,
+    }
+    return [message, {"actualReceivers": [_full(receiver), _full(me)]}]
+
+
+def list_talks(cursor: int) -> list[Any]:
+    """Return the body of a `LIST_TALKS`."""
+    return [cursor, TALKS]
+
+
+def list_messages(conversation: str, cursor: int) -> list[Any]:
+    """Return the body of a `LIST_MESSAGES`."""
+    return [_full(conversation), False, cursor, MESSAGES, False]
+
+
+class Uuids:
+    """
+    Makes the uuids of messages to send: `-<13-digit ms>1`, never two in one millisecond.
+
+    The milliseconds always grow, also when the clock stands still or is set back.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._last = 0
+
+    def after(self, uuid: str | None) -> None:
+        """Go on behind a uuid of an earlier life; what is none, or is of another form, says nothing."""
+        digits = uuid[1:-1] if uuid is not None and len(uuid) == 15 else ""
+        if digits.isascii() and digits.isdigit():
+            self._last = max(self._last, int(digits))
+
+    def new(self) -> str:
+        """Return a new uuid."""
+        self._last = max(self._last + 1, int(self._wall() * 1000))
+        return f"-{self._last:013d}1"
+
+
+# What comes.
+
+
+def sent(response: Response) -> Sent | Rejected | Busy | Unclear:
+    """Return what the answer to a `SEND` says."""
+    body = _body(response)
+    message_id = body.get("messageId")
+    if response.ok and isinstance(message_id, str) and message_id:
+        return Sent(message_id)
+    if _flow_controlled(body):
+        return Busy(f"flow control ({_FLOW_CONTROL})")
+    if response.code == _NOT_REGISTERED:
+        return Busy(f"the connection is not registered ({_NOT_REGISTERED})")
+    words = "; ".join(value for key in _REASON_KEYS if isinstance(value := body.get(key), str) and value)
+    if any(text in words.lower() for text in _BUSY_TEXTS):
+        return Busy(cut(words))
+    if words:
+        return Rejected(cut(words))
+    return Unclear(f"the answer {cut(str(response.code))} has neither a message id nor a reason")
+
+
+def talks(response: Response) -> Page | Answer:
+    """Return the page of `Talk`s that answers a `LIST_TALKS`; entries that are none are left out."""
+    page = _page(response, "userConvs")
+    if isinstance(page, Answer):
+        return page
+    return Page([talk for entry in page.entries if (talk := _talk(entry)) is not None], page.more, page.cursor)
+
+
+def messages(response: Response) -> Page | Answer:
+    """Return the page that answers a `LIST_MESSAGES`; its entries are for `decode.listed`."""
+    return _page(response, "userMessageModels")
+
+
+def _page(response: Response, name: str) -> Page | Answer:
+    body = _body(response)
+    entries = body.get(name)
+    if response.ok and isinstance(entries, list):
+        return Page(entries, bool(entries) and _truth(body.get("hasMore")), _integer(body.get("nextCursor")))
+    if _flow_controlled(body):
+        return Answer(f"flow control ({_FLOW_CONTROL})", busy=True)
+    reason = body.get("reason")
+    return Answer(cut(f"answer {response.code} without {name}" + (f": {reason}" if reason else "")), busy=False)
+
+
+def _talk(entry: Any) -> Talk | None:
+    found = _dict(_dict(entry).get("singleChatUserConversation"))
+    talk = _dict(found.get("singleChatConversation"))
+    cid, item = talk.get("cid"), _dict(talk.get("extension")).get("itemId")
+    if not isinstance(cid, str) or not cid:
+        return None
+    has_item = isinstance(item, (str, int)) and item != ""
+    return Talk(cid.removesuffix(_SUFFIX), str(item) if has_item else None, _integer(found.get("modifyTime")))
+
+
+def _body(response: Response) -> dict[str, Any]:
+    try:
+        return _dict(_anything.decode(response.body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _flow_controlled(body: dict[str, Any]) -> bool:
+    return str(body.get("code")) == _FLOW_CONTROL
+
+
+def _truth(value: Any) -> bool:
+    """Return a truth that came as 1, "1" or true."""
+    return value not in (None, False, 0, "0", "false", "")
+
+
+def _integer(value: Any) -> int | None:
+    """Return a number of milliseconds that came as such or as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 18:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _full(name: str) -> str:
+    return name.removesuffix(_SUFFIX) + _SUFFIX

@@ -1,0 +1,65 @@
+"""What an account tells its supervisor: its state, moved by the table alone, and its figures. Shell (pipe, clock)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from xyfleet.worker import logs
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.messages import Change, MailFigures, Report, cut
+from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.reports import Reporter, UpPipe
+from xyfleet.worker.standing import Standing
+from xyfleet.worker.states import Event
+
+
+class Teller:
+    """
+    Holds the state and the metrics, and reports them.
+
+    Args:
+        interval: Longest time between two words, seconds.
+        memory: Returns the process's bytes, if they are known.
+        mail: Returns how the messages are.
+        tick: Called from time to time, connected or not.
+    """
+
+    def __init__(
+        self,
+        pipe: UpPipe,
+        interval: float,
+        log: AccountLog,
+        memory: Callable[[], int | None],
+        mail: Callable[[], MailFigures],
+        tick: Callable[[], None],
+    ) -> None:
+        self.standing = Standing(time.time())
+        self.metrics = Metrics()
+        self.reporter = Reporter(pipe, interval, self._snapshot, self._look)
+        self._log = log
+        self._memory = memory
+        self._mail = mail
+        self._tick = tick
+        self._told_note: str | None = None
+
+    def move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
+        """Move along the state table, put it into the log and tell it at once."""
+        words = self._log.mask(cut(reason)) if reason else None
+        change = self.standing.move(event, time.time(), cause, words)
+        self._log.say(logs.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
+        self.reporter.tell(change)
+
+    def _snapshot(self, changes: list[Change]) -> Report:
+        window = self.metrics.window(time.monotonic())
+        self._told_note = self._log.note()
+        report = self.standing.report(window, changes, self._memory(), self._told_note, time.process_time())
+        return msgspec.structs.replace(report, mail=self._mail())
+
+    def _look(self) -> None:
+        self._tick()
+        if self._log.note() != self._told_note:
+            self.reporter.note()
