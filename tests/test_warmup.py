@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
-import asyncio, os, threading
-from xyfleet.worker import body
+import asyncio, os, tempfile, threading
+from xyfleet.worker import preload
 from xyfleet.worker.warmup import warm_up
 before = sorted(os.listdir("/proc/self/fd"))
-warm_up()
+warm_up(preload.SSL_CONTEXT)
 assert sorted(os.listdir("/proc/self/fd")) == before
 assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1
+assert os.listdir(tempfile.gettempdir()) == []
 try:
     asyncio.get_running_loop()
 except RuntimeError:
@@ -20,8 +22,31 @@ except RuntimeError:
 """
 
 
-def test_leaves_nothing_behind() -> None:
-    """No descriptor, no thread and no loop; the process is titled."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=20, check=False)
+def run(program: str, **env: str) -> tuple[str, str]:
+    """Run a program in a process of its own; return what it printed and complained about."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=20, check=False
+    )
+    return done.stdout, done.stderr
 
-    assert (done.stdout, done.stderr) == ("xyfleet: forkserver\n", "")
+
+def test_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No descriptor, file, thread or loop; the process is titled, and there is nothing to complain about."""
+    assert run(PROGRAM, TMPDIR=str(tmp_path)) == ("xyfleet: forkserver\n", "")
+
+
+def test_goes_on_without_temporary_files() -> None:
+    """Where nothing can be written, it says so, and workers start all the same."""
+    program = """
+import tempfile
+from xyfleet.worker import preload
+from xyfleet.worker.warmup import warm_up
+tempfile.tempdir = "/nowhere"
+warm_up(preload.SSL_CONTEXT)
+print("good")
+"""
+    out, err = run(program)
+
+    assert out == "good\n"
+    assert err.startswith("xyfleet: workers will need more memory: no temporary files can be written: ")
+    assert err.count("\n") == 1

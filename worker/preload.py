@@ -59,8 +59,7 @@ def _shield(supervisor: int) -> None:
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
     guard.keep_secrets()
-    warm_up()
-    gc.collect()
+    warm_up(SSL_CONTEXT)
     gc.freeze()
 
 

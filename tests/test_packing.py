@@ -1,0 +1,111 @@
+"""Packing memory: code moves and still does the same, holes are filled, pages of zeroes are given back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from xyfleet.worker import packing
+
+
+def make_adder(step: int) -> Callable[[int], int]:
+    """Return a function that has code of its own and a closure."""
+
+    def add(number: int, more: int = 1) -> int:
+        """Add."""
+        return sum(each + step for each in [number]) + more
+
+    return add
+
+
+def test_code_that_ran_is_seen_and_moved() -> None:
+    """A function, and one that it makes later, get copies, do the same as before, and say the same about themselves."""
+    first = make_adder(1)
+    before, inner = make_adder.__code__, first.__code__
+
+    seen = packing.watch(lambda: make_adder(2)(3))
+    moved = packing.move([code for code in seen if code.co_filename == __file__])
+
+    assert {before, inner} <= set(seen)
+    assert moved >= 2  # make_adder and `first`
+    assert make_adder.__code__ is not before
+    assert make_adder.__code__ == before
+    assert first.__code__ is make_adder(5).__code__
+    assert first.__code__ is not inner
+    assert (first(3), make_adder(5)(3)) == (5, 9)
+    assert make_adder.__code__.co_firstlineno == before.co_firstlineno
+
+
+def test_watching_ends_with_an_error() -> None:
+    """What watched before watches again."""
+    before = sys.getprofile()
+
+    with pytest.raises(ZeroDivisionError):
+        packing.watch(lambda: 1 / 0)
+
+    assert sys.getprofile() is before
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's memory")
+def test_holes_are_filled() -> None:
+    """After it, small things of one size lie one behind the other."""
+    program = """
+import sys
+from itertools import pairwise
+from xyfleet.worker import packing
+kept = [bytes(100) for _ in range(2000)][::3]
+taken = packing.fill_holes()
+places = [id(each) for each in [bytes(100) for _ in range(100)]]
+steps = [b - a for a, b in pairwise(places)]
+print(taken > 0, taken < 40_000_000, max(steps.count(step) for step in steps) > 95)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+
+    assert (done.stdout, done.stderr) == ("True True True\n", "")
+
+
+def test_lookups_are_forgotten_harmlessly() -> None:
+    """Attributes are found as before."""
+    packing.forget_lookups()
+
+    assert [1].count(1) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_zeroes_are_given_back() -> None:
+    """A loop's buffer goes, and the loop works; a small thing has no page of its own."""
+    program = """
+import asyncio, uvloop
+from xyfleet.worker import packing
+from xyfleet.worker.memory import pss
+def size():
+    return pss(open("/proc/self/smaps_rollup", "rb").read())
+async def main():
+    loop = asyncio.get_running_loop()
+    before = size()
+    given = packing.give_back_zeroes(loop)
+    print(given > 200_000, before - size() > 150_000)
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    theirs.sendall(b"x" * 100_000)
+    print(len(await reader.readexactly(100_000)))
+    writer.close()
+import socket
+ours, theirs = socket.socketpair()
+uvloop.run(main())
+print(packing.give_back_zeroes([]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+
+    assert (done.stdout, done.stderr) == ("True True\n100000\n0\n", "")
+
+
+def test_freed_memory_is_given_back() -> None:
+    """It can be asked for at any time; what is in use stays."""
+    kept = [bytes([number]) * 5000 for number in range(100)]
+
+    packing.give_back_free()
+
+    assert all(each == each[:1] * 5000 for each in kept)
