@@ -12,7 +12,7 @@ OURS: Final = "xyfleet"
 """The column that the goals are for."""
 ANY: Final = 0
 """Stands for fleets of every size among a row's goals."""
-DECIMALS: Final = {"s": 2, "ms": 1, "MiB": 1, "%": 2, "": 0}
+DECIMALS: Final = {"s": 2, "ms": 1, "MiB": 1, "%": 2, "/s": 0, "": 0}
 """Units, and the decimals that are shown of them. `%` is of one core."""
 
 
@@ -86,8 +86,9 @@ def goal_of(row: Row, accounts: int, samples: Sequence[float]) -> str:
 class Sheet:
     """The figures of one run of the benchmark, by column (xyfleet or a peer) and row."""
 
-    def __init__(self, accounts: int) -> None:
+    def __init__(self, accounts: int, rows: Sequence[Row] = ROWS) -> None:
         self.accounts = accounts
+        self.rows = rows
         self.columns = [OURS]
         self.notes: list[str] = []
         """What a reader of the table should know."""
@@ -115,7 +116,7 @@ class Sheet:
     @property
     def faults(self) -> list[str]:
         """Everything that must hold and does not; a missed goal is no fault."""
-        broken = [row for row in ROWS if row.must_be_none and any(self.samples(row.key))]
+        broken = [row for row in self.rows if row.must_be_none and any(self.samples(row.key))]
         return [*self._faults, *(f"{row.what}: {max(self.samples(row.key)):g}, must be 0" for row in broken)]
 
     def samples(self, key: str, column: str = OURS) -> list[float]:
@@ -125,7 +126,7 @@ class Sheet:
     def table(self) -> str:
         """Return everything as a Markdown table."""
         head = ["what", f"{OURS}: min / median / max", "samples", "goal", *self.columns[1:]]
-        lines = [head, ["---"] * len(head), *(self._line(row) for row in ROWS)]
+        lines = [head, ["---"] * len(head), *(self._line(row) for row in self.rows)]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
     def view(self) -> list[dict[str, Any]]:
@@ -138,7 +139,7 @@ class Sheet:
                 "goal": goal_of(row, self.accounts, self.samples(row.key)),
                 "figures": {column: self._figure(row.key, column) for column in self.columns},
             }
-            for row in ROWS
+            for row in self.rows
         ]
 
     def _line(self, row: Row) -> list[str]:
