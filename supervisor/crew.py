@@ -8,7 +8,7 @@ from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.events import Kind
 from xyfleet.supervisor.outage import OutageWatch
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change, Redone, Sent, TicketRequest
+from xyfleet.worker.messages import CatchUpRequest, Change, MailFigures, Redone, Sent, TicketRequest
 
 if TYPE_CHECKING:
     from xyfleet.supervisor.member import Member
@@ -19,6 +19,10 @@ class Crew(Protocol):
 
     outage: OutageWatch
 
+    @property
+    def mail(self) -> MailCrew:
+        """Those who see to the messages."""
+
     def queue_start(self, member: Member) -> None:
         """Start the member's worker when its turn comes."""
 
@@ -26,13 +30,13 @@ class Crew(Protocol):
         """Get a ticket, or a refusal, and send it."""
 
     def run_hook(self, member: Member, cause: Cause, wait: bool) -> None:
-        """Run the refresh hook and call `hook_ended`; with `wait` as soon as its cool-down allows."""
+        """Run the refresh hook and call `steps.hook_ended`; with `wait` as soon as its cool-down allows."""
 
     def changed(self, member: Member, change: Change) -> None:
         """The worker's connection changed its state."""
 
     def failed(self, member: Member, cause: Cause) -> None:
-        """The worker is FAILED: call `climb`, now or when it is clear that the fault is not everybody's."""
+        """The worker is FAILED: call `steps.climb`, now or when it is clear that the fault is not everybody's."""
 
     def note(self, member: Member, kind: Kind, to: str, **facts: object) -> None:
         """Put an event on record; pairs of `kind` and `to` as in `phrases`."""
@@ -49,17 +53,15 @@ class Crew(Protocol):
     def check_marker(self, member: Member, found: str, imported: list[str]) -> None:
         """Compare a new worker's program with ours."""
 
+
+class MailCrew(Protocol):
+    """What a member needs of those who see to the messages. Every call returns at once."""
+
+    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+        """A worker answers a request about messages, or wants its turn to look for missed ones."""
+
+    def reported(self, member: Member, mail: MailFigures) -> None:
+        """The worker says how its messages are."""
+
     def worker_gone(self, member: Member, child: Child) -> None:
         """The worker is proven gone: it answers nothing more."""
-
-    def answered(self, child: Child, answer: Sent | Redone) -> None:
-        """A worker answered a request about messages."""
-
-    def ask_catch_up(self, child: Child) -> None:
-        """Give the worker its turn to look for missed messages, when it comes."""
-
-    def mail_changed(self, account: str) -> None:
-        """There is something new in the account's inbox."""
-
-    def handler_trouble(self, member: Member, trouble: str | None) -> None:
-        """Why the account's handler can't be called just now; None = it can."""

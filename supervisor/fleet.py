@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from random import random
 from typing import Any
@@ -19,9 +19,7 @@ from xyfleet.supervisor.events import EventLog, Kind
 from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.launcher import Launcher
 from xyfleet.supervisor.logins import Logins
-from xyfleet.supervisor.mail.news import HandlerTroubles
-from xyfleet.supervisor.mail.post import Post
-from xyfleet.supervisor.mail.turns import CatchUpTurns
+from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.recovery import Recovery
@@ -32,13 +30,11 @@ from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.watch import Watch
-from xyfleet.supervisor.webhooks.keeper import Keeper
-from xyfleet.supervisor.webhooks.lines import table_of
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.framing import MAX_DOWN, encode_settings
 from xyfleet.worker.framing import encode as encode_message
 from xyfleet.worker.marker import marker
-from xyfleet.worker.messages import Apply, Change, Redone, Sent, TicketRequest
+from xyfleet.worker.messages import Apply, Change, TicketRequest
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
@@ -78,14 +74,7 @@ class Fleet:
         self.launcher = Launcher(forkserver, self.members, self._cargo)
         self._verbose = verbose
         self._webhook_socket = webhook_socket
-        self.webhooks = Keeper(webhook_socket, self.notes)
-        self.webhooks.apply(table_of(settings.accounts.values()))
-        self.post = Post()
-        self.turns = CatchUpTurns(settings.fleet.catch_up_rate)
-        self.mail_news: Callable[[str], None] = lambda account: None
-        """Called with an account's name when its inbox has something new."""
-        self._handlers = HandlerTroubles()
-        self._handlers_alarm: asyncio.TimerHandle | None = None
+        self.mail = MailService(settings, webhook_socket, self.members, events, self.notes)
         self._marker = marker()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -106,7 +95,6 @@ class Fleet:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
         del self.members[member.name]
         self._cancel_asking(member.name)
-        self._handlers.take(member.name, None, time.monotonic())
         self.logins.cancel(member.name)
         self.outage.forget(member.name, time.monotonic())
         self.tokens.forgive(member.name)
@@ -121,8 +109,7 @@ class Fleet:
         self.desk.apply(settings.fleet.connect_rate)
         self.tokens.apply(TokenLimits(rate=settings.fleet.token_rate))
         self.hooks.settings = settings.refresh
-        self.turns.apply(settings.fleet.catch_up_rate)
-        self.webhooks.apply(table_of(settings.accounts.values()))
+        self.mail.apply(settings)
         for member in self.members.values():
             member.ladder.rules = self._rules()
 
@@ -134,7 +121,7 @@ class Fleet:
     def forgive(self, member: Member) -> None:
         """An operator's command lifts whatever was remembered against the account."""
         self.tokens.forgive(member.name)
-        member.forgive()
+        member.steps.forgive()
 
     # What members need (`Crew`).
 
@@ -190,7 +177,7 @@ class Fleet:
     async def _climb(self, member: Member, cause: Cause) -> None:
         await self.recovery.own_trouble(member, cause)
         if member.state is State.FAILED:
-            member.climb(cause)
+            member.steps.climb(cause)
 
     def note(self, member: Member, kind: Kind, to: str, **facts: Any) -> None:
         """Put an event on record."""
@@ -208,49 +195,6 @@ class Fleet:
             log.error("%s", self.notes["program"].say("en"))
         self.launcher.closed = True
         member.stop()
-
-    def worker_gone(self, member: Member, child: Child) -> None:
-        """Nothing more comes from this worker."""
-        self.post.gone(child)
-        self.turns.gone(child)
-        self.handler_trouble(member, None)
-
-    def answered(self, child: Child, answer: Sent | Redone) -> None:
-        """Pass a worker's answer on to who asked."""
-        self.post.heard(child, answer)
-
-    def ask_catch_up(self, child: Child) -> None:
-        """Put the worker into the fleet's queue."""
-        self.turns.ask(child)
-
-    def mail_changed(self, account: str) -> None:
-        """Tell who follows the messages."""
-        self.mail_news(account)
-
-    def handler_trouble(self, member: Member, trouble: str | None) -> None:
-        """Remember it; one event tells of all accounts that it hits."""
-        self._handlers.take(member.name, trouble, time.monotonic())
-        if trouble is not None and self._handlers_alarm is None:
-            self._tell_handlers()
-
-    def _tell_handlers(self) -> None:
-        """Put the handlers' troubles on record that are due, and come back when others are."""
-        now = time.monotonic()
-        for reason, names in self._handlers.due(now):
-            one = self.members.get(names[0]) if len(names) == 1 else None
-            self.events.add(
-                "message",
-                None if one is None else one.name,
-                time=time.time(),
-                label="" if one is None else one.account.label,
-                new="handler_trouble",
-                reason=reason,
-                accounts=len(names),
-            )
-        due = self._handlers.next_due()
-        self._handlers_alarm = None
-        if due is not None:
-            self._handlers_alarm = asyncio.get_running_loop().call_later(max(0.0, due - now), self._tell_handlers)
 
     # The inside.
 

@@ -116,7 +116,7 @@ class Logins:
     def _cookie_came(self, member: Member, why: str) -> None:
         self.cancel(member.name)
         self._tokens.forgive(member.name)
-        member.new_cookie(why)
+        member.steps.new_cookie(why)
 
     # The refresh hook.
 
@@ -125,15 +125,15 @@ class Logins:
         if member.name in self._running:
             return
         if self._hooks.settings.command is None or self._store.get(member.name).needs_human:
-            member.take(NeedsLogin())
+            member.steps.take(NeedsLogin())
             return
         allowed = self._next_allowed(member)
         if allowed is None:
             self._launch(member, cause)
         elif wait:
-            member.wait_for_hook(allowed - time.time())
+            member.steps.wait_for_hook(allowed - time.time())
         else:
-            member.take(member.ladder.hook_failed(cause, needs_human=False))
+            member.steps.take(member.ladder.hook_failed(cause, needs_human=False))
 
     def ask(self, member: Member) -> Text | None:
         """Run the hook for an operator; return why not, else None. The cool-down holds for operators too."""
@@ -145,7 +145,7 @@ class Logins:
         if allowed is not None:
             return Text(N_("its refresh hook may not run before %(time)s"), {"time": rfc3339(allowed)})
         self._store.get(member.name).needs_human = False
-        member.forgive()
+        member.steps.forgive()
         self._launch(member, member.cause)
         return None
 
@@ -173,8 +173,8 @@ class Logins:
         return next_allowed(history, time.time(), cooldown=settings.cooldown, budget=settings.login_budget)
 
     def _launch(self, member: Member, cause: Cause) -> None:
-        member.cancel_step()
-        member.hooking = True
+        member.steps.cancel()
+        member.steps.hooking = True
         job = self._running[member.name] = self._run(self._refresh(member, cause))
         job.add_done_callback(lambda done: self._ended(member, done))
 
@@ -183,14 +183,14 @@ class Logins:
         if self._running.get(member.name) is job:
             del self._running[member.name]
         if member.name not in self._running:
-            member.hooking = False
+            member.steps.hooking = False
         if not job.cancelled() and job.exception() is not None:
-            member.take(member.ladder.hook_failed(member.cause, needs_human=False))
+            member.steps.take(member.ladder.hook_failed(member.cause, needs_human=False))
 
     async def _refresh(self, member: Member, cause: Cause) -> None:
         if not await self._proxy_answers(member):
-            member.hooking = False
-            member.wait_for_hook(PROXY_WAIT)
+            member.steps.hooking = False
+            member.steps.wait_for_hook(PROXY_WAIT)
             return
         member.tell("refresh", "started", cause=cause)
         account = member.account
@@ -203,7 +203,7 @@ class Logins:
         )
         result = await self._hooks.run(asked, cause, member.last.failures if member.last is not None else 0)
         del self._running[member.name]
-        member.hook_ended(self._follow(member, cause, result))
+        member.steps.hook_ended(self._follow(member, cause, result))
 
     async def _proxy_answers(self, member: Member) -> bool:
         proxy = member.account.proxy

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.config.changes import Changes, diff
-from xyfleet.supervisor.config.load import load_with_warnings
-from xyfleet.supervisor.config.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control import (
     Action,
     BadCookie,
-    BadFile,
     Delivery,
     Forgotten,
     Health,
@@ -30,20 +25,17 @@ from xyfleet.supervisor.control import (
 )
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.i18n import N_
-from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.mail.office import Office
 from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.paths import inbox_file
+from xyfleet.supervisor.reload import reload
 from xyfleet.supervisor.selection import select
-from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.view import account_view, outage_view, states
 from xyfleet.supervisor.views import AccountView, FleetView, StatusView
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 from xyfleet.worker.version import VERSION
 
-RELOAD_START_WAIT: Final = 30.0
-"""Seconds that a reload waits for its added accounts' workers to be started, at most."""
+BEING_FORGOTTEN: Final = Text(N_("it is being forgotten just now"))
 
 
 class Operate:
@@ -54,6 +46,7 @@ class Operate:
     ) -> None:
         self.language = language
         self.events = fleet.events
+        self.mail = fleet.mail.hub
         self.detached = detached
         self._fleet = fleet
         self._env = env
@@ -62,8 +55,6 @@ class Operate:
         self._started = time.monotonic()
         self._reloading = asyncio.Lock()
         self._office = Office(fleet)
-        self.mail = Hub(lambda name: inbox_file(fleet.settings.fleet.state_dir, name))
-        fleet.mail_news = self.mail.changed
 
     # Looking.
 
@@ -150,7 +141,7 @@ class Operate:
         if action != "stop" and not member.account.enabled:
             return Text(N_("it is disabled in the accounts file (enabled: false)"))
         if member.name in self._office.forgetting:
-            return Text(N_("it is being forgotten just now"))
+            return BEING_FORGOTTEN
         match action:
             case "stop":
                 self._stop_account(member, by)
@@ -181,7 +172,7 @@ class Operate:
         if not member.desired:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
         self._fleet.forgive(member)
-        member.revive("operator", stale=False)
+        member.steps.revive("operator", stale=False)
         return None
 
     def _refresh(self, member: Member) -> Text | None:
@@ -193,13 +184,15 @@ class Operate:
         """Store a cookie for the account and connect with it. Raises `Refused`."""
         self._refuse_when_ending()
         (member,) = self._chosen([name])
+        if member.name in self._office.forgetting:
+            raise NotPossible(BEING_FORGOTTEN)
         problem = self._fleet.logins.take(member, cookie)
         if problem is not None:
             raise BadCookie(problem)
         self._fleet.note(member, "operator", "login", by=by)
         if not member.desired:
             self._want(member)
-        member.new_cookie("login")
+        member.steps.new_cookie("login")
 
     async def send(self, letter: Letter, wait: float) -> Delivery:
         """Send a text. Raises `Refused`."""
@@ -218,6 +211,12 @@ class Operate:
         async with self._reloading:
             return await self._office.forget(name, by)
 
+    async def reload(self, by: str) -> Reloaded:
+        """Read the file again and touch only what changed. Raises `Refused`; nothing is changed then."""
+        self._refuse_when_ending()
+        async with self._reloading:
+            return await reload(self._fleet, self._env, by)
+
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""
         if not self._ending:
@@ -228,77 +227,3 @@ class Operate:
     def _refuse_when_ending(self) -> None:
         if self._ending:
             raise Stopping
-
-    # Reloading.
-
-    async def reload(self, by: str) -> Reloaded:
-        """Read the file again and touch only what changed. Raises `Refused`; nothing is changed then."""
-        self._refuse_when_ending()
-        async with self._reloading:
-            try:
-                loaded = await asyncio.to_thread(load_with_warnings, self._fleet.settings.path, self._env)
-            except BadFileFound as bad:
-                self.events.add("reload", time=time.time(), new="refused", by=by)
-                raise BadFile([str(problem) for problem in bad.problems]) from None
-            settings, warnings = loaded
-            changes = diff(self._fleet.settings, settings)
-            self._refuse_fleet_changes(changes)
-            await self._carry_out(changes, settings)
-            done = _reloaded(changes, [str(warning) for warning in warnings])
-            counts = {"added": len(done.added), "removed": len(done.removed)}
-            counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
-            self.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
-            return done
-
-    def _refuse_fleet_changes(self, changes: Changes) -> None:
-        if changes.fleet_restart:
-            text = N_("a change of %(keys)s needs a stop and a start of the fleet; nothing was changed")
-            raise NotPossible(Text(text, {"keys": ", ".join(changes.fleet_restart)}))
-
-    async def _carry_out(self, changes: Changes, settings: Settings) -> None:
-        fleet = self._fleet
-        fleet.apply(settings)
-        removed = [fleet.members[name] for name in changes.removed]
-        for member in removed:
-            member.desired = False
-            member.stop()
-        for name in (*changes.live, *changes.restarted):
-            self._update(name, settings, restart=name in changes.restarted)
-        for name in changes.added:
-            fleet.enlist(settings.accounts[name]).start()
-        for member in removed:
-            await member.runner.wait_gone()
-            fleet.discharge(member)
-        await self._until_started(changes.added)
-
-    def _update(self, name: str, settings: Settings, *, restart: bool) -> None:
-        member = self._fleet.members[name]
-        member.account = settings.accounts[name]
-        new_cookie = self._fleet.logins.adopt(member.account)
-        if not member.account.enabled:
-            member.stop()
-        elif restart or member.child is None:
-            self._fleet.forgive(member)
-            member.restart()
-        elif new_cookie:
-            member.new_cookie("new cookie in the file")
-        else:
-            self._fleet.brief(member)
-
-    async def _until_started(self, names: Sequence[str]) -> None:
-        queued = [self._fleet.members[name] for name in names if self._fleet.members[name].runner.queued]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELOAD_START_WAIT):
-                for member in queued:
-                    await member.runner.turn_taken.wait()
-
-
-def _reloaded(changes: Changes, warnings: list[str]) -> Reloaded:
-    return Reloaded(
-        added=list(changes.added),
-        removed=list(changes.removed),
-        restarted=list(changes.restarted),
-        applied=list(changes.live),
-        unchanged=len(changes.kept),
-        warnings=warnings,
-    )

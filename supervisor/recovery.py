@@ -108,14 +108,15 @@ class Recovery:
         self._canary_since = time.monotonic()
         self._note(name, "outage", "canary", {})
         await self._wake()
-        member = self._members[name]
-        if member.deferred is not None:
-            member.take_deferred()
+        steps = self._members[name].steps
+        if steps.deferred is not None:
+            steps.take_deferred()
 
     def _choose_canary(self) -> str | None:
         """Return who goes first: one whose next step is known, else one that would dial."""
-        waiting = [m for m in self._members.values() if m.wanted and not m.needs_login and not m.holding]
-        ready = [m for m in waiting if m.deferred is not None] or [m for m in waiting if m.state is State.RECONNECTING]
+        waiting = [m for m in self._members.values() if m.wanted and not m.steps.needs_login and not m.steps.holding]
+        ready = [m for m in waiting if m.steps.deferred is not None]
+        ready = ready or [m for m in waiting if m.state is State.RECONNECTING]
         return ready[0].name if ready else None
 
     def _hurry_canary(self, now: float) -> None:
@@ -123,7 +124,8 @@ class Recovery:
         if outage is None or outage.canary is None:
             return
         member = self._members.get(outage.canary)
-        if member is None or not member.wanted or member.needs_login or now - self._canary_since > CANARY_PATIENCE:
+        lost = member is None or not member.wanted or member.steps.needs_login
+        if lost or now - self._canary_since > CANARY_PATIENCE:
             self.watch.canary_done(now)
 
     def _begun(self, reason: str | None = None) -> None:
@@ -140,14 +142,15 @@ class Recovery:
         self._waking = asyncio.ensure_future(self._wake())
 
     def _set_going(self, member: Member) -> None:
-        if not member.wanted or member.needs_login or member.holding or member.hooking:
+        steps = member.steps
+        if not member.wanted or steps.needs_login or steps.holding or steps.hooking:
             return
-        if isinstance(member.deferred, Hook) and member.cause is Cause.AUTH:
-            member.take_deferred()
+        if isinstance(steps.deferred, Hook) and member.cause is Cause.AUTH:
+            steps.take_deferred()
         elif member.state in (State.RECONNECTING, State.FAILED):
-            member.revive("outage over", stale=False, drop=False)
+            steps.revive("outage over", stale=False, drop=False)
         else:
-            member.take_deferred()
+            steps.take_deferred()
 
     async def _wake(self) -> None:
         async with self._moved:

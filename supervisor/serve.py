@@ -130,7 +130,7 @@ class Service:
                     fleet.launcher.run(),
                     fleet.recovery.run(),
                     fleet.watch.run(),
-                    fleet.webhooks.run(),
+                    fleet.mail.webhooks.run(),
                     Upkeep(fleet, self._api).run(),
                     self._show(),
                 )
@@ -144,7 +144,7 @@ class Service:
         started = time.monotonic()
         await self._fleet.stop_all()
         log.info("all workers are gone after %.2f s", time.monotonic() - started)
-        await self._fleet.webhooks.close()
+        await self._fleet.mail.webhooks.close()
         await self._fleet.hooks.close()
         await self._api.close()
         if self._http is not None:

@@ -48,7 +48,7 @@ def account_view(member: Member, refresh: RefreshView, cookie_source: str | None
         advice=None,
         failures=last.failures if last is not None else 0,
         restarts=max(0, member.runner.starts - 1),
-        next_attempt=rfc3339(member.next_attempt or (live.next_attempt if live is not None else None)),
+        next_attempt=rfc3339(member.steps.next_attempt or (live.next_attempt if live is not None else None)),
         heartbeat=_heartbeat(window),
         reconnects=ReconnectView(
             total=window.reconnects, last_hour=window.reconnects_last_hour, by_cause=window.reconnects_by_cause

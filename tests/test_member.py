@@ -32,12 +32,32 @@ from xyfleet.worker.messages import (
 from xyfleet.worker.states import State
 
 
+class Letters:
+    """The crew's part for messages, in the same book."""
+
+    def __init__(self, asked: list[tuple[str, Any]]) -> None:
+        self.asked = asked
+
+    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+        """Write down."""
+        self.asked.append(("heard", message))
+
+    def reported(self, member: Member, mail: MailFigures) -> None:
+        """Write down what is not empty."""
+        if mail != MailFigures():
+            self.asked.append(("mail", mail))
+
+    def worker_gone(self, member: Member, child: Child) -> None:
+        """Not written down."""
+
+
 class Book:
     """A crew that writes down."""
 
     def __init__(self) -> None:
         self.outage = OutageWatch()
         self.asked: list[tuple[str, Any]] = []
+        self.mail = Letters(self.asked)
         self.notes: list[tuple[str, str, dict[str, Any]]] = []
         self.user = True
 
@@ -59,7 +79,7 @@ class Book:
 
     def failed(self, member: Member, cause: Cause) -> None:
         """Its own trouble, always."""
-        member.climb(cause)
+        member.steps.climb(cause)
 
     def note(self, member: Member, kind: str, to: str, **facts: Any) -> None:
         """Write down."""
@@ -80,26 +100,6 @@ class Book:
     def check_marker(self, member: Member, marker: str, imported: list[str]) -> None:
         """Write down."""
         self.asked.append(("marker", marker))
-
-    def worker_gone(self, member: Member, child: Child) -> None:
-        """Not written down."""
-
-    def answered(self, child: Child, answer: Sent | Redone) -> None:
-        """Write down."""
-        self.asked.append(("answered", answer))
-
-    def ask_catch_up(self, child: Child) -> None:
-        """Write down."""
-        self.asked.append(("catch up", None))
-
-    def mail_changed(self, account: str) -> None:
-        """Write down."""
-        self.asked.append(("mail", account))
-
-    def handler_trouble(self, member: Member, trouble: str | None) -> None:
-        """Write down what is one."""
-        if trouble is not None:
-            self.asked.append(("handler", trouble))
 
 
 class Puppet:
@@ -215,7 +215,7 @@ async def test_outage_defers_the_step_and_its_end_takes_it() -> None:
     assert not book.asked
     assert member.process is Process.BACKOFF
     book.outage.send_canary("a")
-    member.take_deferred()
+    member.steps.take_deferred()
     assert book.asked == [("hook", (Cause.AUTH, True))]
 
 
@@ -224,12 +224,12 @@ async def test_hold_is_shown_and_ends_with_a_probe() -> None:
     member, book = make()
     puppet = live(member)
     report(member, State.FAILED, Cause.RISK)
-    assert member.holding
-    assert member.next_attempt == pytest.approx(time.time() + 1800, abs=5)
+    assert member.steps.holding
+    assert member.steps.next_attempt == pytest.approx(time.time() + 1800, abs=5)
     assert member.process is Process.BACKOFF
     assert not puppet.sent
     member.gone(cast(Child, puppet))
-    assert member.holding
+    assert member.steps.holding
     assert not book.asked
     assert book.notes[-1][:2] == ("restart", "stopped")
 
@@ -241,7 +241,7 @@ async def test_new_cookie_ends_needs_login() -> None:
     report(member, State.FAILED, Cause.AUTH)
     assert member.process is Process.NEEDS_LOGIN
     assert book.notes == [("refresh", "needs_login", {"cause": Cause.AUTH})]
-    member.new_cookie("login")
+    member.steps.new_cookie("login")
     assert member.process is Process.RUNNING
     assert puppet.sent == [Reconnect(why="login", stale=True)]
 
@@ -251,7 +251,7 @@ async def test_still_failed_after_the_grace_is_restarted() -> None:
     member, _ = make(failed_grace=0.05)
     puppet = live(member)
     member.report = Report(state=State.FAILED, since=1.0, cause=Cause.CLOSED)
-    member.revive("hook")
+    member.steps.revive("hook")
     await asyncio.sleep(0.1)
     assert puppet.sent == [Reconnect(why="hook", stale=True), Stop()]
 
@@ -263,10 +263,10 @@ async def test_quarantine_is_told_once_and_so_is_its_end() -> None:
         puppet = live(member)
         puppet.exit_code = 1
         member.gone(cast(Child, puppet))
-        member.cancel_step()
+        member.steps.cancel()
     told = [to for kind, to, _ in book.notes if kind == "quarantine"]
     assert told == ["quarantined"]
-    member.forgive()
+    member.steps.forgive()
     assert [to for kind, to, _ in book.notes if kind == "quarantine"] == ["quarantined", "released"]
 
 
@@ -297,41 +297,15 @@ async def test_hello_and_tickets_are_passed_on() -> None:
 
 
 async def test_words_about_messages_are_passed_on() -> None:
-    """Answers, and the wish for a turn to catch up, go to the crew."""
+    """Answers, the wish for a turn to catch up, and the figures of a report go to the crew."""
     member, book = make()
     live(member)
-    for word in (Sent(request=1, state="sent"), Redone(request=2, count=3), CatchUpRequest()):
+    words = (Sent(request=1, state="sent"), Redone(request=2, count=3), CatchUpRequest())
+    for word in words:
         member.heard(cast(Child, member.child), word)
+    report(member, State.CONNECTED, mail=MailFigures(stored=3))
 
-    assert book.asked == [
-        ("answered", Sent(request=1, state="sent")),
-        ("answered", Redone(request=2, count=3)),
-        ("catch up", None),
-    ]
-
-
-async def test_new_messages_are_told_once() -> None:
-    """Each time that the newest one is another, over the lives of workers; an inbox not opened yet says nothing."""
-    member, book = make()
-    for figures in (0, 3, 3, 5):
-        live(member)
-        report(member, State.CONNECTED, mail=MailFigures(stored=figures))
-
-    assert book.asked == [("mail", "a"), ("mail", "a")]
-
-
-async def test_dead_letters_and_handler_troubles_are_told() -> None:
-    """Counts and reasons only."""
-    member, book = make()
-    live(member)
-    mail = MailFigures(stored=9, dead=2, handler_trouble="no module x", trouble="disk full")
-    report(member, State.CONNECTED, mail=mail)
-
-    assert ("handler", "no module x") in book.asked
-    assert book.notes == [
-        ("message", "failed", {"counts": {"new": 2, "dead": 2}}),
-        ("message", "trouble", {"reason": "disk full"}),
-    ]
+    assert book.asked == [*(("heard", word) for word in words), ("mail", MailFigures(stored=3))]
 
 
 async def test_cpu_share_is_worked_out_between_reports() -> None:

@@ -16,7 +16,7 @@ _MODULE_WORD: Final = r"[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*"
 OFF: Final = "none"
 """The word by which an account takes back what `defaults` has."""
 
-# `kind` tells `readers` how a scalar is read, `hint` what to say when the pattern doesn't fit.
+# `kind` tells `scalar_readers` how a scalar is read, `hint` what to say when the pattern doesn't fit.
 Text = Annotated[str | float, Meta(extra={"kind": "text"})]
 """Taken as it is written: `012345` stays that."""
 SecretText = Annotated[str | float, Meta(extra={"kind": "secret"})]

@@ -1,143 +1,23 @@
-"""Readers of YAML nodes, made from the types of `form`: each gives a checked value or notes what is wrong. Pure.
-
-A reader never stops at a problem: it notes it, returns `BAD` for the value, and the rest is read on.
-"""
+"""Readers of lists and sections, down to the whole file, made from the types of `form`. Pure."""
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping as Dict
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import inspect
 
 from xyfleet.supervisor.config import form, suggest
 from xyfleet.supervisor.config.nodes import Mapping, Node, Scalar, Sequence
 from xyfleet.supervisor.config.problems import BAD, At, Bad, Item, Problems, Section
-from xyfleet.supervisor.config.scalars import read_bool, read_number, read_size
-from xyfleet.supervisor.i18n import N_, _
+from xyfleet.supervisor.config.reading import FOUND, Reader, mismatch
+from xyfleet.supervisor.config.scalar_readers import BoolReader, ChoiceReader, NumberReader, SizeReader, TextReader
+from xyfleet.supervisor.i18n import _
 
 MERGE: Final = "<<"
-_CURLY: Final = ("“", "”", "‘", "’", "「", "＂")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TELLTALE: Final = frozenset(("secret", "secret_file"))
 """Keys that a secret itself may be like (`secret123`)."""
-
-
-class Reader(Protocol):
-    """Reads one node."""
-
-    def read(self, node: Node, at: At, problems: Problems) -> Any:
-        """Return the value, or note problems and return `BAD`."""
-
-
-class TextReader:
-    """Reads a scalar's raw text."""
-
-    def __init__(self, extra: Dict[str, Any], pattern: str | None) -> None:
-        self._kind: str = extra["kind"]
-        self._hint: str = extra.get("hint", "")
-        self._pattern = re.compile(pattern) if pattern else None
-
-    def read(self, node: Node, at: At, problems: Problems) -> str | Bad:
-        """Return the text, quotes undone and a final line break cut."""
-        text = _scalar(node, at, problems, _("text"))
-        if isinstance(text, Bad):
-            return BAD
-        text = text.rstrip("\n")
-        if _CONTROL.search(text):
-            return problems.add(at, _("holds an invisible control character"), _("type this line anew"))
-        if not text and self._kind != "label":
-            return problems.add(at, _("is empty"), _("write a value, or remove the line"))
-        if self._kind in ("secret", "cookie") and isinstance(node, Scalar) and node.comment:
-            problems.warn(
-                at, _("ends before “ #”: the rest of the line is a comment"), _("put it in quotes if it is not")
-            )
-        if self._kind in ("text", "secret") and isinstance(node, Scalar) and node.plain and text.startswith(_CURLY):
-            return problems.add(at, _("begins with a full-width quote"), _("write plain quotes: \" or '"))
-        if self._pattern and not self._pattern.search(text):
-            return problems.add(at, _("is not allowed as it is written"), _(self._hint))
-        return text
-
-
-class NumberReader:
-    """Reads a whole or decimal number within bounds."""
-
-    def __init__(self, kind: inspect.IntType | inspect.FloatType) -> None:
-        self._whole = isinstance(kind, inspect.IntType)
-        self._gt, self._ge, self._le = kind.gt, kind.ge, kind.le
-
-    def read(self, node: Node, at: At, problems: Problems) -> float | Bad:
-        """Return an `int` for whole-number settings, a `float` for others."""
-        expected = _("a whole number") if self._whole else _("a number")
-        text = _scalar(node, at, problems, expected)
-        if isinstance(text, Bad):
-            return BAD
-        value, remedy = read_number(text, whole=self._whole)
-        if value is None:
-            return problems.add(at, _("is not %(expected)s") % {"expected": expected}, remedy)
-        if self._gt is not None and not value > self._gt:
-            return problems.add(at, _("is too small"), _("use a number above %(bound).12g") % {"bound": self._gt})
-        if self._ge is not None and not value >= self._ge:
-            return problems.add(at, _("is too small"), _("use at least %(bound).12g") % {"bound": self._ge})
-        if self._le is not None and not value <= self._le:
-            return problems.add(at, _("is too large"), _("use at most %(bound).12g") % {"bound": self._le})
-        return value
-
-
-class SizeReader:
-    """Reads a number of bytes."""
-
-    def __init__(self, least: int) -> None:
-        self._least = least
-
-    def read(self, node: Node, at: At, problems: Problems) -> int | Bad:
-        """Return the bytes."""
-        text = _scalar(node, at, problems, _("a size"))
-        if isinstance(text, Bad):
-            return BAD
-        value = read_size(text)
-        if value is None:
-            return problems.add(at, _("is not a size"), _("write bytes, or KB, MB, GB, KiB, MiB, GiB: 200MB"))
-        if value < self._least:
-            words = {"bound": self._least}
-            return problems.add(at, _("is too small"), _("use at least %(bound)s bytes, or a unit: 200MB") % words)
-        return value
-
-
-class BoolReader:
-    """Reads true or false."""
-
-    def read(self, node: Node, at: At, problems: Problems) -> bool | Bad:
-        """Return the truth value; yes, no, on, off count as in YAML."""
-        text = _scalar(node, at, problems, _("true or false"))
-        if isinstance(text, Bad):
-            return BAD
-        value = read_bool(text)
-        if value is None:
-            return problems.add(at, _("is neither true nor false"), _("write true or false"))
-        return value
-
-
-class ChoiceReader:
-    """Reads one of a few words."""
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self._words = words
-
-    def read(self, node: Node, at: At, problems: Problems) -> str | Bad:
-        """Return the word."""
-        text = _scalar(node, at, problems, _("text"))
-        if isinstance(text, Bad) or text in self._words:
-            return text
-        near = suggest.nearest(text, self._words)
-        if near:
-            return problems.add(
-                at, _("is not one of the words known here"), _("did you mean %(word)s?") % {"word": near}
-            )
-        words = {"words": ", ".join(self._words)}
-        return problems.add(at, _("is not one of the words known here"), _("use one of: %(words)s") % words)
 
 
 class ListReader:
@@ -152,7 +32,7 @@ class ListReader:
         if isinstance(node, Scalar) and node.empty:
             node = Sequence(node.line)
         if not isinstance(node, Sequence):
-            return _mismatch(node, at, problems, _("a list"), _("write [a, b], or lines that begin with “- ”"))
+            return mismatch(node, at, problems, _("a list"), _("write [a, b], or lines that begin with “- ”"))
         if len(node.items) < self._least:
             return problems.add(at, _("is empty"), _("write a value, or remove the line"))
         found = []
@@ -175,7 +55,7 @@ class SectionReader:
         if isinstance(node, Scalar) and node.empty:
             node = Mapping(node.line)
         if not isinstance(node, Mapping):
-            return _mismatch(node, at, problems, _("settings (key: value)"), _("write “key: value”, one a line"))
+            return mismatch(node, at, problems, _("settings (key: value)"), _("write “key: value”, one a line"))
         entries = _entries(node, at, problems)
         if self.cls is form.RawAccount:
             at = _named(at, entries, self.fields["name"])
@@ -218,28 +98,8 @@ class SwitchReader:
             return self.section.read(node, at, problems)
         if node.text == self._word:
             return self._word
-        words = {"expected": _("settings (key: value)"), "found": _(_FOUND[Scalar])}
+        words = {"expected": _("settings (key: value)"), "found": _(FOUND[Scalar])}
         return problems.add(at, _("expected %(expected)s, found %(found)s") % words, _(self._hint))
-
-
-def _scalar(node: Node, at: At, problems: Problems, expected: str) -> str | Bad:
-    if not isinstance(node, Scalar):
-        return _mismatch(node, at, problems, expected, _("if the value begins with [ or {, put it in quotes"))
-    if node.empty:
-        return problems.add(at, _("has no value"), _("write a value, or remove the line"))
-    return node.text
-
-
-_FOUND: Final = {Scalar: N_("text"), Sequence: N_("a list"), Mapping: N_("settings (key: value)")}
-
-
-def _mismatch(node: Node, at: At, problems: Problems, expected: str, remedy: str) -> Bad:
-    message = _("expected %(expected)s, found %(found)s")
-    if isinstance(node, Scalar) and "：" in node.text:
-        remedy = _("a full-width colon “：” stands here: write “: ”")
-    elif isinstance(node, Scalar) and re.match(r"[A-Za-z_]+:\S", node.text):
-        remedy = _("the colon needs a space after it: write “key: value”")
-    return problems.add(at, message % {"expected": expected, "found": _(_FOUND[type(node)])}, remedy)
 
 
 def _entries(node: Mapping, at: At, problems: Problems) -> dict[str, tuple[int, Node]]:

@@ -85,7 +85,19 @@ def _variable(match: re.Match[str], at: At, env: Mapping[str, str], problems: Pr
     if not found:
         message = _("the environment variable %(name)s is not set, or empty") % {"name": match[1]}
         problems.add(at, message, _("set it before the start; write $${ where ${ itself is meant"))
+    if not _is_utf8(found):
+        message = _("the environment variable %(name)s is not in UTF-8") % {"name": match[1]}
+        problems.add(at, message, _("set it anew, in a terminal that speaks UTF-8"))
     return found
+
+
+def _is_utf8(text: str) -> bool:
+    """Say whether all of a variable was readable: Python keeps other bytes as half characters, which no JSON takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(path: Item, context: Context) -> Item:

@@ -1,0 +1,96 @@
+"""The messages of a fleet: what its workers say of theirs, and what they share for them. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.events import EventLog
+from xyfleet.supervisor.mail.follow import Hub
+from xyfleet.supervisor.mail.news import HandlerTroubles
+from xyfleet.supervisor.mail.post import Post
+from xyfleet.supervisor.mail.turns import CatchUpTurns
+from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.paths import inbox_file
+from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.webhooks.keeper import Keeper
+from xyfleet.supervisor.webhooks.lines import table_of
+from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redone, Sent
+
+
+class MailService:
+    """Hears the workers on messages (`MailCrew`), and owns what serves all accounts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        webhook_socket: Path,
+        members: Mapping[str, Member],
+        events: EventLog,
+        notes: MutableMapping[str, Text],
+    ) -> None:
+        self.post = Post()
+        self.hub = Hub(functools.partial(inbox_file, settings.fleet.state_dir))
+        self.webhooks = Keeper(webhook_socket, notes)
+        self.webhooks.apply(table_of(settings.accounts.values()))
+        self._turns = CatchUpTurns(settings.fleet.catch_up_rate)
+        self._members = members
+        self._events = events
+        self._troubles = HandlerTroubles()
+        self._troubles_alarm: asyncio.TimerHandle | None = None
+
+    def apply(self, settings: Settings) -> None:
+        """Take new settings."""
+        self._turns.apply(settings.fleet.catch_up_rate)
+        self.webhooks.apply(table_of(settings.accounts.values()))
+
+    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+        """A worker answers a request, or wants its turn to look for missed messages."""
+        if isinstance(message, CatchUpRequest):
+            self._turns.ask(child)
+        else:
+            self.post.heard(child, message)
+
+    def reported(self, member: Member, mail: MailFigures) -> None:
+        """Put on record what is new, and tell who follows the messages."""
+        for tiding in member.tidings.take(mail):
+            member.tell("message", tiding.to, **tiding.facts)
+        self._hear_of_handler(member, mail.handler_trouble)
+        if member.tidings.changed(mail):
+            self.hub.changed(member.name)
+
+    def worker_gone(self, member: Member, child: Child) -> None:
+        """Nothing more comes from this worker."""
+        self.post.gone(child)
+        self._turns.gone(child)
+        self._hear_of_handler(member, None)
+
+    def _hear_of_handler(self, member: Member, trouble: str | None) -> None:
+        """Remember why the account's handler can't be called; one event tells of all accounts that it hits."""
+        self._troubles.take(member.name, trouble, time.monotonic())
+        if trouble is not None and self._troubles_alarm is None:
+            self._tell_troubles()
+
+    def _tell_troubles(self) -> None:
+        """Put the handlers' troubles on record that are due, and come back when others are."""
+        now = time.monotonic()
+        for reason, names in self._troubles.due(now):
+            one = self._members.get(names[0]) if len(names) == 1 else None
+            self._events.add(
+                "message",
+                None if one is None else one.name,
+                time=time.time(),
+                label="" if one is None else one.account.label,
+                new="handler_trouble",
+                reason=reason,
+                accounts=len(names),
+            )
+        due = self._troubles.next_due()
+        self._troubles_alarm = None
+        if due is not None:
+            self._troubles_alarm = asyncio.get_running_loop().call_later(max(0.0, due - now), self._tell_troubles)

@@ -1,0 +1,93 @@
+"""Reads the accounts file again, and carries out on the running fleet what changed in it, and nothing else. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from xyfleet.supervisor.config.changes import Changes, diff
+from xyfleet.supervisor.config.load import load_with_warnings
+from xyfleet.supervisor.config.problems import BadFile as BadFileFound
+from xyfleet.supervisor.control import BadFile, NotPossible, Reloaded, Text
+from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.settings import Settings
+
+START_WAIT: Final = 30.0
+"""Seconds that a reload waits for its added accounts' workers to be started, at most."""
+
+
+async def reload(fleet: Fleet, env: Mapping[str, str], by: str) -> Reloaded:
+    """Read the file and touch only what changed; one reload at a time. Raises `Refused`; nothing is changed then."""
+    try:
+        settings, warnings = await asyncio.to_thread(load_with_warnings, fleet.settings.path, env)
+    except BadFileFound as bad:
+        fleet.events.add("reload", time=time.time(), new="refused", by=by)
+        raise BadFile([str(problem) for problem in bad.problems]) from None
+    changes = diff(fleet.settings, settings)
+    _refuse_fleet_changes(changes)
+    await _carry_out(fleet, changes, settings)
+    done = _reloaded(changes, [str(warning) for warning in warnings])
+    counts = {"added": len(done.added), "removed": len(done.removed)}
+    counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
+    fleet.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
+    return done
+
+
+def _refuse_fleet_changes(changes: Changes) -> None:
+    if changes.fleet_restart:
+        text = N_("a change of %(keys)s needs a stop and a start of the fleet; nothing was changed")
+        raise NotPossible(Text(text, {"keys": ", ".join(changes.fleet_restart)}))
+
+
+async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None:
+    fleet.apply(settings)
+    removed = [fleet.members[name] for name in changes.removed]
+    for member in removed:
+        member.desired = False
+        member.stop()
+    for name in (*changes.live, *changes.restarted):
+        _update(fleet, name, settings, restart=name in changes.restarted)
+    for name in changes.added:
+        fleet.enlist(settings.accounts[name]).start()
+    for member in removed:
+        await member.runner.wait_gone()
+        fleet.discharge(member)
+    await _until_started(fleet, changes.added)
+
+
+def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> None:
+    member = fleet.members[name]
+    member.account = settings.accounts[name]
+    new_cookie = fleet.logins.adopt(member.account)
+    if not member.account.enabled:
+        member.stop()
+    elif restart or member.child is None:
+        fleet.forgive(member)
+        member.restart()
+    elif new_cookie:
+        member.steps.new_cookie("new cookie in the file")
+    else:
+        fleet.brief(member)
+
+
+async def _until_started(fleet: Fleet, names: Sequence[str]) -> None:
+    queued = [fleet.members[name] for name in names if fleet.members[name].runner.queued]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(START_WAIT):
+            for member in queued:
+                await member.runner.turn_taken.wait()
+
+
+def _reloaded(changes: Changes, warnings: list[str]) -> Reloaded:
+    return Reloaded(
+        added=list(changes.added),
+        removed=list(changes.removed),
+        restarted=list(changes.restarted),
+        applied=list(changes.live),
+        unchanged=len(changes.kept),
+        warnings=warnings,
+    )
