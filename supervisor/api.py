@@ -35,6 +35,8 @@ MAX_BODY: Final = 256 * 1024
 """Bytes of a request's body; the longest real one is a cookie of some KiB."""
 MAX_FOLLOWERS: Final = 32
 """Streams of events at one time."""
+MAX_DIGITS: Final = 18
+"""Of an event's id."""
 FOLLOW_CHECK: Final = 5.0
 """Seconds between two looks at whether a follower is still there while nothing happens."""
 
@@ -172,7 +174,7 @@ async def _logs(request: web.Request) -> web.StreamResponse:
 async def _events(request: web.Request) -> web.StreamResponse:
     events = request.app[CONTROL].events
     last = request.query.get("since", "0")
-    if not last.isdecimal():
+    if not last.isdecimal() or len(last) > MAX_DIGITS:
         raise BadRequest("since is not a number")
     if request.query.get("follow", "0") in ("", "0"):
         return web.Response(

@@ -18,7 +18,7 @@ from xyfleet.supervisor.control import Control, Refused, UnknownName
 from xyfleet.supervisor.i18n import LANGUAGES
 
 SILENCE: Final = 10.0
-"""Seconds that a client may take to send its request, or to read what it is sent, before it is cut off."""
+"""Seconds that a client may take to send its request, or read nothing of what it is sent, before it is cut off."""
 
 HTTP_CODES: Final = {
     401: "unauthorized",
@@ -70,18 +70,33 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @contextlib.asynccontextmanager
 async def limited(request: web.Request) -> AsyncIterator[None]:
-    """Let the kernel take all that is written inside, or cut off a client that does not read."""
+    """Let the kernel take all that is written inside, or cut off a client that reads nothing of it for a while."""
     transport = request.transport
     if transport is None:
         raise ConnectionResetError
     transport.set_write_buffer_limits(0)  # so that `drain` waits for the last byte
+    watch: asyncio.Task[None] | None = None
     try:
-        async with asyncio.timeout(SILENCE):
+        async with asyncio.timeout(SILENCE) as patience:
+            watch = asyncio.create_task(_watch(transport, patience))
             yield
             await request.writer.drain()
     except TimeoutError:
         transport.abort()
         raise ConnectionResetError("the client does not read") from None
+    finally:
+        if watch is not None:
+            watch.cancel()
+
+
+async def _watch(transport: asyncio.WriteTransport, patience: asyncio.Timeout) -> None:
+    """Be patient with who reads, slow as the line may be: over a small server's, 16 MiB take a minute."""
+    left = transport.get_write_buffer_size()
+    while True:
+        await asyncio.sleep(SILENCE / 4)
+        before, left = left, transport.get_write_buffer_size()
+        if left < before and not patience.expired():
+            patience.reschedule(asyncio.get_running_loop().time() + SILENCE)
 
 
 def error_answer(status: int, code: str, message: str, **facts: Any) -> web.Response:

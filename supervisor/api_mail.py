@@ -25,8 +25,9 @@ BEAT: Final = 10.0
 """Seconds of silence after which a stream says that it lives."""
 RETRY: Final = 3000
 """Milliseconds after which a browser connects again."""
-MAX_TROUBLES: Final = 20
-"""Accounts named in a header."""
+MAX_NAMED: Final = 4000
+"""Bytes of a header that names accounts: clients refuse long lines, most of them at 8 KiB."""
+MAX_DIGITS: Final = 9
 
 
 async def _messages(request: web.Request) -> web.StreamResponse:
@@ -41,7 +42,7 @@ async def _messages(request: web.Request) -> web.StreamResponse:
 
 def _question(query: Mapping[str, str]) -> Question:
     limit = query.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isdecimal() and limit.isascii() and 0 < int(limit) <= MAX_LIMIT):
+    if not (len(limit) <= MAX_DIGITS and limit.isdecimal() and limit.isascii() and 0 < int(limit) <= MAX_LIMIT):
         raise BadRequest(f"limit is not a number from 1 to {MAX_LIMIT}")
     return Question(
         limit=int(limit),
@@ -59,8 +60,15 @@ def _since(text: str) -> int:
 
 
 def _named(troubles: Mapping[str, Text], wanted: str) -> str:
-    """Return what can't be read as JSON for a header: ASCII, and not too long."""
-    return json.dumps(dict(list(sentences(troubles, wanted).items())[:MAX_TROUBLES]))
+    """Return what can't be read as JSON for a header: ASCII, as many of them as fit, a long first one cut."""
+    room, parts = MAX_NAMED, list[str]()
+    for account, why in sentences(troubles, wanted).items():
+        part = json.dumps({account: why})[1:-1]
+        room -= len(part) + 2
+        if room < 0 and parts:
+            break
+        parts.append(part if room >= 0 else json.dumps({account: why[:200]})[1:-1])
+    return "{" + ", ".join(parts) + "}"
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:

@@ -44,13 +44,18 @@ class Leftovers:
 
     def paths(self) -> list[Path]:
         """Return the paths of the inbox, of its side files, there or not, and of the log files that are there."""
-        # The file itself last: without it, what a crash left in the side files belongs to nothing.
+        # The file behind them: without it, what a crash left in the side files belongs to nothing. And they once more:
+        # who began to read just now may have made new ones.
         sides = [self._inbox.with_name(self._inbox.name + end) for end in ("-wal", "-shm", "-journal")]
-        return [*sides, self._inbox, *self._logs()]
+        return [*sides, self._inbox, *sides, *self._logs()]
 
     def _logs(self) -> list[Path]:
         if self._log_dir is None or not self._log_dir.is_dir():
             return []
-        ends = "|".join(re.escape(side) for side in _SIDE if self._name + side not in self._others)
-        ours = re.compile(rf"{re.escape(self._name)}({ends})?\.log(\.\d+)?")
+        ends = [re.escape(side) for side in _SIDE if self._name + side not in self._others]
+        if not any(self._name.removesuffix(side) in self._others for side in _SIDE if self._name.endswith(side)):
+            ends.append("")  # else that log is, or may be, a side file of another account
+        if not ends:
+            return []
+        ours = re.compile(rf"{re.escape(self._name)}({'|'.join(ends)})\.log(\.\d+)?")
         return sorted(path for path in self._log_dir.iterdir() if ours.fullmatch(path.name))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -40,3 +44,18 @@ def fresh_gateway(_resident_gateway: Gateway) -> Gateway:
 def gateway(fresh_gateway: Gateway) -> Gateway:
     """Give a gateway as new; starting a process for every test would cost a minute of the whole run."""
     return fresh_gateway
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of 1 MB."""
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("only root may mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("a small disk can't be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)

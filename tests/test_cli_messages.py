@@ -13,6 +13,7 @@ import pytest
 from support.inboxes import NOW, bury, put
 from support.standin import StandIn, account, begin, run, serving
 from support.terminal import terminal
+from xyfleet.supervisor.cli.messages import _events
 from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.mail.telling import Look, Shown, lines, plain
 from xyfleet.worker.mail.message import rfc3339
@@ -159,3 +160,10 @@ def test_unknown_kinds_and_states_are_shown() -> None:
         "03:04:05  a  -  - ← [unknown] ",
         "    failed at call 2 of the handler: -",
     ]
+
+
+def test_half_an_event_is_none() -> None:
+    """A stream may break off anywhere, within a character too."""
+    lines = [b"id: A\n", b"data: 1\n", b"\n", b"id: B\n", "data: 在".encode()[:-1]]
+
+    assert list(_events(iter(lines))) == [{"id": "A", "data": "1"}]

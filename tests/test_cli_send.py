@@ -49,7 +49,14 @@ async def test_text_is_read_from_a_pipe(control: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"), [(b"", "empty"), (b" \n", "empty"), (b"\xff", "UTF-8"), ("字" * 4001, "4000 characters")]
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"\xff", "UTF-8"),
+        ("字" * 4001, "4000 characters"),
+        ("字" * 9000, "4000 characters"),
+    ],
 )
 async def test_no_text_is_no_request(control: StandIn, data: bytes | str, said: str) -> None:
     """Wrong usage, said before anything is asked."""
@@ -60,6 +67,24 @@ async def test_no_text_is_no_request(control: StandIn, data: bytes | str, said: 
     assert ended.code == 2
     assert said in ended.err
     assert control.letters == []
+
+
+async def test_what_is_no_number_is_no_wait(control: StandIn) -> None:
+    """`nan` is out of no range."""
+    async with serving(control):
+        ended = await run(control.folder, "send", "a", "57", "x", "--wait", "nan")
+
+    assert ended.code == 2
+    assert "not a number" in ended.err
+
+
+async def test_reason_cannot_steer_a_terminal(control: StandIn) -> None:
+    """It is the server's text."""
+    control.delivery = Delivery(state="rejected", number=1, reason="no\x1b[2J\x9bx")
+    async with serving(control):
+        ended = await run(control.folder, "send", "a", "57", "x")
+
+    assert "(no\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}x)" in ended.err
 
 
 async def test_unknown_account_is_wrong_usage(control: StandIn) -> None:

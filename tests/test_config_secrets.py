@@ -48,6 +48,14 @@ def test_the_proxy_is_checked_after_filling_in(file: SettingsFile) -> None:
     assert "hunter2" not in said
 
 
+def test_a_variable_is_text(file: SettingsFile) -> None:
+    """Bytes that are no UTF-8 would fail where the secret is used: for a webhook, in the middle of the fleet."""
+    said = file.said(one("webhook: {url: 'http://127.0.0.1:1/', secret: '${KEY}'}"), {"KEY": "k\udcff\udcfe1"})
+
+    assert "the environment variable KEY is not in UTF-8" in said
+    assert "\udcff" not in said
+
+
 def test_a_doubled_dollar_is_literal(file: SettingsFile) -> None:
     """`$${X}` is the text `${X}`; a lone dollar is a dollar."""
     account = file.account(one("password: a$${X}$b$$"), {"X": "no"})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.fleet import Fleet, account, running
+from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor import statefiles
 from xyfleet.supervisor.client import Refused
@@ -73,6 +75,31 @@ def test_log_of_another_account_stays(tmp_path: Path) -> None:
     Leftovers("a", tmp_path, tmp_path, {"a", "a.hook"}).delete()
 
     assert names(tmp_path) == {"a.hook.log"}
+
+
+def test_side_file_of_another_account_is_not_our_log(tmp_path: Path) -> None:
+    """Who forgets `a.hook`, a name that never was, does not delete what the hook of `a` has said."""
+    touch(tmp_path, "a.log", "a.hook.log", "a.hook.log.1", "a.stack.log")
+
+    assert Leftovers("a.hook", tmp_path, tmp_path, {"a"}).delete() == ([], None)
+    assert Leftovers("a.hook", tmp_path, tmp_path, {"a", "a.hook.hook", "a.hook.stack"}).delete() == ([], None)
+
+
+def test_what_a_reader_leaves_meanwhile_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens an inbox to read it makes side files."""
+    inbox = tmp_path / "inbox" / "a.db"
+    touch(inbox.parent, "a.db", "a.db-wal", "a.db-shm")
+    unlink = Path.unlink
+
+    def slowly(path: Path) -> None:
+        if path == inbox:
+            touch(inbox.parent, "a.db-wal", "a.db-shm")
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", slowly)
+    Leftovers("a", tmp_path, None, ()).delete()
+
+    assert names(inbox.parent) == set()
 
 
 def test_without_log_files_there_are_none(tmp_path: Path) -> None:
@@ -209,3 +236,21 @@ def test_stop_is_forgotten_too(fleet: Fleet) -> None:
     fleet.stop()
     fleet.start()
     fleet.wait_connected()
+
+
+def test_nothing_is_brought_back_in_the_middle(fleet: Fleet) -> None:
+    """While an account is being forgotten, no command starts it and no cookie is taken for it."""
+    fleet.client.post("/v1/accounts/stop", {"names": ["a0"]}, timeout=20)
+    touch(fleet.folder / "state" / "logs", *(f"a0.log.{number}" for number in range(10, 8000)))
+    with ThreadPoolExecutor(1) as pool:
+        forgetting = pool.submit(forget, fleet, "a0")
+        while (fleet.folder / "state" / "accounts" / "a0.json").exists():
+            time.sleep(0.001)
+        with pytest.raises(Refused) as login:
+            fleet.client.post("/v1/login", {"name": "a0", "cookie": f"unb={unb(0)}; cookie2=sim-77"}, timeout=20)
+        restart = fleet.client.post("/v1/accounts/restart", {"names": ["a0"]}, timeout=20)
+        forgetting.result(20)
+
+    assert login.value.code == "not_possible"
+    assert list(restart["refused"]) == ["a0"]
+    assert files_of(fleet, "a0") == set()

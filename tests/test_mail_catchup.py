@@ -413,3 +413,77 @@ async def test_a_list_that_leads_in_circles(tmp_path: Path) -> None:
         assert [body[0] for body in asked] == [wire.NEWEST, 500, "1@goofish"]
         assert [row.message.id for row in await desk.rows()] == ["1.PNM"]
         assert (tmp_path / "a0.log").read_text().count("会话列表翻页异常") == 2
+
+
+def conversation(name: str, modified: int) -> dict[str, Any]:
+    """Return a conversation as a listing has it."""
+    return {
+        "singleChatUserConversation": {"modifyTime": modified, "singleChatConversation": {"cid": f"{name}@goofish"}}
+    }
+
+
+def knows(talks: list[dict[str, Any]], bad: set[str], how: object) -> Script:
+    """Return a server that lists these conversations, has a message in each, and answers `how` about the bad ones."""
+
+    async def script(connection: ServerConnection) -> None:
+        await registered(connection)
+        while True:
+            frame = await receive(connection)
+            if "listNewest" in frame.get("lwp", ""):
+                await answer(connection, frame, {"userConvs": talks, "hasMore": 0})
+            elif "listUser" in frame.get("lwp", ""):
+                name = frame["body"][0].removesuffix("@goofish")
+                model = {"message": {"messageId": f"{name}.PNM", "createAt": now(), "content": {}}}
+                if name not in bad:
+                    await answer(connection, frame, {"userMessageModels": [model], "hasMore": 0})
+                elif how is not SILENT:
+                    await answer(connection, frame, how)
+            else:
+                await answer(connection, frame)
+
+    return script
+
+
+@pytest.mark.parametrize("how", [{"reason": "no such conversation"}, {"code": "400600001"}])
+async def test_a_conversation_that_can_not_be_read(tmp_path: Path, how: object) -> None:
+    """It keeps no message of the others away, nor the rounds; what it has is found once it can be read."""
+    talks, bad = [conversation(name, now()) for name in ("bad", "good", "fine")], {"bad"}
+    quick = tempo(again=0.02, busy_waits=(0.01,))
+    async with raw_server(knows(talks, bad, how)) as endpoint, Desk(endpoint, tmp_path, tempo=quick, since=1) as desk:
+        desk.catch_up.apply(msgspec.structs.replace(desk.mail, since=1, catch_up_every=0.05))
+        await desk.connect()
+        await rounds(desk)
+        found = {row.message.id for row in await desk.rows()}
+        mark = await desk.inbox.do(lambda store: store.meta("caught_up"))
+        bad.clear()
+        await rounds(desk, 2)
+        last = [row.message.id for row in await desk.rows()][-1]
+
+    assert found == {"good.PNM", "fine.PNM"}
+    assert mark is None
+    assert last == "bad.PNM"
+
+
+async def test_what_was_refused_is_looked_for_and_proves_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """A push that could not be taken is listed soon, and the connection that brought it is no zombie."""
+    async with Desk(gateway, tmp_path, tempo=tempo(push_within=0.0)) as desk:
+        await desk.connect()
+        await rounds(desk)
+        await asyncio.sleep(0.02)
+        miss(gateway, "one", time=now() - 5)
+        desk.catch_up.refused()
+        await rounds(desk, 2)
+
+        assert await texts(desk) == ["one"]
+        assert desk.zombies == []
+
+
+async def test_a_clock_that_was_set_proves_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """Where the clock was slow when the connection began, messages from before it are not taken for unpushed ones."""
+    async with Desk(gateway, tmp_path, since=1, tempo=tempo(push_within=0.0), began=now() - 60_000) as desk:
+        miss(gateway, "one", time=now() - 10_000)
+        await desk.connect()
+        await rounds(desk)
+
+        assert await texts(desk) == ["one"]
+        assert desk.zombies == []

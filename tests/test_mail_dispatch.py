@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -244,7 +245,7 @@ async def answer(message, account):
 
 
 async def test_too_old_when_its_turn_comes(tmp_path: Path) -> None:
-    """A message that became too old while it waited is kept, and not handed over."""
+    """A message that became too old while it waited is not handed over: it is a dead letter, so that somebody knows."""
     async with Shop(tmp_path, GATED, reply_max_age=0.3) as shop:
         await shop.add(chat("1.PNM"), chat("2.PNM"))
         await shop.until(lambda: len(shop.seen) == 1)
@@ -252,7 +253,7 @@ async def test_too_old_when_its_turn_comes(tmp_path: Path) -> None:
         open_gate(shop)
         rows = await shop.settled()
 
-        assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("done", "kept")
+        assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("done", "failed")
         assert rows["2.PNM"].reason == "older than reply_max_age when its turn came"
         assert shop.seen == [("1.PNM", 1)]
 
@@ -388,21 +389,23 @@ async def answer(message, account):
         assert len(await shop.outbox()) == 1
 
 
-async def test_stop_cancels_calls(tmp_path: Path) -> None:
-    """A call that does not end is cancelled: it failed, and the next worker calls again."""
-    async with Shop(tmp_path, GATED) as shop:
+@pytest.mark.parametrize(("on_unknown", "state"), [("park", "parked"), ("retry", "waiting")])
+async def test_stop_cancels_calls(tmp_path: Path, on_unknown: Literal["park", "retry"], state: str) -> None:
+    """A call that does not end is cancelled; how far it came nobody knows, as after a crash."""
+    async with Shop(tmp_path, GATED, on_unknown=on_unknown) as shop:
         await shop.add(chat("1.PNM"))
         await shop.until(lambda: len(shop.seen) == 1)
         await shop.stop()
         row = (await shop.rows())["1.PNM"]
 
-        assert (row.state, row.message.attempt) == ("waiting", 1)
+        assert (row.state, row.message.attempt) == (state, 1)
 
 
 CRASH = """
 import asyncio, os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
+from typing import Literal
 from support.post import Post
 from support.shop import Shop, chat
 
@@ -454,7 +457,7 @@ async def test_message_that_always_crashes(tmp_path: Path) -> None:
     await shop.add(chat("1.PNM"), tell=False)
     for _ in range(2):
         await shop.inbox.do(lambda store: store.begin(1))
-        await shop.inbox.do(lambda store: store.recover("retry"))  # what opening the inbox does after a crash
+        await shop.inbox.do(lambda store: store.recover("retry", 0))  # what opening the inbox does after a crash
     async with shop:
         row = (await shop.settled())["1.PNM"]
 

@@ -22,9 +22,9 @@ def test_texts(reply: str) -> None:
     assert type(checked(reply)) is str
 
 
-@pytest.mark.parametrize("reply", [None, ""])
+@pytest.mark.parametrize("reply", [None, "", " \n", "\u3000"])
 def test_nothing(reply: str | None) -> None:
-    """None and the empty text are no reply."""
+    """None and a text without anything to see are no reply."""
     assert checked(reply) is None
 
 
@@ -58,6 +58,9 @@ def test_reasons_are_one_short_line() -> None:
         ("invalid literal for int(): '多少钱'", "多少钱", "invalid literal for int(): '‹text›'"),
         ("KeyError: 'iphone'", "is the iphone new", "KeyError: '‹text›'"),
         ("KeyError: 'a\\nb'", "a\nb", "KeyError: '‹text›'"),
+        ("ValueError: MY ADDRESS IS", "my address is", "ValueError: ‹text›"),
+        (r'400: {"q": "\u5317\u4eac\u8def"}', "北京路", '400: {"q": "‹text›"}'),
+        (r"400: \u5317\u4eac\u8def\u53f7", "在北京路号的", r"400: \u5317\u4eac\u8def\u53f7"),
         ("no such file", "", "no such file"),
         ("a bad day", "  ", "a bad day"),
     ],

@@ -16,7 +16,7 @@ import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -464,19 +464,21 @@ async def test_a_silent_disk(path: Path) -> None:
     assert [str(trouble)[-24:] for trouble in heard.troubles] == ["the disk does not answer", "None"]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a disk of 1 MB."""
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
-        pytest.skip("only root may mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("a small disk can't be mounted here")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
+async def test_no_thread_to_be_had(path: Path) -> None:
+    """A machine that has no thread to give is a trouble, until it has one; the jobs wait."""
+    heard = Heard(path, Times(stuck=0.05))
+    before = threading.stack_size(1 << 50)
+    try:
+        job = heard.inbox.do(adding("1.PNM"))
+        await until(lambda: heard.inbox.trouble)
+    finally:
+        threading.stack_size(before)
+    await job
+    await heard.inbox.close()
+
+    assert "can't start new thread" in str(heard.troubles[0])
+    assert heard.troubles[-1] is None
+    assert ids_in(path) == ["1.PNM"]
 
 
 async def test_a_full_disk(small_disk: Path) -> None:

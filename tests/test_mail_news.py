@@ -48,6 +48,20 @@ def test_a_disk_that_refuses_is_told_at_its_begin_and_its_end() -> None:
     ]
 
 
+def test_an_inbox_is_new_when_its_newest_row_is_another() -> None:
+    """Over the lives of workers too; one that has not opened its inbox yet says nothing."""
+    tidings = Tidings()
+
+    assert [tidings.changed(MailFigures(stored=row)) for row in (0, 3, 3, 0, 3, 5)] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
 def test_each_zombie_is_told() -> None:
     """Workers count them from their own start."""
     tidings = Tidings()

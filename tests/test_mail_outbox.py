@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,6 +174,24 @@ async def test_an_echo_proves_it_sent(gateway: Gateway, tmp_path: Path) -> None:
         assert (end.state, end.message_id) == ("sent", echo["ids"][0])
 
 
+async def test_an_echo_while_it_waits_for_another_try(gateway: Gateway, tmp_path: Path) -> None:
+    """A letter that the server put off, and took all the same, is not sent again, and who waits is told."""
+    async with Desk(gateway, tmp_path, retries=(0.2,)) as desk:
+        await desk.connect()
+        fault = gateway.fault(UNB, kind="send_busy")
+        letter = await queued(desk)
+        waiting = asyncio.create_task(desk.outbox.settled(letter.number))
+        await desk.until(lambda: "稍后重试" in (tmp_path / "a0.log").read_text(), "it is put off")
+        gateway.clear(fault)
+        echo = gateway.push(UNB, items=[{"type": "echo", "text": "在的", "conversation": TALK, "peer": PEER}])
+        async with asyncio.timeout(5):
+            end = await waiting
+        after = await send(desk, "后来")
+
+        assert (end.state, end.message_id) == ("sent", echo["ids"][0])
+        assert (after.state, len(desk.uuids)) == ("sent", 2)
+
+
 async def test_without_a_connection_it_waits(gateway: Gateway, tmp_path: Path) -> None:
     """What is queued while nothing is connected is sent after the next connect, in its order."""
     async with Desk(gateway, tmp_path) as desk:
@@ -247,6 +267,24 @@ async def test_send_rate(gateway: Gateway, tmp_path: Path) -> None:
 
     assert len(gaps) == 3
     assert min(gaps) >= 0.099
+
+
+async def test_nothing_goes_out_that_is_not_on_record(gateway: Gateway, tmp_path: Path) -> None:
+    """While the disk does not take that a letter is about to go, it does not go."""
+    async with Desk(gateway, tmp_path, send_rate=5.0) as desk:
+        await desk.connect()
+        first, second = await queued(desk, "一"), await queued(desk, "二")
+        await desk.outbox.settled(first.number)
+        await asyncio.sleep(0.05)  # the second one is found, and waits for its moment
+        with contextlib.closing(sqlite3.connect(tmp_path / "inbox" / "a0.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(0.3)
+            meanwhile = said(gateway)
+        async with asyncio.timeout(5):
+            end = await desk.outbox.settled(second.number)
+
+        assert meanwhile == ["一"]
+        assert (end.state, said(gateway)) == ("sent", ["一", "二"])
 
 
 async def test_another_rate_counts_at_once(gateway: Gateway, tmp_path: Path) -> None:

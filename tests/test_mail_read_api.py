@@ -19,6 +19,7 @@ from support.inboxes import NOW, bury, put, store, write
 from support.standin import StandIn, account, until
 from xyfleet.supervisor import api_base, api_mail
 from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.client import Client
 from xyfleet.supervisor.mail import follow
 from xyfleet.supervisor.mail.cursor import Cursor, encode
 from xyfleet.worker.mail.message import Message
@@ -124,6 +125,8 @@ async def test_messages_are_chosen(http: aiohttp.ClientSession, control: StandIn
         ("/v1/messages?limit=0", 400, "bad_request"),
         ("/v1/messages?limit=10001", 400, "bad_request"),
         ("/v1/messages?limit=%C2%B2", 400, "bad_request"),
+        ("/v1/messages?limit=" + "1" * 5000, 400, "bad_request"),
+        ("/v1/events?since=" + "1" * 5000, 400, "bad_request"),
         ("/v1/messages?since=yesterday", 400, "bad_request"),
         ("/v1/messages?name=zz", 404, "unknown_account"),
         ("/v1/messages/stream?name=zz", 404, "unknown_account"),
@@ -197,6 +200,24 @@ async def test_streams_are_limited(
     assert control.mail.followers <= 1
 
 
+async def test_header_that_names_inboxes_has_a_bound(tmp_path: Path) -> None:
+    """Clients refuse long header lines: the first ones are named, as many as fit, whatever their paths are."""
+    names = [f"shop-{number:059}" for number in range(40)]
+    one = StandIn(tmp_path, [account(name) for name in names])
+    (tmp_path / "inbox").mkdir()
+    for name in names:
+        (tmp_path / "inbox" / f"{name}.db").write_bytes(b"x" * 5000)
+    server = ApiServer(one, tmp_path / "control.sock")
+    await server.start()
+    answer = await asyncio.to_thread(Client(str(server.path), "zh").get, "/v1/messages")
+    await server.close()
+    named = json.loads(answer.headers["x-xyfleet-unreadable"])
+
+    assert list(named) == names[: len(named)]
+    assert 5 < len(named) < 40
+    assert len(answer.headers["x-xyfleet-unreadable"]) <= api_mail.MAX_NAMED
+
+
 async def test_reader_that_never_reads_is_cut_off(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +231,22 @@ async def test_reader_that_never_reads_is_cut_off(
     sender.close()
     with contextlib.suppress(ConnectionError):
         await sender.wait_closed()
+
+
+async def test_slow_reader_is_served(control: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes a bit now and then may take longer than the silence that is allowed."""
+    monkeypatch.setattr(api_base, "SILENCE", 0.4)
+    put(control, "a", *[f"{number}.PNM" for number in range(20)], text="x" * 100_000)
+    reader, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
+    sender.write(b"GET /v1/messages HTTP/1.0\r\n\r\n")
+    began, taken = time.monotonic(), 0
+    while data := await reader.read(2**16):
+        taken += len(data)
+        await asyncio.sleep(0.03)
+    sender.close()
+
+    assert taken > 2_000_000
+    assert time.monotonic() - began > 0.5
 
 
 async def test_trouble_is_told_once_and_its_end_brings_the_messages(

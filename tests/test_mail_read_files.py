@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 from support.inboxes import HANDLED, NOW, store, write, writer
 from support.standin import until
+from xyfleet.supervisor.mail import listing as listing_module
 from xyfleet.supervisor.mail import page
-from xyfleet.supervisor.mail.cursor import Place
 from xyfleet.supervisor.mail.files import MOST_OPEN, Files, Unreadable
 from xyfleet.supervisor.mail.listing import Listing, Question, listing, since
 from xyfleet.supervisor.mail.page import Ask
@@ -39,8 +40,13 @@ def ids(found: Listing) -> list[str]:
 
 
 def behind(files: Files, account: str, row: int, inode: int | None = None) -> page.Page:
-    """Return what is behind a row."""
-    return page.read(files, [Ask(account, Place(row, 0), inode)], 100)
+    """Return what is behind one of the rows that were stored at NOW, each a millisecond after the one before."""
+    return page.read(files, [Ask(account, NOW + row - 1, inode)], 100)
+
+
+def rows(found: page.Page) -> list[int]:
+    """Return which of these rows were given."""
+    return [one.stamp - NOW + 1 for one in found.given]
 
 
 @pytest.mark.parametrize("end", ["lives", "closes", "is killed"])
@@ -103,7 +109,7 @@ def test_bad_files_are_named_and_others_read(tmp_path: Path, files: Files) -> No
     (folder / "torn.db").write_bytes(torn)
 
     found = newest(files, "newer", "rubbish", "good", "folder", "torn")
-    news = page.read(files, [Ask(name, Place(0, 0)) for name in ("newer", "good", "torn")], 10)
+    news = page.read(files, [Ask(name, 0) for name in ("newer", "good", "torn")], 10)
 
     assert ids(found) == ["good.PNM"]
     assert [one.account for one in news.given] == ["good"]
@@ -145,7 +151,7 @@ def test_a_removed_file_is_let_go_and_its_successor_read_from_its_begin(tmp_path
     found = behind(files, "a", 2, inode)
     keep.close()
 
-    assert [one.row for one in found.given] == [1, 2, 3]
+    assert rows(found) == [1, 2, 3]
 
 
 def test_few_files_are_open_at_one_time(tmp_path: Path, files: Files) -> None:
@@ -187,7 +193,7 @@ def test_talks_and_dead_letters_are_found(tmp_path: Path, files: Files) -> None:
 
 def test_pages_bring_all_rows_in_order(tmp_path: Path, files: Files) -> None:
     """Page after page, each account's rows come in their order and all accounts' by stamp."""
-    places, seen = {name: Place(0, 0) for name in "abc"}, list[tuple[int, str, int]]()
+    places, seen = dict.fromkeys("abc", 0), list[tuple[int, str]]()
     for spot, name in enumerate("abc"):
         with store(tmp_path, name) as opened:
             for number in range(12):
@@ -196,8 +202,8 @@ def test_pages_bring_all_rows_in_order(tmp_path: Path, files: Files) -> None:
     asked = set("abc")
     while asked:
         found = page.read(files, [Ask(name, places[name], None, nexts.get(name)) for name in asked], 5)
-        seen += [(one.stamp, one.account, one.row) for one in found.given]
-        places |= {one.account: Place(one.row, one.stamp) for one in found.given}
+        seen += [(one.stamp, one.account) for one in found.given]
+        places |= {one.account: one.stamp for one in found.given}
         nexts, asked = found.more, set(found.more)
 
     assert seen == sorted(seen)
@@ -211,12 +217,43 @@ def test_rows_deleted_meanwhile_are_passed_over(tmp_path: Path, files: Files) ->
             write(opened, f"{number}.PNM")
         opened.db.execute("DELETE FROM messages WHERE row < 7")
 
-        assert [one.row for one in behind(files, "a", 3).given] == [7, 8, 9]
+        assert rows(behind(files, "a", 3)) == [7, 8, 9]
         opened.db.execute("DELETE FROM messages")
         assert behind(files, "a", 9).given == []
-        write(opened, "last.PNM")
+        write(opened, "last.PNM", now=NOW + 9)
 
-    assert [one.row for one in behind(files, "a", 9).given] == [10]
+    assert rows(behind(files, "a", 9)) == [10]
+
+
+def test_long_payloads_are_read_few_at_a_time(tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page and a listing have a bound in bytes, too; a single longer one still gets through a page."""
+    payload = {"a": ["长" * 300], "b": 1.50}
+    with store(tmp_path, "a") as first, store(tmp_path, "b") as second:
+        for number in range(8):
+            write(first if number % 2 else second, f"{number}.PNM", now=NOW + number, raw=payload)
+    for most, few in ((3000, 2), (1, 1)):
+        monkeypatch.setattr(page, "MOST_BYTES", most)
+        places, seen = dict.fromkeys("ab", 0), list[page.Given]()
+        while found := page.read(files, [Ask(name, places[name]) for name in "ab"], 10).given:
+            assert len(found) <= few
+            seen += found
+            places |= {one.account: one.stamp for one in found}
+        assert [one.stamp for one in seen] == [NOW + number for number in range(8)]
+    monkeypatch.setattr(listing_module, "MOST_BYTES", 4000)
+    listed = newest(files, "a", "b")
+
+    assert ids(listed) == ["5.PNM", "6.PNM", "7.PNM"]
+    assert json.loads(listed.lines[0])["raw"] == payload
+
+
+def test_a_payload_is_one_line(tmp_path: Path, files: Files) -> None:
+    """Whoever wrote it: blanks between its parts are gone; what is no JSON makes its inbox unreadable."""
+    with store(tmp_path, "a") as opened:
+        write(opened, "1.PNM")
+        opened.db.execute("UPDATE messages SET raw = ?", (b'{"a":\n [1,\r\n 2]}\n',))
+        assert newest(files, "a").lines[0].endswith(b'"raw":{"a":[1,2]}}')
+        opened.db.execute("UPDATE messages SET raw = ?", (b'{"a":\n\n',))
+        assert list(newest(files, "a").troubles) == ["a"]
 
 
 async def test_reader_rests_when_nobody_asks(tmp_path: Path) -> None:
@@ -246,3 +283,20 @@ def test_times() -> None:
     for text in ("", "2", "h", "-1h", "2026-01-02T03:04:05", "2026-01-02", "٣h", "9999999999d"):
         with pytest.raises(ValueError, match=r"zone|isoformat"):
             since(text, NOW)
+
+
+def test_a_full_disk_is_named(small_disk: Path) -> None:
+    """Without room SQLite can't note who reads; that is said, and with room the messages can be read again."""
+    with store(small_disk, "a") as opened:
+        write(opened, "1.PNM")
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    files = Files(lambda name: small_disk / "inbox" / f"{name}.db")
+    with pytest.raises(Unreadable, match="the disk is full: make room"), files.reading("a"):
+        pass
+    ballast.unlink()
+
+    assert ids(newest(files, "a")) == ["1.PNM"]
+    files.close()

@@ -93,22 +93,43 @@ async def test_place_of_an_unreadable_inbox_is_kept(tmp_path: Path) -> None:
 
 
 async def test_new_file_of_an_account_is_read_from_its_begin(tmp_path: Path) -> None:
-    """After `forget` a follower waits for the new inbox, whose rows may begin at 1 again."""
+    """After `forget` a follower waits for the new inbox, whose rows begin at 1 again; it may have the inode, too."""
     with store(tmp_path, "a") as opened:
         for number in range(3):
             write(opened, f"{number}.PNM")
-    path = tmp_path / "inbox" / "a.db"
     with hub(tmp_path, [NOW / 1000 + 3600]) as one, one.follow(lambda: "a", Cursor(0)) as follower:
         assert len(await follower.take(0)) == 3
-        with path.open("rb"):  # so that its inode is not given to the next file
-            for left in list(path.parent.iterdir()):
-                left.unlink()
-            with store(tmp_path, "a") as opened:
-                write(opened, "new.PNM", now=NOW + 9000)
+        one.reader.close()  # as among many accounts
+        forget(tmp_path)
+        with store(tmp_path, "a") as opened:
+            write(opened, "new.PNM", now=NOW + 9000)
         one.changed("a")
         taken = await follower.take(1)
 
     assert ids(taken[:1]) == ["anew"]
+
+
+async def test_cursor_of_a_forgotten_inbox_leads_into_its_successor(tmp_path: Path) -> None:
+    """A reader who comes back, over a restart of the fleet, misses nothing of the new file's first rows."""
+    with store(tmp_path, "a") as opened:
+        for number in range(5):
+            write(opened, f"{number}.PNM")
+    with hub(tmp_path, [NOW / 1000]) as one:
+        seen = await all_behind(one, "a", encode(Cursor(NOW - 1)))
+    forget(tmp_path)
+    with store(tmp_path, "a") as opened:
+        for number in range(3):
+            write(opened, f"{number}.PNM", now=NOW + 1000)
+    with hub(tmp_path, [NOW / 1000 + 5]) as one:
+        news = await all_behind(one, "a", seen[-1].cursor)
+
+    assert (ids(seen), ids(news)) == (["a0", "a1", "a2", "a3", "a4"], ["a0", "a1", "a2"])
+
+
+def forget(folder: Path) -> None:
+    """Delete all inboxes."""
+    for left in list((folder / "inbox").iterdir()):
+        left.unlink()
 
 
 async def test_cursor_of_quiet_times_is_short(tmp_path: Path) -> None:

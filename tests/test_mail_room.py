@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sqlite3
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+from websockets.asyncio.server import ServerConnection
+
 from support.gateway import Gateway
-from support.station import UNB, Station, read_log, until
-from xyfleet.worker.messages import Redo, Redone, Send, Sent
+from support.rawserver import answer, raw_server, receive, registered
+from support.station import FAST_PACE, UNB, Station, read_log, until
+from xyfleet.worker.mail import room, wire
+from xyfleet.worker.messages import Reconnect, Redo, Redone, Send, Sent
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.states import State
 
@@ -187,3 +196,150 @@ async def test_polite_stop_learns_what_became_of_the_last_message(gateway: Gatew
         store.close()
     assert state in ("sent", "queued")
     assert len(own_texts(gateway)) == (state == "sent")
+
+
+SLOW = """
+import asyncio
+async def answer(message, account):
+    await asyncio.sleep(0.05)
+    return "在的"
+"""
+
+BLOCKS = """
+import threading
+GATE = threading.Event()
+async def answer(message, account):
+    GATE.wait(10)
+"""
+
+
+async def test_nothing_holds_up_the_end(gateway: Gateway, tmp_path: Path) -> None:
+    """A handler that blocks and a disk that another program holds don't keep a worker from leaving in time."""
+    settings = with_handler(tmp_path, "room_blocks", BLOCKS)
+    pace = msgspec.structs.replace(FAST_PACE, leave_within=0.6, least_for_mail=0.3)
+    async with Station(gateway.endpoint, tmp_path, mail=settings, pace=pace) as station:
+        await station.reach(State.CONNECTED)
+        gateway.push(UNB, "一")
+        await until(lambda: station.last.mail.waiting == 1)
+        await until(lambda: [row[2] for row in rows(tmp_path)] == ["calling"])
+        with contextlib.closing(sqlite3.connect(tmp_path / "inbox" / "a0.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            gateway.push(UNB, "二")
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            station.cycle.stop("now")
+            await asyncio.wait((station.task,))
+        took = time.monotonic() - began
+        sys.modules["room_blocks"].GATE.set()
+
+    assert took < 1.0
+    assert [row[1:] for row in rows(tmp_path)] == [("一", "calling")]
+    assert read_log(tmp_path, "程序错误") == []
+
+
+async def test_what_waits_for_the_disk_is_bounded(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Big pushes that the disk does not take are refused before they fill the memory, and are found afterwards."""
+    monkeypatch.setattr(room, "MOST_HELD", 500_000)
+    (tmp_path / "inbox").write_text("in the way")
+    async with Station(gateway.endpoint, tmp_path, mail=mail(tmp_path)) as station:
+        await station.reach(State.CONNECTED)
+        big = ["x" * 20_000] * 8
+        for text in big:
+            gateway.push(UNB, text)
+        await until(lambda: read_log(tmp_path, "消息暂时无法保存，未确认"))
+        (tmp_path / "inbox").unlink()
+        await until(lambda: station.last.mail.stored > 0)
+        stored, acks = station.last.mail.stored, gateway.stats(UNB)["acks"]
+        for count in range(1, 8):
+            gateway.push(UNB, big[0])
+            await until(lambda: station.last.mail.stored == stored + count)  # noqa: B023 (it is called at once)
+
+    assert 0 < stored < len(big)
+    assert acks == 1 + stored  # the session notice
+
+
+async def test_what_breaks_the_storing_is_not_acked(gateway: Gateway, tmp_path: Path) -> None:
+    """A program error costs the ack of that push, is in the log, and ends nothing."""
+    async with Station(gateway.endpoint, tmp_path, mail=mail(tmp_path)) as station:
+        await station.reach(State.CONNECTED)
+        gateway.push(UNB, "一")
+        await until(lambda: gateway.stats(UNB)["acks"] == 2)
+        with contextlib.closing(sqlite3.connect(tmp_path / "inbox" / "a0.db")) as other:
+            other.execute("ALTER TABLE messages RENAME TO elsewhere")
+            gateway.push(UNB, "二")
+            await until(lambda: read_log(tmp_path, "程序错误"))
+            await asyncio.sleep(0.05)
+            acks = gateway.stats(UNB)["acks"]
+            other.execute("ALTER TABLE elsewhere RENAME TO messages")
+        gateway.push(UNB, "三")
+        await until(lambda: gateway.stats(UNB)["acks"] == 3)
+
+    assert acks == 2
+    assert [row[1] for row in rows(tmp_path)] == ["一", "三"]
+
+
+async def test_asked_to_reconnect_it_learns_what_became_of_the_last_message(tmp_path: Path) -> None:
+    """A new connection is not made in the middle of a send; what waits goes out on it."""
+    taken: list[str] = []
+
+    async def slow(connection: ServerConnection) -> None:
+        await registered(connection)
+        while True:
+            frame = await receive(connection)
+            if frame.get("lwp") == wire.SEND:
+                taken.append(frame["body"][0]["uuid"])
+                await asyncio.sleep(0.1)
+                await answer(connection, frame, {"messageId": f"{len(taken)}.PNM"})
+            elif "lwp" in frame:
+                await answer(connection, frame)
+
+    async with raw_server(slow) as endpoint, Station(endpoint, tmp_path, mail=mail(tmp_path)) as station:
+        await station.reach(State.CONNECTED)
+        for request, text in enumerate(("一", "二"), 1):
+            station.say(Send(request=request, conversation=TALK, text=text, receiver="3300000000002"))
+        await until(lambda: taken)
+        station.say(Reconnect(why="asked"))
+        await station.reach(State.CONNECTED, 2)
+        await until(lambda: all(sent(station, request)[-1].state == "sent" for request in (1, 2)))
+
+    assert len(taken) == 2
+
+
+def chat(number: int, sender: str, text: str) -> dict[str, Any]:
+    """Return an item of a push."""
+    head = {"1": {"1": f"{sender}@goofish"}, "2": f"{TALK}@goofish", "3": f"{number}.PNM", "7": 2}
+    said = {"senderUserId": sender, "reminderContent": text}
+    return {"objectType": 40000, "data": {"1": {**head, "5": int(time.time() * 1000), "10": said}}}
+
+
+def pushing(*items: dict[str, Any]) -> str:
+    """Return a push."""
+    return json.dumps({"lwp": "/s/sync", "headers": {"mid": "p 0"}, "body": {"syncPushPackage": {"data": items}}})
+
+
+async def test_an_echo_that_the_server_changed_costs_no_answer(tmp_path: Path) -> None:
+    """It comes before the send's answer and looks like the owner's; what waited meanwhile is answered all the same."""
+    sends: list[str] = []
+
+    async def script(connection: ServerConnection) -> None:
+        await registered(connection)
+        await connection.send(pushing(*(chat(number, "33", "在吗") for number in (1, 2, 3))))
+        while True:
+            frame = await receive(connection)
+            if frame.get("lwp") == wire.SEND:
+                sends.append(frame["body"][0]["uuid"])
+                await connection.send(pushing(chat(100 + len(sends), UNB, f"[changed {len(sends)}]")))
+                await asyncio.sleep(0.2)
+                await answer(connection, frame, {"messageId": f"{100 + len(sends)}.PNM"})
+            elif "lwp" in frame:
+                await answer(connection, frame)
+
+    settings = with_handler(tmp_path, "room_changed", SLOW)
+    async with raw_server(script) as endpoint, Station(endpoint, tmp_path, mail=settings) as station:
+        await until(lambda: len(sends) == 2)
+        await until(lambda: station.last.mail.unsent == 0 and station.last.mail.stored == 5)
+        found = rows(tmp_path, "state, reason")[:3]
+
+    assert found[::2] == [("done", None)] * 2

@@ -18,8 +18,8 @@ from xyfleet.worker.mail.database import Broken, NewerSchema, Unusable
 from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.message import rfc3339
 from xyfleet.worker.mail.outstore import ECHO_SLACK, Letter
-from xyfleet.worker.mail.schema import VERSION, Row
-from xyfleet.worker.mail.store import ASKED, TAKEN_OVER, Counts, Rules, Store
+from xyfleet.worker.mail.schema import TAKEN_OVER, VERSION, Row
+from xyfleet.worker.mail.store import ASKED, Counts, Rules, Store
 
 NOW = 1_767_225_600_000
 DAY = 86_400_000
@@ -266,8 +266,8 @@ def test_no_query_reads_whole_tables(store: Store) -> None:
     store.queue("u2", "c1", None, "x", NOW)
     store.sending(1, "u1")
     store.requeue(1, "later")
-    store.recover("park")
-    store.recover("retry")
+    store.recover("park", NOW)
+    store.recover("retry", NOW)
     store.redo(["1.PNM"])
     store.known(["1.PNM"])
     store.figures()
@@ -471,20 +471,20 @@ def test_no_reply(store: Store, reply: str | None, reason: str | None) -> None:
 
 def test_calls_that_fail(store: Store) -> None:
     """Attempts count up; the last failure makes a dead letter, which a person can have called again."""
-    add(store, incoming("1.PNM"), incoming("2.PNM"), incoming("3.PNM"))
+    add(store, incoming("1.PNM"), incoming("2.PNM"))
+    add(store, incoming("3.PNM"), rules=NO_HANDLER)
     store.begin(1)
     store.again(1, NOW)
     attempt = store.begin(1)
     store.give_up(1, "failed", "it raised")
     store.give_up(2, "parked", "by hand")
-    store.keep(3, "too old")
     stood = [stands(store, row) for row in (1, 2, 3)]
     dead = store.figures().dead
     counts = [store.redo(["1.PNM", "3.PNM", "no.PNM"]), store.redo([]), store.redo([])]
 
     assert attempt is not None
     assert attempt.message.attempt == 2
-    assert stood == [("failed", "it raised"), ("parked", "by hand"), ("kept", "too old")]
+    assert stood == [("failed", "it raised"), ("parked", "by hand"), ("kept", None)]
     assert dead == 2
     assert counts == [1, 1, 0]
     assert [(row.row, row.reason, row.message.attempt) for row in store.waiting(0, 9)] == [(1, ASKED, 2), (2, ASKED, 0)]
@@ -500,10 +500,9 @@ def test_no_other_call_after_the_owner_took_over(store: Store) -> None:
     assert stands(store) == ("kept", "taken over")
 
 
-def test_what_is_not_waiting_can_not_be_kept_or_given_up(store: Store) -> None:
+def test_what_is_not_waiting_can_not_be_given_up(store: Store) -> None:
     """A message that is done stays done."""
     add(store, incoming("1.PNM"), rules=NO_HANDLER)
-    store.keep(1, "x")
     store.give_up(1, "failed", "x")
     store.again(1, NOW)
 
@@ -518,7 +517,7 @@ def test_after_a_crash(store: Store, on_unknown: Any, state: str) -> None:
     for number in (1, 2):
         store.queue(f"u{number}", "c1", None, "x", NOW)
     store.sending(1, "u1")
-    store.recover(on_unknown)
+    store.recover(on_unknown, NOW)
 
     assert [stands(store, row)[0] for row in (1, 2)] == [state, "waiting"]
     assert [letter(store, number).state for number in (1, 2)] == ["unknown", "queued"]
@@ -625,6 +624,36 @@ def test_an_echo_proves_a_letter_sent(store: Store, fate: str) -> None:
     assert stands(store, 3) == ("waiting", None)
 
 
+def test_an_echo_of_what_was_to_be_sent_again(store: Store) -> None:
+    """A server that said: later, and took it all the same: the letter is sent, not sent again, and no takeover."""
+    store.queue("u1", "c1", "b", "x", NOW)
+    store.sending(1, "u1")
+    store.requeue(1, "busy")
+    settled = store.add([own("9.PNM", text="x")], recovered=False, now=NOW, rules=ASKS).settled
+    add(store, incoming("10.PNM"))
+
+    assert settled == [1]
+    assert (letter(store).state, store.next_queued(), store.sending(1, "u1")) == ("sent", None, False)
+    assert stands(store, 2) == ("waiting", None)
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_own_text_long_after_a_letter_of_unknown_end(store: Store, crash: bool) -> None:
+    """The owner typed what xyfleet once may have sent: it proves nothing, and he takes over."""
+    store.queue("u1", "c1", "b", "在的", NOW)
+    store.sending(1, "u1")
+    if crash:
+        store.recover("park", NOW)
+    else:
+        store.settle(1, "unknown", None, "lost", NOW)
+    settled = store.add([own("9.PNM", text="在的", time=NOW + DAY)], recovered=False, now=NOW + DAY, rules=ASKS).settled
+    add(store, incoming("10.PNM", time=NOW + DAY), now=NOW + DAY)
+
+    assert settled == []
+    assert letter(store).state == "unknown"
+    assert stands(store, 2) == ("kept", None)
+
+
 def test_the_letter_on_its_way_is_meant_first(store: Store) -> None:
     """Of two letters alike, the one that is being sent now is the one that an echo comes from."""
     for number in (1, 2):
@@ -660,6 +689,23 @@ def test_an_echo_before_its_answer_that_looks_like_the_owners(store: Store) -> N
 
     assert [stands(store, row)[0] for row in (2, 3)] == ["kept", "waiting"]
     assert stands(store) == ("kept", None)
+
+
+def test_what_waited_goes_on_when_it_was_no_takeover(store: Store) -> None:
+    """Messages that waited when such an echo came wait again; what an earlier takeover kept stays so."""
+    add(store, incoming("1.PNM"))
+    add(store, own("2.PNM", text="typed", time=NOW - 599_999))  # all but over
+    add(store, incoming("3.PNM"), incoming("4.PNM", conversation="c2"), now=NOW + 1)
+    store.queue("u1", "c1", "b", "x", NOW)
+    store.sending(1, "u1")
+    add(store, own("5.PNM", text="[x]"))
+    before = [stands(store, row) for row in (1, 3, 4)]
+    resumed = store.settle(1, "sent", "5.PNM", None, NOW)
+
+    assert before == [("kept", TAKEN_OVER), ("kept", TAKEN_OVER), ("waiting", None)]
+    assert resumed
+    assert [stands(store, row) for row in (1, 3)] == [("kept", TAKEN_OVER), ("waiting", None)]
+    assert not store.settle(1, "sent", "5.PNM", None, NOW)
 
 
 def test_meta(store: Store) -> None:
@@ -700,11 +746,11 @@ def test_old_messages_go_in_small_steps(store: Store) -> None:
 
 def test_what_retention_leaves(store: Store) -> None:
     """What waits for the handler or is with it stays for ever; dead letters as long as other messages, in any room."""
-    add(store, *(incoming(f"{number}.PNM") for number in range(1, 6)))
+    add(store, *(incoming(f"{number}.PNM") for number in range(1, 5)))
+    add(store, incoming("5.PNM"), rules=NO_HANDLER)
     store.begin(2)
     store.give_up(3, "failed", "x")
     store.give_up(4, "parked", "x")
-    store.keep(5, "x")
     trim(store, most_bytes=1)
     by_size = rows(store)
     trim(store, before=NOW + DAY)
@@ -759,7 +805,7 @@ def test_old_letters_and_pauses_go_too(store: Store) -> None:
         if fate != "queued":
             store.sending(number, f"u{number}")
         if fate not in ("queued", "sending"):
-            settled: Callable[..., None] = store.settle
+            settled: Callable[..., object] = store.settle
             settled(number, fate, None, None, NOW + number)
     add(store, own("1.PNM"))
     trim(store, before=NOW + 2)

@@ -21,13 +21,16 @@ from xyfleet.worker.messages import (
     Change,
     Down,
     Hello,
+    MailFigures,
     Queued,
     Report,
+    Sent,
     Stop,
     TicketRequest,
     Up,
+    cut,
 )
-from xyfleet.worker.reports import RETRY, DownPipe, Reporter, UpPipe, fit, newer
+from xyfleet.worker.reports import CURT, RETRY, DownPipe, Reporter, UpPipe, fit, newer
 from xyfleet.worker.states import State
 
 
@@ -97,6 +100,28 @@ async def test_messages_go_out_at_once(line: Line) -> None:
         pipe.send(message)
 
     assert line.messages() == sent
+
+
+WORST = cut("\N{GRINNING FACE}" * 300)
+"""The longest text that a reason can be."""
+
+
+def test_the_longest_report_fits() -> None:
+    """Long troubles of everything at once cost the changes, and the ends of the words, never the report."""
+    mail = MailFigures(stored=10**9, trouble=WORST, handler_trouble=WORST)
+    long = Report(state=State.FAILED, since=1.0, reason=WORST, note=WORST * 3, mail=mail, changes=[change(1.0, WORST)])
+    found = decode_up(fit(long)[4:])
+
+    assert isinstance(found, Report)
+    assert (found.state, found.mail.stored, found.changes) == (State.FAILED, 10**9, [])
+    assert found.mail.trouble == WORST[:CURT]
+
+
+def test_the_longest_answer_fits() -> None:
+    """An id that a server made endless costs its end, never the worker."""
+    found = decode_up(fit(Sent(request=1, state="sent", number=7, message_id="x" * 5000, reason=WORST))[4:])
+
+    assert found == Sent(request=1, state="sent", number=7, message_id="x" * CURT, reason=WORST[:CURT])
 
 
 @pytest.mark.timing

@@ -62,6 +62,10 @@ async def test_push_arrives_and_its_ack_counts(gateway: Gateway) -> None:
         assert [push["headers"]["mid"]] == pushed["mids"]
         assert ids(push) == pushed["ids"]
         assert gateway.stats(UNB)["acks"] == before + 1
+        found = gateway.ask("GET", f"acks?unb={UNB}")
+        assert found["mids"][-1:] == pushed["mids"]
+        assert len(found["ms"]) == len(found["mids"])
+        assert 0 < found["ms"][-1] < 15_000
 
 
 @pytest.mark.parametrize("wrong", [{"sid": "x"}, {"ua": "x"}, {"app-key": None}])

@@ -16,6 +16,7 @@ from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, BadAnswer, check_stat
         ('\ufeff{"reply": "在的", "why": "asked"}', "在的"),
         ('{"reply": null}', None),
         ('{"reply": ""}', None),
+        ('{"reply": " \\n"}', None),
         ("{}", None),
     ],
 )

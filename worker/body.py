@@ -15,8 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 import uvloop
 
+from xyfleet.worker import packing
 from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.logs import AccountLog, Bridge
+from xyfleet.worker.mail.printed import Printed
 from xyfleet.worker.memory import Memory
 from xyfleet.worker.messages import Hello, Ticket
 from xyfleet.worker.pace import Pace
@@ -53,7 +55,7 @@ class Body:
         bridge = Bridge(self._log)
         logging.getLogger().addHandler(bridge)
         try:
-            with stack_dumps(self._settings.account, self._settings.log):
+            with stack_dumps(self._settings.account, self._settings.log), self._listening_to_handler():
                 self._runner.run(self._live(up, down))
         except Exception as error:  # noqa: BLE001 (the process ends here: the log is the last that can hear of it)
             self._log.bug(error)
@@ -63,8 +65,19 @@ class Body:
             self._log.close()
         return self._code
 
+    @contextlib.contextmanager
+    def _listening_to_handler(self) -> Iterator[None]:
+        """Lead what the owner's handler prints into the log."""
+        if self._settings.mail.handler is None:
+            yield
+            return
+        printed = Printed(self._log)
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield
+
     async def _live(self, up: int, down: int) -> None:
         loop = asyncio.get_running_loop()
+        packing.give_back_zeroes(loop)
         settings = self._settings
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)

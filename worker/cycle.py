@@ -65,10 +65,10 @@ class AccountCycle:
         self._revived: str | None = None  # why FAILED is over
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
-        self._mail = Mailroom(settings, log, pipe.send, self._mail_news, self._zombie, self._stuck)
+        self._mail = Mailroom(settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck)
         self._teller = Teller(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
         self._standing, self._metrics = self._teller.standing, self._teller.metrics
-        self._mail_error: BaseException | None = None
+        self._leave_by: float | None = None  # when to be gone, once it is said that we are to go
         self.handler_stuck: str | None = None
         """Why only a new process can call the handler again."""
 
@@ -90,6 +90,7 @@ class AccountCycle:
     def stop(self, why: str, *, polite: bool = True) -> None:
         """Leave, from whatever state."""
         self._farewell = why
+        self._leave_by = self._leave_by or time.monotonic() + self._pace.leave_within
         self._wakeup.stop()
         if self._session is not None:
             self._session.leave(why, polite=polite, after=self._mail.rest)
@@ -129,7 +130,7 @@ class AccountCycle:
         self._wakeup.ring()
         if self._session is not None:
             self._dropped = (by, why)
-            self._session.leave(why, polite=polite)
+            self._session.leave(why, polite=polite, after=self._mail.pause)
 
     def _apply(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -147,8 +148,7 @@ class AccountCycle:
 
     async def run(self) -> None:
         """Live until stopped. Raises what went wrong in the mailroom, if it was a program error."""
-        mail = asyncio.create_task(self._mail.run())
-        mail.add_done_callback(self._mail_over)
+        self._mail.start(lambda: self.stop("program error"))
         try:
             while True:
                 await self._rest()
@@ -156,12 +156,11 @@ class AccountCycle:
         except Stopped:
             self._teller.move(Event.STOPPED, reason=self._farewell)
         finally:
-            mail.cancel()
-            await asyncio.wait((mail,))
-            await self._mail.close()
-            self._teller.reporter.close()
-        if self._mail_error is not None:
-            raise self._mail_error
+            left = 0.0 if self._leave_by is None else self._leave_by - time.monotonic()
+            try:
+                await self._mail.end(max(left, self._pace.least_for_mail))
+            finally:
+                self._teller.reporter.close()
 
     async def _rest(self) -> None:
         """Wait until the next attempt may begin."""
@@ -275,11 +274,6 @@ class AccountCycle:
 
     # Messages.
 
-    def _mail_over(self, mail: asyncio.Task[None]) -> None:
-        if not mail.cancelled():
-            self._mail_error = mail.exception()
-            self.stop("program error")
-
     def _zombie(self, reason: str) -> None:
         """The connection beats but brings no messages; the known cure is a new one with a new token."""
         self._desk.void()
@@ -288,9 +282,6 @@ class AccountCycle:
     def _stuck(self, reason: str) -> None:
         self.handler_stuck = reason
         self.stop(reason)
-
-    def _mail_news(self) -> None:
-        self._teller.reporter.soon()
 
     # What we tell.
 

@@ -22,3 +22,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """So many kick-outs within the window mean that another program holds the account."""
     suspended_after: float = 10.0
     """A jump of the wall clock against the monotonic one that means that the machine slept."""
+    leave_within: float = 4.0
+    """From the word to leave to the end: the supervisor kills who takes 5."""
+    least_for_mail: float = 1.0
+    """Of them at least so much is the messages', however long the goodbye to the server took."""

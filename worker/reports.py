@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Final
+from enum import Enum
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +20,8 @@ from xyfleet.worker.messages import MAX_CHANGES, Alive, Change, Down, Redone, Re
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
 READ_SIZE: Final = 65536
+CURT: Final = 60
+"""Characters that are left of each text in a message that is too long."""
 SOON: Final = 0.1
 """Seconds within which is told what others wait for, once for all that happens meanwhile."""
 
@@ -31,14 +34,28 @@ def newer(old: Up | None, new: Up) -> Up:
 
 
 def fit(message: Up) -> bytes:
-    """Return the message's frame; a report that is too long for one write gives up its oldest changes."""
+    """Return the message's frame; one that is too long for one write gives up a report's oldest changes, then words."""
     while True:
         try:
             return encode(message, MAX_UP)
         except BadMessage:
-            if not isinstance(message, Report) or not message.changes:
+            if not isinstance(message, Report | Sent):
                 raise
+            if isinstance(message, Sent) or not message.changes:
+                return encode(_curt(message), MAX_UP)
             message = msgspec.structs.replace(message, changes=message.changes[1:])
+
+
+def _curt(message: Any) -> Any:
+    """Return the message with every text in it cut short."""
+    return msgspec.structs.replace(
+        message,
+        **{
+            name: value[:CURT] if isinstance(value, str) else _curt(value)
+            for name, value in msgspec.structs.asdict(message).items()
+            if isinstance(value, str | msgspec.Struct) and not isinstance(value, Enum)
+        },
+    )
 
 
 class UpPipe:

@@ -62,7 +62,7 @@ class _Asked(NamedTuple):
 
 @click.command(help=_("Show the newest messages of all accounts, or of some."))
 @click.argument("names", nargs=-1, metavar="[NAME|GLOB|@TAG]...")
-@click.option("-f", "--follow", is_flag=True, help=_("Go on with new ones, until Ctrl-C."))
+@click.option("-f", "--follow", is_flag=True, help=_("Go on with new messages as they come, until Ctrl-C."))
 @click.option("--since", callback=_since, metavar="SPAN|TIME", help=_("Only what came in since then, like 2h or 3d."))
 @click.option("--conversation", metavar="ID", help=_("Only this conversation."))
 @click.option(
@@ -155,6 +155,8 @@ def _events(lines: Iterator[bytes]) -> Iterator[dict[str, str]]:
     """Return the stream's events by their fields, whole ones only."""
     fields: dict[str, str] = {}
     for line in lines:
+        if not line.endswith(b"\n"):
+            return  # broken off, perhaps within a character
         name, _colon, value = line.decode().rstrip("\n").partition(": ")
         if name:
             fields[name] = value

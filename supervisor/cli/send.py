@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from xyfleet.supervisor.cells import printable
 from xyfleet.supervisor.cli.base import FAILURE, OK, USAGE, Failure, Setup, common
 from xyfleet.supervisor.i18n import N_, _
 
@@ -16,6 +17,8 @@ DEFAULT_WAIT: Final = 20.0
 MAX_WAIT: Final = 300.0
 MAX_TEXT: Final = 4000
 """Characters."""
+_MOST_BYTES: Final = 4 * MAX_TEXT + 2
+"""So many bytes, a last newline among them, are more characters in any case."""
 SPARE: Final = 15.0
 """Seconds beyond the wait in which the fleet has answered."""
 
@@ -30,6 +33,20 @@ _MEANS: Final = {
 """What each end but the good one means."""
 
 
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Refuse `nan`, which is out of no range."""
+    if value != value:
+        raise click.BadParameter(_("not a number"))
+    return value
+
+
+def _some(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an id that is empty, or holds what no id has."""
+    if value is not None and not (value.isascii() and value.isprintable() and value.strip() == value != ""):
+        raise click.BadParameter(_("not an id: see the output of `xyfleet messages --json`"))
+    return value
+
+
 @click.command(
     help=_(
         "Send a text to a conversation, as the account. TEXT - reads it from standard input. Exit codes: 0 sent, "
@@ -37,12 +54,15 @@ _MEANS: Final = {
     )
 )
 @click.argument("account")
-@click.argument("conversation")
+@click.argument("conversation", callback=_some)
 @click.argument("text")
-@click.option("--to", metavar="USER", help=_("User id; default: whoever wrote last in that conversation."))
+@click.option(
+    "--to", callback=_some, metavar="USER", help=_("User id; default: whoever wrote last in that conversation.")
+)
 @click.option(
     "--wait",
     type=click.FloatRange(0, MAX_WAIT),
+    callback=_number,
     default=DEFAULT_WAIT,
     metavar="S",
     help=_("Seconds to wait until it is sent; default 20."),
@@ -56,10 +76,10 @@ def send(setup: Setup, account: str, conversation: str, text: str, to: str | Non
     answer: dict[str, Any] = client.post("/v1/send", body, timeout=wait + SPARE)
     state = answer["state"]
     if state == "sent":
-        click.echo(_("sent (message %(id)s)") % {"id": answer["message_id"]})
+        click.echo(_("sent (message %(id)s)") % {"id": printable(answer["message_id"])})
         return OK
     if state in _MEANS:
-        raise Failure(FAILURE, _(_MEANS[state]) % {"why": answer["reason"] or "-", "name": account})
+        raise Failure(FAILURE, _(_MEANS[state]) % {"why": printable(answer["reason"] or "-"), "name": account})
     words = _("not sent yet: it waits in the outbox as number %(n)s, and is sent when the account is connected")
     click.echo(words % {"n": answer["number"]}, err=True)
     return UNSENT
@@ -68,12 +88,23 @@ def send(setup: Setup, account: str, conversation: str, text: str, to: str | Non
 def _text(word: str) -> str:
     """Return the text that is meant, or say what is wrong with it."""
     try:
-        text = word if word != "-" else sys.stdin.buffer.read(4 * MAX_TEXT + 3).decode().removesuffix("\n")
+        text = word if word != "-" else _piped()
         text.encode()
     except UnicodeError:
         raise Failure(USAGE, _("the text is not in UTF-8")) from None
     if not text or text.isspace():
         raise Failure(USAGE, _("the text is empty"))
     if len(text) > MAX_TEXT:
-        raise Failure(USAGE, _("the text has more than %(n)d characters") % {"n": MAX_TEXT})
+        raise _too_long()
     return text
+
+
+def _piped() -> str:
+    data = sys.stdin.buffer.read(_MOST_BYTES)
+    if len(data) == _MOST_BYTES:  # and the last character of what was read may be cut
+        raise _too_long()
+    return data.decode().removesuffix("\n")
+
+
+def _too_long() -> Failure:
+    return Failure(USAGE, _("the text has more than %(n)d characters") % {"n": MAX_TEXT})

@@ -1,8 +1,9 @@
 """How far a reader has come in the messages of all accounts, as one short text. Pure.
 
-A cursor is a time and a few places. Of an account that has a place all rows up to it were given, whatever their stamps;
-of every other account all rows with a stamp up to the time. So its length depends on how many accounts got messages
-lately, not on how large the fleet is. `Track` keeps the books while rows are given, and makes a cursor after each.
+A cursor is a time and a few places, which are stamps. Of an account that has a place all rows with a stamp up to it
+were given; of every other account all rows with a stamp up to the time. So its length depends on how many accounts got
+messages lately, not on how large the fleet is. Row numbers would not do: after `forget` a new inbox begins at 1 again,
+while stamps go on. `Track` keeps the books while rows are given, and makes a cursor after each.
 
 The time may only reach a moment by which every account was looked at (`Track.advance`), less a grace for rows that are
 on disk later than their stamp says: a slow disk, a clock set back. A row that is later still is given to whoever is
@@ -37,20 +38,11 @@ class BadCursor(Exception):
     """The text is none of ours, or not all of it."""
 
 
-class Place(NamedTuple):
-    """Where the rows of one account end that were given."""
-
-    row: int | None
-    """The last one; None: nobody looked yet, and `stamp` decides."""
-    stamp: int
-    """Where `row` is None: all rows with a stamp (ms) up to this one."""
-
-
 class Cursor(NamedTuple):
-    """A time in ms, and the places of some accounts by `key`."""
+    """A time in ms, and the places of some accounts by `key`: the stamps (ms) of the last rows that were given."""
 
     time: int
-    places: Mapping[bytes, Place] = {}
+    places: Mapping[bytes, int] = {}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -62,9 +54,8 @@ def key(account: str) -> bytes:
 def encode(cursor: Cursor) -> str:
     """Return a cursor as text of letters, digits, `-` and `_`."""
     data = _HEAD.pack(_VERSION, cursor.time)
-    for name, place in cursor.places.items():
-        value = place.stamp << 1 | 1 if place.row is None else place.row << 1
-        data += name + value.to_bytes(_PLACE_BYTES - _KEY, "big")
+    for name, stamp in cursor.places.items():
+        data += name + stamp.to_bytes(_PLACE_BYTES - _KEY, "big")
     return _text(data + _CHECK.pack(zlib.crc32(data)))
 
 
@@ -86,23 +77,21 @@ def decode(text: str) -> Cursor:
     return Cursor(time, dict(_record(body[at : at + _PLACE_BYTES]) for at in records))
 
 
-def _record(data: bytes) -> tuple[bytes, Place]:
-    value = int.from_bytes(data[_KEY:], "big")
-    return data[:_KEY], Place(None, value >> 1) if value & 1 else Place(value >> 1, 0)
+def _record(data: bytes) -> tuple[bytes, int]:
+    return data[:_KEY], int.from_bytes(data[_KEY:], "big")
 
 
 class _Entry(NamedTuple):
     """An account that was looked at."""
 
-    row: int | None
     stamp: int
-    """Of the last row given; no later row has an earlier one."""
+    """Of the last row given; every later row has a later one."""
     next: int | None
     """No row that was not given yet has an earlier stamp; None: there is no such row."""
 
 
 class Track:
-    """What one reader was given so far. Stamps never fall from row to row of an account (readers see to that)."""
+    """What one reader was given so far. Stamps grow from row to row of an account (its worker sees to that)."""
 
     def __init__(self, cursor: Cursor, most: int = MOST) -> None:
         self.time = cursor.time
@@ -120,32 +109,30 @@ class Track:
         """Whether more accounts need a place than fit: the time should move on."""
         return len(self._listed) > self._most
 
-    def place(self, account: str) -> Place:
-        """Return how far an account's rows were given."""
+    def place(self, account: str) -> int:
+        """Return up to which stamp an account's rows were given."""
         entry = self._entries.get(account)
-        if entry is not None:
-            return Place(entry.row, entry.stamp)
-        return self._brought.get(key(account), Place(None, self._began))
+        return self._brought.get(key(account), self._began) if entry is None else entry.stamp
 
     def next(self, account: str) -> int | None:
         """Return the stamp before which the account has no further row; None if it has none, or nobody looked."""
         entry = self._entries.get(account)
         return None if entry is None else entry.next
 
-    def found(self, account: str, row: int, stamp: int, next_stamp: int | None) -> None:
-        """Somebody looked: all up to `row`, of `stamp`, was given; the one behind it has `next_stamp` (None: none)."""
-        self._put(account, _Entry(row, stamp, next_stamp))
+    def found(self, account: str, stamp: int, next_stamp: int | None) -> None:
+        """Somebody looked: all up to the row of `stamp` was given; the one behind it has `next_stamp` (None: none)."""
+        self._put(account, _Entry(stamp, next_stamp))
         self._unread.discard(account)
 
-    def given(self, account: str, row: int, stamp: int, next_stamp: int | None) -> None:
+    def given(self, account: str, stamp: int, next_stamp: int | None) -> None:
         """A row was given; the one behind it has `next_stamp`."""
-        self._put(account, _Entry(row, stamp, next_stamp))
+        self._put(account, _Entry(stamp, next_stamp))
 
     def unread(self, account: str) -> None:
         """An account could not be looked at: it keeps its place, whatever the time."""
         place = self.place(account)
         self._unread.add(account)
-        self._put(account, _Entry(place.row, place.stamp, place.stamp + (place.row is None)))
+        self._put(account, _Entry(place, place + 1))
 
     def advance(self, time: int) -> None:
         """
@@ -167,7 +154,7 @@ class Track:
             left_out = [entry.next for _, entry in listed[self._most :] if entry.next is not None]
             time = max(0, min([time, *(stamp - 1 for stamp in left_out)]))
             del listed[self._most :]
-        return Cursor(time, {key(name): Place(entry.row, entry.stamp) for name, entry in listed})
+        return Cursor(time, {key(name): entry.stamp for name, entry in listed})
 
     def _put(self, account: str, entry: _Entry) -> None:
         self._entries[account] = entry

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -25,6 +26,10 @@ BUSY_TIMEOUT: Final = 1.0
 """Seconds for which somebody's lock is waited for: only a writer that recovers its file after a crash has one."""
 CACHE: Final = 256
 """KiB of pages in memory for each open file."""
+
+
+ROOM: Final = 65_536
+"""Bytes on the disk below which a failure to read is put down to it."""
 
 
 class Unreadable(Exception):
@@ -61,8 +66,7 @@ class Files:
             yield self._get(account)
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:  # the last: rows that are none of ours
             self._drop(account)
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise Unreadable(Text(N_("%(path)s: %(why)s"), {"path": self._where(account), "why": why})) from None
+            raise Unreadable(_reason(self._where(account), error)) from None
         except Unreadable:
             self._drop(account)
             raise
@@ -125,3 +129,13 @@ def _stat(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _reason(path: Path, error: Exception) -> Text:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    values = {"path": path, "why": why}
+    # SQLite notes who reads in a file beside the inbox; without room for that it says no more than "disk I/O error".
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < ROOM:
+            return Text(N_("%(path)s: %(why)s; the disk is full: make room, then it can be read again"), values)
+    return Text(N_("%(path)s: %(why)s"), values)

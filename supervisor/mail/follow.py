@@ -79,8 +79,15 @@ class Follower:
         taken, self._dirty = self._dirty, set()
         track, covered = self._track, self._covered
         asks = [Ask(one, track.place(one), self._inodes.get(one), track.next(one)) for one in taken]
-        found = await self._hub.reader.ask(lambda files: page.read(files, asks, PAGE))
-        return [*self._told_troubles(found, taken), *self._given(found, covered), *self._moved()]
+
+        def read(files: Files) -> tuple[list[Piece], Page]:
+            """Read, and keep the books: off the loop too, for each of many pieces may have a long cursor."""
+            found = page.read(files, asks, PAGE)
+            return [*self._told_troubles(found, taken), *self._given(found, covered), *self._moved()], found
+
+        pieces, found = await self._hub.reader.ask(read)
+        self._dirty |= found.more.keys()
+        return pieces
 
     def changed(self, account: str) -> None:
         """An inbox grew."""
@@ -136,13 +143,12 @@ class Follower:
         last = min(found.more.values(), default=ceiling + 1)
         stamps = [*(one.stamp for one in found.given[1:]), last]
         for i, one in enumerate(found.given):
-            self._track.given(one.account, one.row, one.stamp, nexts[i])
+            self._track.given(one.account, one.stamp, nexts[i])
             self._track.advance(min(ceiling, min(stamps[i], last) - 1))
             if one.data is not None:
                 self._told = encode(self._track.cursor())
                 yield Piece(one.data, self._told, one.account)
         self._track.advance(min(ceiling, last - 1))
-        self._dirty |= found.more.keys()
 
     def _enter(self, found: Page) -> list[int | None]:
         """Enter into the books where each account stands; return the stamp behind each row of the page."""
@@ -154,7 +160,7 @@ class Follower:
             upcoming[one.account] = one.stamp
         for account, base in found.bases.items():
             if account not in found.troubles:
-                self._track.found(account, base.row, base.stamp, upcoming.get(account))
+                self._track.found(account, base.stamp, upcoming.get(account))
                 self._inodes[account] = base.inode
         return nexts[::-1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -27,6 +27,10 @@ _CHUNK: Final = 200
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # The first condition is the index's own, word by word: SQLite uses a partial index only when it can prove it covers.
 _OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked') AND state IN ('failed', 'parked')"
+
+
+class TooLong(Exception):
+    """Rows take more room than there is."""
 
 
 class DeadLetter(Message, frozen=True, kw_only=True):
@@ -101,7 +105,7 @@ def _look(files: Files, account: str, asked: Question, track: Track, least: int)
         if last is None:
             return []
         row, stamp_of_last = last
-        track.found(account, row, stamp_of_last, None)
+        track.found(account, stamp_of_last, None)
         where, values = _conditions(asked, least, row)
         # Dead letters and talks are few of many: their own indexes find them, not the one that has the order.
         stamp = "+stamp" if asked.failed or asked.conversation is not None else "stamp"
@@ -123,33 +127,62 @@ def _conditions(asked: Question, least: int, last: int) -> tuple[str, list[objec
 
 def _lines(files: Files, keys: Sequence[_Key], troubles: dict[str, Text]) -> Iterator[bytes]:
     """Yield the messages as long as they fit into an answer. Rows that were deleted meanwhile are left out."""
-    room = MOST_BYTES
-    for at in range(0, len(keys), _CHUNK):
-        chunk = keys[at : at + _CHUNK]
-        found = dict[_Key, bytes]()
-        for account in dict.fromkeys(one.account for one in chunk):
-            try:
-                found |= _read(files, account, [one for one in chunk if one.account == account])
-            except Unreadable as error:
-                troubles[account] = error.why
-        for line in (found[one] for one in chunk if one in found):
-            room -= len(line)
-            if room < 0:
-                return
-            yield line
+    room, at, size = MOST_BYTES, 0, _CHUNK
+    while at < len(keys) and size:
+        chunk = keys[at : at + size]
+        try:
+            found = _read(files, chunk, troubles, room)
+        except TooLong:
+            size //= 2  # only the newer ones of them fit, perhaps
+            continue
+        yield from (found[one] for one in chunk if one in found)
+        room -= sum(map(len, found.values()))
+        at += size
 
 
-def _read(files: Files, account: str, keys: Sequence[_Key]) -> dict[_Key, bytes]:
-    with files.reading(account) as opened:
-        rows = [] if opened is None else list(rows_of(opened.db, account, [one.row for one in keys]))
-    by_row = {one.row: one for one in keys}
-    return {by_row[row.row]: line_of(row) for row in rows}
+def _read(files: Files, keys: Sequence[_Key], troubles: dict[str, Text], room: int) -> dict[_Key, bytes]:
+    found = dict[_Key, bytes]()
+    for account in dict.fromkeys(one.account for one in keys):
+        by_row = {one.row: one for one in keys if one.account == account}
+        try:
+            with files.reading(account) as opened:
+                lines = {} if opened is None else read_lines(opened.db, account, list(by_row), line_of, room)
+        except Unreadable as error:
+            troubles[account] = error.why
+            continue
+        found |= {by_row[row]: line for row, line in lines.items()}
+        room -= sum(map(len, lines.values()))
+    return found
 
 
-def rows_of(db: sqlite3.Connection, account: str, rows: Sequence[int]) -> Iterable[Row]:
-    """Return those of an account's rows that are still there, in no order."""
+def read_lines(
+    db: sqlite3.Connection, account: str, rows: Sequence[int], line: Callable[[Row], bytes], room: int
+) -> dict[int, bytes]:
+    """
+    Return as JSON those of an account's rows that are still there, by number. One at a time: a payload may be long.
+
+    Raises:
+        TooLong: they have more than `room` bytes.
+    """
+    lines: dict[int, bytes] = {}
     marks = ", ".join("?" * len(rows))
-    return [row_of(account, one) for one in db.execute(f"SELECT {COLUMNS} FROM messages WHERE row IN ({marks})", rows)]
+    for found in db.execute(f"SELECT {COLUMNS} FROM messages WHERE row IN ({marks})", rows):
+        row = _row_of(account, found)
+        lines[row.row] = line(row)
+        room -= len(lines[row.row])
+        if room < 0:
+            raise TooLong
+    return lines
+
+
+def _row_of(account: str, found: tuple[object, ...]) -> Row:
+    """Return a row whose payload is still JSON: to take it apart would cost ten times its memory."""
+    *others, payload = found
+    row = row_of(account, (*others, None))
+    if not isinstance(payload, bytes):
+        return row
+    raw = msgspec.Raw(msgspec.json.format(payload, indent=-1))  # Checks it, too.
+    return msgspec.structs.replace(row, message=msgspec.structs.replace(row.message, raw=raw))
 
 
 def line_of(row: Row) -> bytes:

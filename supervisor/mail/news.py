@@ -27,6 +27,7 @@ class Tidings:
         self._dead = 0
         self._zombies = 0
         self._trouble = False
+        self._newest = 0
 
     def worker_started(self) -> None:
         """A new worker counts its zombies from zero."""
@@ -35,6 +36,13 @@ class Tidings:
     def take(self, mail: MailFigures) -> list[Tiding]:
         """Return what is new in a report."""
         return [*self._failed(mail), *self._stored(mail), *self._zombie(mail)]
+
+    def changed(self, mail: MailFigures) -> bool:
+        """Return whether the inbox has something new since the report before. 0: it is not open yet."""
+        if mail.stored in (0, self._newest):
+            return False
+        self._newest = mail.stored
+        return True
 
     def _failed(self, mail: MailFigures) -> list[Tiding]:
         if not mail.stored:  # It has not opened its inbox yet: the dead letters in there are not gone.

@@ -37,7 +37,7 @@ class Office:
             text = N_("nothing was sent: %(name)s has no worker now; xyfleet status %(name)s says why")
             raise NotTaken(Text(text, {"name": member.name}))
         inbox = inbox_file(self._fleet.settings.fleet.state_dir, member.name)
-        return await self._fleet.post.send(child, letter, wait, inbox)
+        return await self._fleet.mail.post.send(child, letter, wait, inbox)
 
     async def retry(self, members: Sequence[Member], ids: Sequence[str]) -> Retried:
         """Give dead letters to the handlers again."""
@@ -53,7 +53,7 @@ class Office:
     async def _retry(self, member: Member, ids: list[str]) -> int | Text:
         if member.child is None or member.runner.stopping:
             return Text(N_("it has no worker now; xyfleet status %(name)s says why"), {"name": member.name})
-        count = await self._fleet.post.redo(member.child, ids)
+        count = await self._fleet.mail.post.redo(member.child, ids)
         return Text(N_("its worker did not answer")) if count is None else count
 
     async def forget(self, name: str, by: str) -> Forgotten:
@@ -92,6 +92,6 @@ class Office:
         if member.wanted or member.child is not None or member.runner.queued:
             text = N_("%(name)s runs; stop it first: xyfleet stop %(name)s")
             raise NotPossible(Text(text, {"name": member.name}))
-        if member.hooking:
+        if member.steps.hooking:
             text = N_("the login hook of %(name)s still runs; try again when it has ended")
             raise NotPossible(Text(text, {"name": member.name}))

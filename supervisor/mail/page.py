@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.mail.cursor import Place
-from xyfleet.supervisor.mail.files import Files, Opened, Unreadable
-from xyfleet.supervisor.mail.listing import rows_of
+from xyfleet.supervisor.mail.files import Files, Unreadable
+from xyfleet.supervisor.mail.listing import TooLong, read_lines
+from xyfleet.worker.mail.schema import Row
+
+MOST_BYTES: Final = 4 * 2**20
+"""Bytes of a page's messages, unless a single one has more."""
+_NO_LIMIT: Final = 2**62
 
 
 class Ask(NamedTuple):
     """An account, and where its reader is."""
 
     account: str
-    place: Place
+    place: int
+    """The stamp up to which all was given."""
     inode: int | None = None
     """The file in which that is, if it was seen."""
     next: int | None = None
@@ -28,7 +34,6 @@ class Given(NamedTuple):
     """A message to be given."""
 
     account: str
-    row: int
     stamp: int
     data: bytes | None
     """JSON; None: it was deleted meanwhile."""
@@ -37,8 +42,8 @@ class Given(NamedTuple):
 class Base(NamedTuple):
     """Where the rows of an account begin that were not given yet."""
 
-    row: int
     stamp: int
+    """Of the last row before them; 0: there is none."""
     inode: int
 
 
@@ -46,7 +51,7 @@ class Page(NamedTuple):
     """What was found."""
 
     given: list[Given]
-    """By stamp, and in each account by row."""
+    """By stamp, which grows from row to row of an account."""
     bases: dict[str, Base]
     """Of each account that was looked at and has a file."""
     more: dict[str, int]
@@ -93,56 +98,52 @@ def _keys(files: Files, ask: Ask, page: Page, limit: int) -> list[_Key]:
     with files.reading(ask.account) as opened:
         if opened is None:
             return []
-        base, last = _base(opened, ask)
-        page.bases[ask.account] = base
-        query = "SELECT row, stamp FROM messages WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"
-        found = opened.db.execute(query, (base.row, last, limit + 1)).fetchall()
-    keys, stamp = [], base.stamp
-    for row, own_stamp in found:
-        stamp = max(stamp, own_stamp)  # whatever a file says: the order of rows is the order of giving
-        keys.append(_Key(stamp, ask.account, row))
-    return keys
-
-
-def _base(opened: Opened, ask: Ask) -> tuple[Base, int]:
-    """Return where the reader is in a file, and its last row: what is written meanwhile comes the next time."""
-    (last,) = opened.db.execute("SELECT coalesce(max(row), 0) FROM messages").fetchone()
-    row = ask.place.row
-    if row is not None and ask.inode not in (None, opened.inode):
-        row = 0  # another file: nothing of it was given
-    if row is None:
-        query = "SELECT min(+row) FROM messages WHERE stamp > ? AND row <= ?"
-        (first,) = opened.db.execute(query, (ask.place.stamp, last)).fetchone()
-        row = last if first is None else first - 1
-    query = "SELECT stamp FROM messages WHERE row <= ? ORDER BY row DESC LIMIT 1"
-    found = opened.db.execute(query, (row,)).fetchone()
-    return Base(row, 0 if found is None else found[0], opened.inode), last
+        place = ask.place if ask.inode in (None, opened.inode) else -1  # of another file nothing was given
+        # First what was given: a row that comes in between and belongs to it, late as it is, is found the next time.
+        query = "SELECT coalesce(max(stamp), 0) FROM messages WHERE stamp <= ?"
+        (stamp,) = opened.db.execute(query, (place,)).fetchone()
+        page.bases[ask.account] = Base(stamp, opened.inode)
+        query = "SELECT stamp, row FROM messages WHERE stamp > ? ORDER BY stamp LIMIT ?"
+        return [_Key(stamp, ask.account, row) for stamp, row in opened.db.execute(query, (place, limit + 1))]
 
 
 def _choose(files: Files, keys: dict[str, list[_Key]], limit: int, page: Page) -> None:
-    """Fill the page with the first of the rows that were found."""
+    """Fill the page with the first of the rows that were found, with fewer if they are long."""
     chosen = sorted(key for some in keys.values() for key in some)[:limit]
-    data: dict[str, dict[int, bytes]] = {}
-    counts = dict.fromkeys(keys, 0)
-    for key in chosen:
-        counts[key.account] += 1
+    while (data := _data(files, chosen, page)) is None:
+        chosen = chosen[: len(chosen) // 2]
+    counts = Counter(key.account for key in chosen)
     for account, some in keys.items():
-        try:
-            data[account] = _data(files, account, [key.row for key in some[: counts[account]]], page.bases)
-        except Unreadable as error:
-            page.troubles[account] = error.why
-            continue
-        if len(some) > counts[account]:
+        if account not in page.troubles and len(some) > counts[account]:
             page.more[account] = some[counts[account]].stamp
     page.given.extend(
-        Given(key.account, key.row, key.stamp, data[key.account].get(key.row)) for key in chosen if key.account in data
+        Given(key.account, key.stamp, data[key.account].get(key.row)) for key in chosen if key.account in data
     )
 
 
-def _data(files: Files, account: str, rows: Collection[int], bases: dict[str, Base]) -> dict[int, bytes]:
-    if not rows:
-        return {}
+def _data(files: Files, chosen: Sequence[_Key], page: Page) -> dict[str, dict[int, bytes]] | None:
+    """Return the rows' JSON by account and row; None: they are too long for one page."""
+    data: dict[str, dict[int, bytes]] = {}
+    room = MOST_BYTES
+    for account in dict.fromkeys(key.account for key in chosen):
+        rows = [key.row for key in chosen if key.account == account]
+        try:
+            data[account] = _lines(files, account, rows, page.bases[account], room if len(chosen) > 1 else _NO_LIMIT)
+        except Unreadable as error:
+            page.troubles[account] = error.why
+            continue
+        except TooLong:
+            return None
+        room -= sum(map(len, data[account].values()))
+    return data
+
+
+def _lines(files: Files, account: str, rows: Sequence[int], base: Base, room: int) -> dict[int, bytes]:
     with files.reading(account) as opened:
-        if opened is None or opened.inode != bases[account].inode:
+        if opened is None or opened.inode != base.inode:
             return {}
-        return {one.row: msgspec.json.encode(one.message) for one in rows_of(opened.db, account, list(rows))}
+        return read_lines(opened.db, account, rows, _line, room)
+
+
+def _line(row: Row) -> bytes:
+    return msgspec.json.encode(row.message)

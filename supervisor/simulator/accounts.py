@@ -10,7 +10,7 @@ from typing import Any, Final
 from xyfleet.supervisor.simulator.mailbox import Mailbox
 
 _KEPT: Final = 10_000
-"""Most times of dials, times of token calls and mids of acked pushes kept for each account."""
+"""Most times of dials, times of token calls and acked pushes kept for each account."""
 
 
 def _newest() -> deque[Any]:
@@ -85,6 +85,8 @@ class Account:
     mailbox: Mailbox = field(default_factory=Mailbox)
     acked: deque[str] = field(default_factory=_newest)
     """Mids of the newest pushes that were acked."""
+    ack_ms: deque[float] = field(default_factory=_newest)
+    """How long the acks of these took, each since its push was last sent."""
     _logins: set[str] = field(default_factory=set)
     _dead_logins: set[str] = field(default_factory=set)
 

@@ -47,7 +47,9 @@ class Control:
 
     async def _acks(self, request: web.Request) -> web.Response:
         account = self._gateway.accounts.get(request.query.get("unb", ""))
-        return _json({"mids": list(account.acked) if account else []})
+        if account is None:
+            return _json({"mids": [], "ms": []})
+        return _json({"mids": list(account.acked), "ms": list(account.ack_ms)})
 
     async def _list(self, request: web.Request) -> web.Response:
         now = time.monotonic()

@@ -177,6 +177,7 @@ class Gateway:
             counters.acks += 1
             if connection.account:
                 connection.account.acked.append(headers["mid"])
+                connection.account.ack_ms.append(round((time.monotonic() - waiting.sent) * 1000, 3))
         else:
             counters.bad_acks += 1
 

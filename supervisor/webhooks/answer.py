@@ -57,7 +57,7 @@ def _reply(found: Any) -> str | None:
     reply = found.get("reply")
     if reply is not None and not isinstance(reply, str):
         raise BadAnswer(f'answered a "reply" that is a JSON {_kind(reply)}, not a text')
-    return reply or None
+    return reply if reply and reply.strip() else None
 
 
 def _kind(value: object) -> str:

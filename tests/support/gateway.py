@@ -38,7 +38,8 @@ class Gateway:
         self.endpoint: str = address["endpoint"]
         self.token_url: str = address["token_url"]
         self.ca_file: str | None = address["ca_file"]
-        self._control = urlsplit(address["control"])
+        self.control: str = address["control"]
+        self._control = urlsplit(self.control)
 
     def _address(self) -> dict[str, Any]:
         assert self.process.stdout is not None

@@ -40,8 +40,8 @@ TLS = ssl.create_default_context()
 class Tap:
     """A line that notes what is asked on it."""
 
-    def __init__(self, line: Line, asked: list[tuple[float, str, Any]]) -> None:
-        self.began = line.began
+    def __init__(self, line: Line, asked: list[tuple[float, str, Any]], began: int | None = None) -> None:
+        self.began = began or line.began
         self._line = line
         self._asked = asked
 
@@ -59,6 +59,7 @@ class Desk:
         gateway: The gateway, or the address of another server.
         folder: Of the inbox and the log; another desk on the same folder is the next life of the account.
         grant: Whether a turn is granted as soon as it is asked for.
+        began: When connections began by the clock of that moment, in ms; None = as it is.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class Desk:
         retries: tuple[float, ...] = (0.02, 0.04, 0.08),
         wall: Callable[[], float] = time.time,
         grant: bool = True,
+        began: int | None = None,
         **mail: Any,
     ) -> None:
         usual: dict[str, Any] = {"file": str(folder / "inbox" / "a0.db"), "send_rate": 0.0}
         self.grant = grant
+        self._began = began
         self.found: list[Row] = []
         """What catching up found."""
         self.asked: list[tuple[float, str, Any]] = []
@@ -164,7 +167,7 @@ class Desk:
         """Tell the parts."""
         self._registered.set()
         self.outbox.connected(Tap(line, self.asked))
-        self.catch_up.connected(Tap(line, self.asked))
+        self.catch_up.connected(Tap(line, self.asked, self._began))
 
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
         """Store, then ack."""

@@ -1,6 +1,6 @@
 """Looks for messages that were never pushed: after every connect, and when a connection is silent for long. Shell.
 
-What is to be read, and what it proves, `xyfleet.worker.mail.missed` decides.
+What is to be read, and what it proves, `xyfleet.worker.mail.missed` decides; `xyfleet.worker.mail.reading` reads it.
 """
 
 from __future__ import annotations
@@ -12,26 +12,21 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker import logs
-from xyfleet.worker.calls import LineClosed, NoAnswer
-from xyfleet.worker.frames import Response
+from xyfleet.worker.calls import LineClosed
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import decode, missed, wire
+from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.message import millis
 from xyfleet.worker.mail.missed import Round, Tempo
+from xyfleet.worker.mail.reading import Abandoned, Reader
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.visit import Visit
-from xyfleet.worker.mail.wire import Answer, Page, Talk
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
 
 _META: Final = "caught_up"
-
-
-class _Abandoned(Exception):
-    """The server does not answer as it should; `str()` is the reason."""
 
 
 class CatchUp:
@@ -106,6 +101,12 @@ class CatchUp:
         """A push brought messages: the connection is not silent."""
         self._heard = time.monotonic()
 
+    def refused(self) -> None:
+        """A push could not be taken: it is to be looked for soon, and what is found then proves nothing."""
+        if self._visit is not None:
+            self._visit.judged = self._visit.refused = True
+            self._visit.ring()
+
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
         self._settings = settings
@@ -135,21 +136,22 @@ class CatchUp:
             await self._silence(visit)
 
     async def _silence(self, visit: Visit) -> None:
-        """Wait until nothing was heard for `catch_up_every`."""
+        """Wait until nothing was heard for `catch_up_every`, or a push could not be taken."""
         ended = time.monotonic()
         factor = 1 + self._tempo.jitter * random.uniform(-1, 1)
-        while True:
+        while not visit.refused:
             settings = self._settings
             left: float | None = None
             if settings.catch_up_every > 0:
                 left = max(ended, self._heard) + settings.catch_up_every * factor - time.monotonic()
                 if left <= 0:
                     return
-            await visit.until(lambda: self._settings is not settings, left)  # noqa: B023 (it is not called later)
+            await visit.until(lambda: visit.refused or self._settings is not settings, left)  # noqa: B023
 
     async def _round(self, visit: Visit) -> None:
         """Find all that was missed, in as many turns as it takes."""
         await self._permission(visit)
+        visit.refused = False
         round_ = Round(missed.horizon(self._since, await self._known_mark(), self._overlap))
         while not await self._turn(visit, round_):
             await self._permission(visit)
@@ -169,90 +171,50 @@ class CatchUp:
 
     async def _turn(self, visit: Visit, round_: Round) -> bool:
         """Do one turn's work; return whether that was the last of it."""
+        reader = Reader(visit, self._me, self._log, self._tempo)
         wait = 0.0
         try:
-            await self._list(visit, round_)
+            round_.listed = round_.listed or _now()
+            await reader.talks(round_, self._read)
             for _ in range(len(round_.left)):
-                await self._read_on(visit, round_)
-        except _Abandoned as error:
+                if not await self._read_on(reader, round_):
+                    wait = self._tempo.again
+        except Abandoned as error:
             self._log.say(logs.CATCH_UP_ABANDONED, reason=str(error))
             wait = self._tempo.again
-        else:
-            if not round_.done:
-                self._log.say(logs.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
+        if not wait and not round_.done:
+            self._log.say(logs.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
         self._judge(visit, round_)
-        await visit.sleep(wait)
+        await visit.sleep(0.0 if round_.done else wait)
         return round_.done
 
-    async def _list(self, visit: Visit, round_: Round) -> None:
-        round_.listed = round_.listed or _now()
-        for _ in range(self._tempo.pages):
-            if round_.cursor is None:
-                return
-            page = await self._ask(visit, wire.LIST_TALKS, wire.list_talks(round_.cursor), wire.talks)
-            round_.take(page.entries, self._read)
-            oldest = page.entries[-1].modified if page.entries else None
-            enough = missed.listed_enough(page.entries, round_.horizon)
-            round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
-
-    async def _read_on(self, visit: Visit, round_: Round) -> None:
-        """Read the next conversation, or what is left of it, and store what is new."""
+    async def _read_on(self, reader: Reader, round_: Round) -> bool:
+        """Read the next conversation, or what is left of it, and store what is new; return whether it can be read."""
         talk, cursor = round_.left[0]
-        now = _now()
-        found, following = await self._read_talk(visit, round_.horizon, talk, cursor)
+        visit, now = reader.visit, _now()
+        try:
+            found, following = await reader.messages(round_.horizon, talk, cursor)
+        except Abandoned as error:
+            round_.put_off(self._tempo.tries)
+            if error.busy:
+                raise  # so are the others
+            self._log.say(logs.CATCH_UP_ABANDONED, reason=str(error))
+            return False
         # From old to new: so the handler gets it in the order in which it was said.
         rows = await self._store(found[::-1])
         round_.left.popleft()
         if following is not None:
             round_.left.append((talk, following))
         round_.found += len(rows)
-        within = int(self._tempo.push_within * 1000)
-        round_.unpushed += [row for row in rows if missed.zombie(row, now, visit.line.began, within)]
-
-    async def _read_talk(
-        self, visit: Visit, horizon: int, talk: Talk, cursor: int
-    ) -> tuple[list[Incoming], int | None]:
-        """Return what is newer than the horizon, newest first, and where to go on if there is more to read."""
-        found: list[Incoming] = []
-        last = talk.modified
-        for _ in range(self._tempo.pages):
-            body = wire.list_messages(talk.conversation, cursor)
-            page = await self._ask(visit, wire.LIST_MESSAGES, body, wire.messages)
-            listed = (decode.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
-            fresh, last = missed.news((one for one in listed if one is not None), horizon, last)
-            found += fresh
-            following = None if missed.reached(last, horizon) else self._following(page, cursor, last)
-            if following is None:
-                return found, None
-            cursor = following
-        return found, cursor
-
-    async def _ask(self, visit: Visit, lwp: str, body: object, read: Callable[[Response], Page | Answer]) -> Page:
-        """Return a page; wait where the server says so."""
-        for wait in (*self._tempo.busy_waits, None):
-            try:
-                answer = read(await visit.line.ask(lwp, body))
-            except NoAnswer:
-                answer = Answer("no answer", busy=True)
-            if isinstance(answer, Page):
-                return answer
-            if wait is None or not answer.busy:
-                raise _Abandoned(f"{lwp}: {answer.reason}")
-            await visit.sleep(wait)
-        raise AssertionError("unreachable")
-
-    def _following(self, page: Page, cursor: int, oldest: int | None) -> int | None:
-        """Return where the next page begins, None = nowhere."""
-        following = missed.next_cursor(page, cursor, oldest)
-        if following is None and page.more:
-            self._log.say(logs.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
-        return following
+        began, within = visit.began(now), int(self._tempo.push_within * 1000)
+        round_.unpushed += [row for row in rows if missed.zombie(row, now, began, within)]
+        return True
 
     def _judge(self, visit: Visit, round_: Round) -> None:
         """Say so, once, when this connection proved to bring no messages."""
-        if visit.zombie or not round_.unpushed:
+        if visit.judged or not round_.unpushed:
             return
-        visit.zombie = True
+        visit.judged = True
         self.zombies += 1
         age = (_now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
         reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
@@ -283,13 +245,13 @@ class CatchUp:
         return self._mark
 
     async def _finish(self, round_: Round) -> None:
-        mark = missed.mark(round_.newest, round_.listed, self._mark)
-        if mark is None:
-            return
+        """Note how far all is seen: no farther than before if a conversation could not be read."""
+        mark = self._mark if round_.unread else missed.mark(round_.newest, round_.listed, self._mark)
         moved, self._mark = mark != self._mark, mark
         below = missed.horizon(self._since, mark, self._overlap)
-        self._read = missed.settled(round_.talks.values(), below, round_.listed, self._overlap)
-        if moved and self._inbox.exists():
+        read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
+        self._read = missed.settled(read, below, round_.listed, self._overlap)
+        if mark is not None and moved and self._inbox.exists():
             await self._inbox.do(lambda store: store.set_meta(_META, mark))
 
 

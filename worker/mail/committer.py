@@ -13,9 +13,11 @@ import queue
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
+from xyfleet.worker import packing
 from xyfleet.worker.mail import database
 from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.store import Counts, Rules, Store
@@ -95,20 +97,28 @@ class Committer:
 
     def put(self, key: object, job: Job) -> None:
         """Have a job run; `committed` hears of it under this key."""
-        if self._thread is None:
-            # A queue of its own: what ends the thread before can't end this one.
-            self._jobs = queue.SimpleQueue()
-            self._thread = threading.Thread(
-                target=self._work, args=(self._jobs, self._before), name="xyfleet-inbox", daemon=True
-            )
-            self._thread.start()
         self._jobs.put((key, job))
+        self.start()
+
+    def start(self) -> None:
+        """Have a thread, if there can be one: a machine that has no more to give may have one later."""
+        if self._thread is not None:
+            return
+        thread = threading.Thread(target=self._work, args=(self._jobs, self._before), name="xyfleet-inbox", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._trouble(f"messages can't be stored in {self._path}: {error}")
+        else:
+            self._thread = thread
 
     def rest(self) -> bool:
         """Have the thread end, and the file closed, behind the jobs so far; return whether there is a thread."""
         if self._thread is None:
             return False
         self._jobs.put(None)
+        # A queue of its own for the next one: what ends this thread can't end that.
+        self._jobs = queue.SimpleQueue()
         self._before, self._thread = self._thread, None
         return True
 
@@ -127,6 +137,7 @@ class Committer:
                     break
         finally:
             self._close()
+            packing.give_back_free()
             self._ended()
 
     def _persist(self, batch: list[tuple[Any, Job]]) -> bool:
@@ -153,7 +164,7 @@ class Committer:
         store.db.execute("BEGIN IMMEDIATE")
         try:
             if not self._recovered:
-                store.recover(self._on_unknown())
+                store.recover(self._on_unknown(), time.time_ns() // 1_000_000)
             outcomes = [_run(store, key, job) for key, job in batch]
             counts, numbers = store.figures(), (store.last_row(), store.last_number())
             store.db.execute("COMMIT")
@@ -230,7 +241,7 @@ def rehearse() -> None:
         tempfile.TemporaryDirectory(prefix="xyfleet-") as folder,
         contextlib.closing(Store(f"{folder}/rehearsal.db", "a")) as store,
     ):
-        store.recover("park")
+        store.recover("park", 0)
         for number in range(_ROUNDS):
             store.db.execute("BEGIN IMMEDIATE")
             _run(store, None, functools.partial(_rehearse_message, number))

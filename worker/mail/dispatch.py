@@ -89,6 +89,10 @@ class Dispatcher:
         self._settings = settings
         self._bell.set()
 
+    def rest(self) -> None:
+        """Begin no call from now on; those that are on may go on until `run()` is cancelled."""
+        self._stopping = True
+
     async def run(self) -> None:
         """Work until cancelled."""
         self._handler.start()
@@ -211,10 +215,8 @@ class Dispatcher:
         if entry.asked:
             return store.begin(entry.row)
         if limit and self._now() - entry.time > limit:
-            if entry.attempt:
-                store.give_up(entry.row, "failed", f"{TOO_OLD}; the call before was not the last one, and failed")
-            else:
-                store.keep(entry.row, TOO_OLD)
+            more = "; the call before was not the last one, and failed" if entry.attempt else ""
+            store.give_up(entry.row, "failed", TOO_OLD + more)
             return None
         if entry.attempt >= most:
             # Only a crash in the middle leaves such a row waiting (`on_unknown: retry`): not again, and again.

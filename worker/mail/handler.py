@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final, Protocol
 
@@ -85,19 +86,20 @@ def checked(reply: object) -> str | None:
         return None
     if not isinstance(reply, str):
         raise HandlerFailed(f"returned {type(reply).__name__}, expected str or None")
+    if not reply.strip():
+        return None
     if len(reply) > MAX_REPLY:
         raise HandlerFailed(f"returned a text of {len(reply)} characters; a message has at most {MAX_REPLY}")
     try:
-        return reply.encode().decode() or None
+        return reply.encode().decode()
     except UnicodeEncodeError:
         raise HandlerFailed("returned a text with half a character (a lone surrogate): it can't be sent") from None
 
 
 def conceal(words: str, text: str) -> str:
     """Return `words`, the text of an error say, without the buyer's text that they may repeat."""
-    for told in (text, repr(text)[1:-1]):
-        if told.strip():
-            words = words.replace(told, _HIDDEN)
-    for word in set(_WORDS.findall(text[:_MOST_LOOKED_AT])):
-        words = words.replace(word, _HIDDEN)
+    told = [text, *sorted(set(_WORDS.findall(text[:_MOST_LOOKED_AT])))]
+    forms = [form for each in told if each.strip() for form in (each, repr(each)[1:-1], json.dumps(each)[1:-1])]
+    for form in dict.fromkeys(forms):
+        words = re.sub(re.escape(form), _HIDDEN, words, flags=re.IGNORECASE)
     return words

@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 MOST_WAITING: Final = 500
 """Jobs that wait at one time before no more messages should be taken in."""
-CLOSE_AT_MOST: Final = 10.0
-"""Seconds for which `close()` waits in any case."""
+CLOSE_WITHIN: Final = 12.0
+"""Seconds that `close()` takes at most."""
 TRIM_ROWS: Final = 200
 """Messages deleted in one transaction: others wait for it."""
 TRIM_PAUSE: Final = 0.05
@@ -87,6 +87,7 @@ class Inbox:
         self._last_job = self._last_word = self._loop.time()
         self._tick: asyncio.TimerHandle | None = None
         self._closed = False
+        self._last_patience = times.close
         self._ended: asyncio.Future[None] | None = None
         self._trimming: asyncio.Task[int | None] | None = None
         self._shrink_after = 0.0
@@ -155,8 +156,13 @@ class Inbox:
             elif self._is_too_big():
                 self._shrink_after = self._loop.time() + SHRINK_EVERY
 
-    async def close(self) -> None:
-        """Bring what waits to disk, bounded by `Times.close` while it refuses, and end the thread."""
+    async def close(self, within: float = CLOSE_WITHIN) -> None:
+        """
+        Bring what waits to disk, and end the thread.
+
+        Args:
+            within: Seconds that this may take; of them `Times.close`, or half, while the disk refuses.
+        """
         if self._closed:
             return
         self._closed = True
@@ -166,18 +172,19 @@ class Inbox:
             await asyncio.wait((self._trimming,))
         if self._tick is not None:
             self._tick.cancel()
-        await self._end_thread()
+        self._last_patience = min(self._times.close, within / 2)
+        await self._end_thread(within)
         for future in list(self._unfinished):
             _refuse(future)
         self._unfinished.clear()
 
-    async def _end_thread(self) -> None:
+    async def _end_thread(self, within: float) -> None:
         self._ended = self._loop.create_future()
         if not self._committer.rest():
             return
         if self.trouble is not None:
-            self._loop.call_later(self._times.close, self._committer.give_up)
-        for seconds in (CLOSE_AT_MOST, self._times.close):
+            self._loop.call_later(self._last_patience, self._committer.give_up)
+        for seconds in (within - self._last_patience, self._last_patience):
             await asyncio.wait((self._ended,), timeout=seconds)
             # A thread that hangs in the disk stays behind; it ends with the process.
             self._committer.give_up()
@@ -208,7 +215,7 @@ class Inbox:
     def _tell(self, trouble: str | None) -> None:
         self._last_word = self._loop.time()
         if self._closed and trouble is not None:
-            self._loop.call_later(self._times.close, self._committer.give_up)
+            self._loop.call_later(self._last_patience, self._committer.give_up)
         if trouble != self.trouble:
             self.trouble = trouble
             self._changed()
@@ -227,6 +234,8 @@ class Inbox:
         if not self._unfinished and now - self._last_job >= self._idle:
             self._committer.rest()
             return
+        if self._unfinished:
+            self._committer.start()
         self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
 
     def _begin_trim(self, *, shrink: bool = False) -> None:

@@ -36,6 +36,8 @@ class Tempo(msgspec.Struct, frozen=True, kw_only=True):
     """Share by which `catch_up_every` varies, up and down: a fleet that connected as one should not list as one."""
     disk_look: float = 5.0
     """Between two looks at a disk that takes no messages."""
+    tries: int = 3
+    """To read a conversation in one round, before it is left to the next one."""
     pages: int = 20
     """Most pages of the list, and of each conversation, that are read in one turn; the next turn goes on there."""
 
@@ -148,6 +150,9 @@ class Round:
         self.talks: dict[str, Talk] = {}
         self.left: deque[tuple[Talk, int]] = deque()
         """Conversations still to be read, and from where."""
+        self.unread: set[str] = set()
+        """Conversations that can't be read in this round."""
+        self._put_off: dict[str, int] = {}
         self.found = 0
         """Messages that were missing."""
         self.unpushed: list[Row] = []
@@ -158,7 +163,16 @@ class Round:
         """Whether all that can have news is read."""
         return self.cursor is None and not self.left
 
-    def take(self, talks: list[Talk], read: dict[str, int]) -> None:
+    def put_off(self, tries: int) -> None:
+        """The first of those left could not be read: the others come before it, and after so many tries it is left."""
+        talk, cursor = self.left.popleft()
+        tried = self._put_off[talk.conversation] = self._put_off.get(talk.conversation, 0) + 1
+        if tried < tries:
+            self.left.append((talk, cursor))
+        else:
+            self.unread.add(talk.conversation)
+
+    def take(self, talks: list[Talk], read: Mapping[str, int]) -> None:
         """Take a page of conversations."""
         times = [talk.modified for talk in talks if talk.modified is not None]
         self.newest = max([*times, *([] if self.newest is None else [self.newest])], default=None)

@@ -41,6 +41,7 @@ class Outbox:
     Args:
         me: The account's own user id.
         changed: Called when a figure changed.
+        resumed: Called when messages wait for the handler again, because what looked like a takeover was an echo.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Outbox:
         changed: Callable[[], None],
         retries: tuple[float, ...] = RETRIES,
         wall: Callable[[], float] = time.time,
+        resumed: Callable[[], None] = lambda: None,
     ) -> None:
         self._inbox = inbox
         self._settings = settings
@@ -60,6 +62,7 @@ class Outbox:
         self._changed = changed
         self._retries = retries
         self._wall = wall
+        self._resumed = resumed
         self._uuids = wire.Uuids(wall)
         self._uuids_known = False
         self._line: Line | None = None
@@ -69,6 +72,8 @@ class Outbox:
         self._resting = False
         self._under_way = asyncio.Lock()
         self._last_write = -float("inf")
+        self._again: int | None = None
+        """Number of the letter that is to be sent once more."""
         self._waiting: dict[int, list[asyncio.Future[Letter]]] = {}
 
     def connected(self, line: Line) -> None:
@@ -77,8 +82,9 @@ class Outbox:
         self._bell.set()
 
     def disconnected(self) -> None:
-        """There is none any more: what is queued stays so."""
+        """There is none any more: what is queued stays so, and goes out on the next one."""
         self._line = None
+        self._resting = False
         self._bell.set()
 
     def wake(self) -> None:
@@ -130,7 +136,7 @@ class Outbox:
                 self._waiting.pop(number, None)
 
     async def rest(self) -> None:
-        """Send nothing from now on; return when nothing is on its way. For a polite end: it leaves nothing unknown."""
+        """Send nothing more on this connection; return when nothing is on its way: its end leaves nothing unknown."""
         self._resting = True
         self._bell.set()
         async with self._under_way:
@@ -142,6 +148,9 @@ class Outbox:
             await self._until(lambda: self._maybe and self._ready)
             self._maybe = False
             letter = await self._inbox.do(lambda store: store.next_queued())
+            if self._again is not None and (letter is None or letter.number != self._again):
+                await self._look(self._again)
+            self._again = None
             if letter is not None:
                 self._maybe = True
                 await self._in_rate()
@@ -160,7 +169,8 @@ class Outbox:
         if letter.receiver is None:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
-        await self._inbox.do(lambda store: store.sending(letter.number, name))
+        if not await self._inbox.do(lambda store: store.sending(letter.number, name)):
+            return await self._look(letter.number)
         body = wire.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
         if self._line is line:
             return await self._ask(line, letter, body)
@@ -204,6 +214,7 @@ class Outbox:
         wait = self._retries[letter.attempt]
         await self._inbox.do(lambda store: store.requeue(letter.number, reason))
         self._log.say(logs.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
+        self._again = letter.number
         return wait
 
     async def _not_written(self, letter: Letter, line: Line) -> float:
@@ -217,17 +228,26 @@ class Outbox:
         """Note how a letter ended, unless its echo was faster, and tell who waits for it."""
         now = self._now()
 
-        def settle(store: Store) -> Letter | None:
-            store.settle(letter.number, state, message_id, reason, now)
-            return store.letter(letter.number)
+        def settle(store: Store) -> tuple[bool, Letter | None]:
+            return store.settle(letter.number, state, message_id, reason, now), store.letter(letter.number)
 
-        found = await self._inbox.do(settle)
-        if found is not None:
-            line = _SAID.get(found.state, logs.MESSAGE_NOT_SENT)
-            self._log.say(line, number=letter.number, state=found.state, id=found.message_id, reason=found.reason)
+        resumed, found = await self._inbox.do(settle)
+        if resumed:
+            self._resumed()
+        return self._tell(found)
+
+    async def _look(self, number: int) -> float:
+        """Learn what became of a letter that waits no more: its echo came, so the server had taken it after all."""
+        return self._tell(await self._inbox.do(lambda store: store.letter(number)))
+
+    def _tell(self, letter: Letter | None) -> float:
+        """Tell what became of a letter."""
+        if letter is not None and letter.state not in OPEN_STATES:
+            line = _SAID.get(letter.state, logs.MESSAGE_NOT_SENT)
+            self._log.say(line, number=letter.number, state=letter.state, id=letter.message_id, reason=letter.reason)
             for news in self._waiting.pop(letter.number, []):
                 if not news.done():
-                    news.set_result(found)
+                    news.set_result(letter)
             self._changed()
         return 0.0
 

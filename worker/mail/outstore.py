@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from xyfleet.worker.mail.schema import TAKEN_OVER, TAKES_OVER
+
 Settled = Literal["sent", "rejected", "failed", "unknown"]
 """How a letter ends (`xyfleet.worker.mail.schema`)."""
 
@@ -17,7 +19,7 @@ _COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, 
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
 ECHO_SLACK: Final = 300_000
-"""Milliseconds that the server's clock may be behind ours when an echo proves a letter sent."""
+"""Milliseconds that the server's clock may differ from ours when an echo proves a letter sent."""
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -78,13 +80,14 @@ class OutStore:
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         return 0 if row is None else int(row[0])
 
-    def sending(self, number: int, uuid: str) -> None:
-        """Note that a queued letter is about to go out under this uuid."""
-        self.db.execute(
+    def sending(self, number: int, uuid: str) -> bool:
+        """Note that a queued letter is about to go out under this uuid; False when it is not, or no more, queued."""
+        change = self.db.execute(
             "UPDATE outbox SET state = 'sending', uuid = ?, attempt = attempt + 1, reason = NULL"
             " WHERE number = ? AND state = 'queued'",
             (uuid, number),
         )
+        return change.rowcount == 1
 
     def requeue(self, number: int, reason: str | None) -> None:
         """Put a letter on its way back into the queue, at its old place: it is known not to have arrived."""
@@ -92,15 +95,14 @@ class OutStore:
             "UPDATE outbox SET state = 'queued', reason = ? WHERE number = ? AND state = 'sending'", (reason, number)
         )
 
-    def settle(self, number: int, state: Settled, message_id: str | None, reason: str | None, now: int) -> None:
-        """Note how a letter ended. What is known to be sent stays so."""
+    def settle(self, number: int, state: Settled, message_id: str | None, reason: str | None, now: int) -> bool:
+        """Note how a letter ended; what is known to be sent stays so. Return whether messages wait again thereby."""
         self.db.execute(
             "UPDATE outbox SET state = ?, message_id = coalesce(?, message_id), reason = ?, settled = ?"
             " WHERE number = ? AND state IN ('queued', 'sending', 'unknown')",
             (state, message_id, reason, now, number),
         )
-        if message_id is not None:
-            self._undo_takeover(message_id)
+        return message_id is not None and self._undo_takeover(message_id)
 
     def _put(
         self, uuid: str, conversation: str, receiver: str | None, text: str, reply_to: str | None, now: int
@@ -146,21 +148,41 @@ class OutStore:
         return True, found
 
     def _on_its_way(self, message_id: str, conversation: str | None, text: str, time: int) -> int | None:
-        """Return the letter without a known end that this message is; rather one that is on its way just now."""
+        """
+        Return the letter without a known end that this message is; rather one that is on its way just now.
+
+        One that waits to be sent once more may have arrived all the same. One of which nobody knows arrived before its
+        sender gave up on it, or never: the same text later is the owner's.
+        """
         open_ones = self.db.execute(
-            f"SELECT number, message_id, conversation, text, created FROM outbox WHERE {_OPEN}"
-            " AND state IN ('sending', 'unknown') ORDER BY state = 'sending' DESC, number"
+            f"SELECT number, message_id, conversation, text, created, settled FROM outbox WHERE {_OPEN}"
+            " AND attempt > 0 ORDER BY state = 'sending' DESC, number"
         )
-        for number, known_id, talk, said, created in open_ones.fetchall():
-            if known_id == message_id or (talk == conversation and said.strip() == text and created <= time):
+        for number, known_id, talk, said, created, settled in open_ones.fetchall():
+            in_time = created <= time and (settled is None or time <= settled + 2 * ECHO_SLACK)
+            if known_id == message_id or (talk == conversation and said.strip() == text and in_time):
                 return int(number)
         return None
 
-    def _undo_takeover(self, message_id: str) -> None:
-        """An echo came before its answer, and looked like the owner's: so the owner has not taken over."""
-        row = self.db.execute(
-            "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = 'takes over'", (message_id,)
+    def _undo_takeover(self, message_id: str) -> bool:
+        """
+        An echo came before its answer, and looked like the owner's: so the owner has not taken over.
+
+        Return whether messages wait again: those that this takeover kept. Earlier takeovers kept earlier ones.
+        """
+        found = self.db.execute(
+            "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = ?", (message_id, TAKES_OVER)
         ).fetchone()
-        if row is not None:
-            self.db.execute("DELETE FROM pauses WHERE conversation = ?", (row[1],))
-            self.db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row[0],))
+        if found is None:
+            return False
+        row, talk = found
+        self.db.execute("DELETE FROM pauses WHERE conversation = ?", (talk,))
+        self.db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
+        query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
+        (before,) = self.db.execute(query, (talk, TAKES_OVER, row)).fetchone()
+        change = self.db.execute(
+            "UPDATE messages SET state = 'waiting', reason = NULL"
+            " WHERE conversation = ? AND state = 'kept' AND reason = ? AND row > ? AND row < ?",
+            (talk, TAKEN_OVER, before or 0, row),
+        )
+        return change.rowcount > 0

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from xyfleet.worker import logs
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.account import Account, Send
-from xyfleet.worker.mail.handler import HandlerFailed, NotCalled, checked, conceal
+from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
 from xyfleet.worker.mail.importing import Function, Unusable, is_own, load
 from xyfleet.worker.mail.loopthread import LoopThread, place
 from xyfleet.worker.mail.message import Message
@@ -49,6 +49,8 @@ class _Outcome(NamedTuple):
     reason: str | None = None
     """Not None = it failed."""
     trace: str | None = None
+    unsure: bool = False
+    """Whether the worker's end cut it off, so that nobody knows how far it came."""
 
 
 class PythonHandler:
@@ -131,6 +133,8 @@ class PythonHandler:
         finally:
             del self._ends[call]
             self._count_overdue()
+        if outcome.unsure:
+            raise HandlerUnsure(outcome.reason or "")
         if outcome.reason is not None:
             raise HandlerFailed(outcome.reason, outcome.trace)
         return outcome.reply
@@ -160,6 +164,8 @@ class PythonHandler:
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
             if scope.expired() and isinstance(error, TimeoutError | asyncio.CancelledError):
                 return _Outcome(reason=f"no answer within {timeout:g} s")
+            if self._closed:
+                return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
             return _Outcome(reason=cut(conceal(sentence(error), message.text)), trace=trace)
 
@@ -221,8 +227,10 @@ class PythonHandler:
     def _say_blocked(self, thread: LoopThread, silence: float) -> None:
         stack = thread.stack()
         where = place(stack, functools.partial(is_own, self._folder))
-        does = "has been importing" if self._is_loading else "blocks its thread"
-        self._blocks = f"{self._name} {does} for {silence:.0f} s, at {where}"
+        if self._is_loading:
+            self._blocks = f"{self._name} hangs in its import at {where}; mend it, then restart the account"
+        else:
+            self._blocks = f"{self._name} blocks its thread for more than {silence:.0f} s, at {where}"
         trace = "".join(traceback.format_stack(stack[-1])) if stack else None
         self._log.say(logs.HANDLER_BLOCKS, reason=self._blocks, traceback=trace)
         self._changed()

@@ -20,7 +20,7 @@ from xyfleet.worker.mail import decode
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
-from xyfleet.worker.mail.inbox import Inbox
+from xyfleet.worker.mail.inbox import Closed, Inbox
 from xyfleet.worker.mail.outbox import Outbox
 from xyfleet.worker.mail.outstore import Letter
 from xyfleet.worker.mail.python_handler import PythonHandler
@@ -32,6 +32,11 @@ from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redo, Redone, S
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 
+LAST_WRITES: Final = 1.0
+"""Of the time that the end may take, the seconds that belong to the disk."""
+MOST_HELD: Final = 32 * 1024 * 1024
+"""Bytes of pushes that wait for the disk at one time, before no more are taken in; decoded they take several times as
+much, and whatever is not acked the server has still."""
 FIRST_LOOK: Final = (1.0, 6.0)
 """Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
 
@@ -64,12 +69,14 @@ class Mailroom:
         self._zombie = zombie
         self._stuck = stuck
         self._last: float | None = None
+        self._held = 0
+        self._life: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
         self._inbox = Inbox(settings.mail, settings.account, changed)
-        self._outbox = Outbox(self._inbox, settings.mail, settings.unb, log, changed)
+        self._outbox = Outbox(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
@@ -82,18 +89,21 @@ class Mailroom:
 
     def take(self, push: Push, ack: Callable[[], None]) -> None:
         """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
-        found = decode.pushed(bytes(push.body), self._me)
+        body = bytes(push.body)
+        found, size = decode.pushed(body, self._me), len(body)
         if not found:
             ack()
             return
         self._wanted.set()
-        if self._inbox.full():
+        if self._inbox.full() or self._held + size > MOST_HELD:
             self._log.say(logs.PUSH_REFUSED, reason=self._inbox.trouble)
+            self._catch_up.refused()
             return
+        self._held += size
         rules = self._rules()
         # The time is taken when the disk takes it: a full disk may keep it waiting.
         stored = self._inbox.do(lambda store: store.add(found, recovered=False, now=_now(), rules=rules))
-        stored.add_done_callback(functools.partial(self._stored, ack))
+        stored.add_done_callback(functools.partial(self._stored, ack, size))
 
     def connected(self, line: Line) -> None:
         """There is a registered connection."""
@@ -138,8 +148,12 @@ class Mailroom:
 
     # The life.
 
-    async def run(self) -> None:
-        """Work until cancelled. A program error in a part ends all, and is raised."""
+    def start(self, failed: Callable[[], None]) -> None:
+        """Begin to work; `failed` is called when a program error in a part ended all."""
+        self._life = asyncio.create_task(self._run())
+        self._life.add_done_callback(lambda life: None if life.cancelled() else failed())
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up.run())
             tasks.create_task(self._serve(tasks))
@@ -151,15 +165,34 @@ class Mailroom:
             await self._wanted.wait()
             tasks.create_task(self._outbox.run())
 
-    async def rest(self) -> None:
-        """Send nothing more, and wait for what is on its way."""
+    async def pause(self) -> None:
+        """Send nothing more on this connection, and wait for what is on its way."""
         await self._outbox.rest()
 
-    async def close(self) -> None:
-        """End the handler and the inbox; what was taken in is on disk then, unless the disk refuses."""
-        if self._handler is not None:
-            await self._handler.close()
-        await self._inbox.close()
+    async def rest(self) -> None:
+        """Begin nothing more, for the end comes, and wait for what is on its way."""
+        if self._dispatcher is not None:
+            self._dispatcher.rest()
+        await self.pause()
+
+    async def end(self, within: float) -> None:
+        """
+        End the handler and the inbox; what was taken in is on disk then, unless the disk refuses.
+
+        Args:
+            within: Seconds that this may take.
+
+        Raises:
+            Exception: the program error that ended all before.
+        """
+        assert self._life is not None
+        end = time.monotonic() + within
+        self._life.cancel()
+        await asyncio.wait((self._life,), timeout=max(within - LAST_WRITES, within / 2))
+        await self._inbox.close(max(0.0, end - time.monotonic()))
+        await asyncio.wait((self._life,), timeout=max(0.0, end - time.monotonic()))
+        if self._life.done() and not self._life.cancelled():
+            self._life.result()
 
     async def _first_moment(self) -> None:
         """Wait for the first message, or until some moment after the first connection."""
@@ -191,10 +224,14 @@ class Mailroom:
             takeover=int(settings.takeover_pause * 1000),
         )
 
-    def _stored(self, ack: Callable[[], None], stored: asyncio.Future[Added]) -> None:
+    def _stored(self, ack: Callable[[], None], size: int, stored: asyncio.Future[Added]) -> None:
+        self._held -= size
         if stored.cancelled():
             return
         error = stored.exception()
+        if isinstance(error, Closed):
+            self._log.say(logs.PUSH_REFUSED, reason=str(error))
+            return
         if error is not None:
             self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")
             return
@@ -210,6 +247,10 @@ class Mailroom:
         if self._dispatcher is not None:
             self._dispatcher.added(rows)
         self._changed()
+
+    def _look_again(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
 
     def _ask_turn(self) -> None:
         self._send(CatchUpRequest())
@@ -247,8 +288,8 @@ class Mailroom:
         count = 0
         if self._inbox.exists():
             count = await self._inbox.do(lambda store: store.redo(message.ids))
-        if count and self._dispatcher is not None:
-            self._dispatcher.wake()
+        if count:
+            self._look_again()
         self._send(Redone(request=message.request, count=count))
 
 

@@ -70,6 +70,10 @@ TABLES: Final = (
   deleted: what is as old is not taken in again).
 """
 
+TAKEN_OVER: Final = "taken over"
+"""The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
+TAKES_OVER: Final = "takes over"
+"""The reason of an own message by which its owner did so."""
 COLUMNS: Final = (
     "row, id, time, conversation, item, sender, sender_name, kind, text, own, recovered, state, attempt, reason, raw"
 )

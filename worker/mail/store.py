@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from xyfleet.worker.mail import database, tidy, trimming
 from xyfleet.worker.mail.message import ANSWERABLE
 from xyfleet.worker.mail.outstore import OutStore
-from xyfleet.worker.mail.schema import COLUMNS, Row, row_of
+from xyfleet.worker.mail.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
 
 if TYPE_CHECKING:
     from xyfleet.worker.mail.decode import Incoming
 
 ASKED: Final = "asked"
 """The reason of a waiting message that a person wants handled, whatever its age."""
-TAKEN_OVER: Final = "taken over"
-"""The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
 # SQLite uses a partial index only where its very condition is in the query.
@@ -85,7 +83,7 @@ class Store(OutStore):
         self._account = account
         self._identity = database.identity(path)
 
-    def recover(self, on_unknown: Literal["park", "retry"]) -> None:
+    def recover(self, on_unknown: Literal["park", "retry"], now: int) -> None:
         """Settle what a crash left half done. For the first opening in a process, before anything else."""
         if on_unknown == "park":
             reason = "xyfleet ended in the middle of the call"
@@ -94,9 +92,9 @@ class Store(OutStore):
         else:
             self.db.execute(f"UPDATE messages SET state = 'waiting' WHERE {_OPEN} AND state = 'calling'")
         self.db.execute(
-            "UPDATE outbox SET state = 'unknown', reason = ?"
+            "UPDATE outbox SET state = 'unknown', reason = ?, settled = ?"
             " WHERE state IN ('queued', 'sending', 'unknown') AND state = 'sending'",
-            ("xyfleet ended before the answer came",),
+            ("xyfleet ended before the answer came", now),
         )
 
     def add(self, found: Sequence[Incoming], *, recovered: bool, now: int, rules: Rules) -> Added:
@@ -174,11 +172,6 @@ class Store(OutStore):
     def take_back(self, row: int) -> None:
         """Note that a call which was to begin was not made: it does not count."""
         self._move(row, "calling", "waiting", "attempt = attempt - 1")
-
-    def keep(self, row: int, reason: str) -> None:
-        """Note that the handler is not to be asked about a waiting message."""
-        if self._move(row, "waiting", "kept"):
-            self._explain(row, reason)
 
     def give_up(self, row: int, state: Literal["failed", "parked"], reason: str) -> None:
         """Make a message a dead letter."""
@@ -278,7 +271,7 @@ class Store(OutStore):
             " ON CONFLICT (conversation) DO UPDATE SET until = max(until, excluded.until)",
             (conversation, until),
         )
-        self.db.execute("UPDATE messages SET reason = 'takes over' WHERE id = ?", (id_,))
+        self.db.execute("UPDATE messages SET reason = ? WHERE id = ?", (TAKES_OVER, id_))
         self.db.execute(
             f"UPDATE messages SET state = 'kept', reason = ? WHERE {_OPEN} AND state = 'waiting' AND conversation = ?",
             (TAKEN_OVER, conversation),

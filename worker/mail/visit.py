@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from xyfleet.worker.calls import LineClosed
@@ -16,10 +17,17 @@ class Visit:
         self.line = line
         self.granted = False
         """Whether the supervisor says that it is our turn."""
-        self.zombie = False
-        """Whether it proved to bring no messages."""
+        self.judged = False
+        """Whether it proved to bring no messages, or can't prove it: not all that it brought was taken."""
+        self.refused = False
+        """Whether something that it brought was not taken since the last listing."""
+        self._began = time.monotonic()
         self._over = False
         self._bell = asyncio.Event()
+
+    def began(self, now: int) -> int:
+        """Return when it was registered, in ms, by a clock that says `now`; the clock may have been set meanwhile."""
+        return max(self.line.began, now - int((time.monotonic() - self._began) * 1000))
 
     def ring(self, *, over: bool = False) -> None:
         """Have the wait that is on look again; `over`: the connection is gone."""

@@ -1,0 +1,86 @@
+"""Reads listings on one connection, page by page, for `xyfleet.worker.mail.catchup`. Shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from xyfleet.worker import logs
+from xyfleet.worker.calls import NoAnswer
+from xyfleet.worker.frames import Response
+from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.mail import decode, missed, wire
+from xyfleet.worker.mail.decode import Incoming
+from xyfleet.worker.mail.missed import Round, Tempo
+from xyfleet.worker.mail.visit import Visit
+from xyfleet.worker.mail.wire import Answer, Page, Talk
+
+
+class Abandoned(Exception):
+    """The server does not answer as it should; `str()` is the reason, `busy` whether it said: not now."""
+
+    def __init__(self, reason: str, busy: bool) -> None:
+        super().__init__(reason)
+        self.busy = busy
+
+
+class Reader:
+    """
+    Lists conversations, and the messages of one. All raise `Abandoned`, and `LineClosed` when the connection is gone.
+
+    Args:
+        me: The account's own user id.
+    """
+
+    def __init__(self, visit: Visit, me: str, log: AccountLog, tempo: Tempo) -> None:
+        self.visit = visit
+        self._me = me
+        self._log = log
+        self._tempo = tempo
+
+    async def talks(self, round_: Round, read: Mapping[str, int]) -> None:
+        """List conversations for a round, from where it is on; `read`: see `missed.to_read`."""
+        for _ in range(self._tempo.pages):
+            if round_.cursor is None:
+                return
+            page = await self._ask(wire.LIST_TALKS, wire.list_talks(round_.cursor), wire.talks)
+            round_.take(page.entries, read)
+            oldest = page.entries[-1].modified if page.entries else None
+            enough = missed.listed_enough(page.entries, round_.horizon)
+            round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
+
+    async def messages(self, horizon: int, talk: Talk, cursor: int) -> tuple[list[Incoming], int | None]:
+        """Return what is newer than the horizon, newest first, and where to go on if there is more to read."""
+        found: list[Incoming] = []
+        last = talk.modified
+        for _ in range(self._tempo.pages):
+            body = wire.list_messages(talk.conversation, cursor)
+            page = await self._ask(wire.LIST_MESSAGES, body, wire.messages)
+            listed = (decode.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
+            fresh, last = missed.news((one for one in listed if one is not None), horizon, last)
+            found += fresh
+            following = None if missed.reached(last, horizon) else self._following(page, cursor, last)
+            if following is None:
+                return found, None
+            cursor = following
+        return found, cursor
+
+    async def _ask(self, lwp: str, body: object, read: Callable[[Response], Page | Answer]) -> Page:
+        """Return a page; wait where the server says so."""
+        for wait in (*self._tempo.busy_waits, None):
+            try:
+                answer = read(await self.visit.line.ask(lwp, body))
+            except NoAnswer:
+                answer = Answer("no answer", busy=True)
+            if isinstance(answer, Page):
+                return answer
+            if wait is None or not answer.busy:
+                raise Abandoned(f"{lwp}: {answer.reason}", answer.busy)
+            await self.visit.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _following(self, page: Page, cursor: int, oldest: int | None) -> int | None:
+        """Return where the next page begins, None = nowhere."""
+        following = missed.next_cursor(page, cursor, oldest)
+        if following is None and page.more:
+            self._log.say(logs.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
+        return following
