@@ -19,7 +19,7 @@ class Unusable(Exception):
     """The name leads to nothing that can be called as a handler; the text says why."""
 
 
-def load(spec: str, folder: str) -> Function:
+def load(spec: str, folder: str, failed: Callable[[BaseException], None] = lambda error: None) -> Function:
     """
     Return the function that `package.module:function` names.
 
@@ -27,6 +27,8 @@ def load(spec: str, folder: str) -> Function:
 
     Args:
         folder: First on `sys.path` from now on; "" = none.
+        failed: Called with the error before the modules are forgotten. From Python 3.12 on, whoever formats an
+            ImportError imports the module again that it names, to suggest a name; so that has to be done here.
 
     Raises:
         Unusable: there is no such function, or it is none to call.
@@ -38,7 +40,8 @@ def load(spec: str, folder: str) -> Function:
     name, _, attribute = spec.partition(":")
     try:
         return _usable(_attribute(importlib.import_module(name), attribute), attribute)
-    except BaseException:
+    except BaseException as error:
+        failed(error)
         _forget(name, folder, known)
         raise
 

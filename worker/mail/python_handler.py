@@ -171,12 +171,11 @@ class PythonHandler:
 
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""
+        failures: list[tuple[str, str | None]] = []
         try:
-            self._function = load(self._spec, self._folder)
-        except Unusable as error:
-            return str(error), None
-        except BaseException as error:  # noqa: BLE001 (whatever the owner's module raises)
-            return sentence(error), shortened("".join(traceback.format_exception(error)))
+            self._function = load(self._spec, self._folder, lambda error: failures.append(described(error)))
+        except BaseException:  # noqa: BLE001 (whatever the owner's module raises; it is described by now)
+            return failures[0]
         return None
 
     # In the worker's loop.
@@ -254,6 +253,13 @@ class PythonHandler:
         """Log an error in a task that nobody waits for. Its words are left out: they may be a buyer's."""
         trace = "".join(traceback.format_tb(error.__traceback__))
         self._log.say(logs.HANDLER_STRAY, handler=self._spec, error=type(error).__name__, traceback=trace or None)
+
+
+def described(error: BaseException) -> tuple[str, str | None]:
+    """Return why an import failed, and the traceback where that says more."""
+    if isinstance(error, Unusable):
+        return str(error), None
+    return sentence(error), shortened("".join(traceback.format_exception(error)))
 
 
 def sentence(error: BaseException) -> str:
