@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor import paths
 from xyfleet.supervisor.advice import advised, down
 from xyfleet.supervisor.api_base import (
     CONTROL,
@@ -108,25 +107,13 @@ class ApiServer:
         await self._runner.cleanup()
 
     async def _listen(self) -> None:
-        old, listener = self._server, _private_socket(self.path)
+        old, listener = self._server, paths.private_socket(self.path)
         self._inode = self.path.stat().st_ino
         assert self._runner.server is not None
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._runner.server, sock=listener, backlog=128)
         if old is not None:
             old.close()
-
-
-def _private_socket(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        os.fchmod(listener.fileno(), 0o600)  # Linux gives the file this mode at bind: it is never open to others
-        listener.bind(os.fspath(path))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 async def _health(request: web.Request) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +69,19 @@ def _socket(path: Path) -> Path:
         )
         raise PathRefused(text % {"path": path, "size": size, "most": MAX_SOCKET_PATH})
     return path
+
+
+def private_socket(path: Path) -> socket.socket:
+    """Return a bound Unix socket that only its owner may use, in the place of one that was left. Raises OSError."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.fchmod(listener.fileno(), 0o600)  # Linux gives the file this mode at bind: it is never open to others
+        listener.bind(os.fspath(path))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def make_private(folder: Path) -> None:

@@ -35,11 +35,7 @@ def test_the_built_in_values(file: SettingsFile) -> None:
     )
 
 
-def test_everything_an_account_can_say(file: SettingsFile) -> None:
-    """All settings arrive."""
-    file.write(COOKIE, "c")
-    account = file.account(
-        """\
+EVERYTHING = """\
         accounts:
           - name: shop-001
             label: 旗舰店
@@ -62,8 +58,13 @@ def test_everything_an_account_can_say(file: SettingsFile) -> None:
             register_timeout: 11
             retry: {closed: {step: 1, max: 2}, network: {step: 3, max: 4}, other: {step: 5, max: 6},
               growth: exponential, jitter: 0}
-        """
-    )
+"""
+
+
+def test_everything_an_account_can_say(file: SettingsFile) -> None:
+    """All settings arrive."""
+    file.write(COOKIE, "c")
+    account = file.account(EVERYTHING)
 
     assert account == Account(
         name="shop-001",

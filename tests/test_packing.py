@@ -67,13 +67,6 @@ print(taken > 0, taken < 40_000_000, max(steps.count(step) for step in steps) > 
     assert (done.stdout, done.stderr) == ("True True True\n", "")
 
 
-def test_lookups_are_forgotten_harmlessly() -> None:
-    """Attributes are found as before."""
-    packing.forget_lookups()
-
-    assert [1].count(1) == 1
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 def test_zeroes_are_given_back() -> None:
     """A loop's buffer goes, and the loop works; a small thing has no page of its own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -18,11 +17,11 @@ from scripts.benchmark.figures import Sheet
 from scripts.benchmark.measure import Measure, Plan
 from scripts.benchmark.processes import Broken
 from scripts.benchmark.subject import Subject
+from scripts.ending import run
 from support.gateway import Gateway, GatewayError
 from xyfleet.supervisor.client import ClientError
 
 BEGAN = time.monotonic()
-INTERRUPTED = 130
 EPILOG = "Exit code 1: something that must hold does not. A goal that is missed is no failure."
 
 
@@ -100,10 +99,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # end as with Ctrl-C: whatever was started is ended first
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        progress("interrupted; everything that was started is ended")
-        sys.exit(INTERRUPTED)
+    run(main, progress)

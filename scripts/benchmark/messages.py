@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -21,11 +20,11 @@ from scripts.benchmark.messages_measure import Lab
 from scripts.benchmark.messages_push import Pusher
 from scripts.benchmark.messages_rows import LONG, SHORT, Plan, rows
 from scripts.benchmark.processes import Broken
+from scripts.ending import run
 from support.gateway import Gateway, GatewayError
 from xyfleet.supervisor.client import ClientError
 
 BEGAN = time.monotonic()
-INTERRUPTED = 130
 EPILOG = "Exit code 1: something that must hold does not. A goal that is missed is no failure."
 HOW = (
     "push to ack: at the gateway, from writing the push to reading its ack; one text message in a push, over 20 "
@@ -116,10 +115,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # end as with Ctrl-C: whatever was started is ended first
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        progress("interrupted; everything that was started is ended")
-        sys.exit(INTERRUPTED)
+    run(main, progress)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -14,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from scripts.ending import run
 from scripts.soak.plan import SETTINGS, Figures, options
 from scripts.soak.trouble import SmallDisk, Trouble
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 
 BEGAN = time.monotonic()
-INTERRUPTED = 130
 SETTLE = 120.0
 """Seconds after the last push within which everything must be in the inboxes."""
 DISK = 96 * 1024 * 1024
@@ -182,10 +181,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # end as with Ctrl-C: whatever was started is ended first
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        progress("interrupted; everything that was started is ended")
-        sys.exit(INTERRUPTED)
+    run(main, progress)

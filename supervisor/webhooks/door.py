@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor import paths
 from xyfleet.supervisor.webhooks.lines import (
     MAX_LINE,
     BadLine,
@@ -49,7 +48,7 @@ class Door:
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
                 return
-        old, listener = self._server, _private_socket(self._path)
+        old, listener = self._server, paths.private_socket(self._path)
         self._inode = self._path.stat().st_ino
         self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_LINE, backlog=BACKLOG)
         if old is not None:
@@ -101,15 +100,3 @@ class Door:
         except NoTurn as error:
             return Refused(request.number, str(error))
         return Replied(request.number, reply)
-
-
-def _private_socket(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        os.fchmod(listener.fileno(), 0o600)  # Linux gives the file this mode at bind: it is never open to others
-        listener.bind(os.fspath(path))
-    except OSError:
-        listener.close()
-        raise
-    return listener
