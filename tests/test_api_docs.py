@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from support.inboxes import HANDLED, NOW, store, write
+from support.places import DOCS
 from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api import ApiServer, make_app
 from xyfleet.supervisor.events import KINDS, Event
@@ -29,7 +30,6 @@ from xyfleet.supervisor.views import (
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
-DOCS = Path(__file__).parent.parent / "docs"
 API = (DOCS / "api.md").read_text(encoding="utf-8")
 STATUS = (DOCS / "status.md").read_text(encoding="utf-8")
 WHEN = 1767323045.0

@@ -20,9 +20,9 @@ import psutil
 import pytest
 
 from support.fleet import all_gone
+from support.places import REPOSITORY
 from xyfleet.worker import logs
 
-REPOSITORY = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-P", "-m", "scripts.benchmark", "--short"]
 
 

@@ -13,7 +13,8 @@ from types import ModuleType
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+from support.places import REPOSITORY
+
 COMMAND = [sys.executable, "-P", "-m", "scripts.benchmark.messages"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.places import REPOSITORY
 from support.settingsfile import COOKIE, ONE, SettingsFile
 from xyfleet.supervisor.config.load import load, load_with_warnings
 from xyfleet.supervisor.config.problems import BadFile
@@ -21,7 +22,7 @@ def file(tmp_path: Path) -> SettingsFile:
 
 def test_the_example_file_is_good() -> None:
     """What the repository shows has neither problem nor warning."""
-    settings, warnings = load_with_warnings(Path(__file__).parents[1] / "accounts.example.yml", os.environ)
+    settings, warnings = load_with_warnings(REPOSITORY / "accounts.example.yml", os.environ)
 
     assert len(settings.accounts) == 5
     assert warnings == []

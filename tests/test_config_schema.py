@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from support.places import REPOSITORY
 from xyfleet.supervisor.config import form
 from xyfleet.supervisor.config.changes import ACCOUNT_RESTART, ALL_ACCOUNTS_RESTART, FLEET_RESTART
 from xyfleet.supervisor.config.schema import FILE, schema
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.settings import PROFILES, Retry
 
-REPOSITORY = Path(__file__).parents[1]
 PAGES = ("docs/accounts.md", "docs/accounts.zh-CN.md")
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor import cookies
 from xyfleet.worker.secret import Secret
 
-VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())[
-    "cookie_parse"
-]
+VECTORS: list[dict[str, Any]] = json.loads(VECTORS_FILE.read_text())["cookie_parse"]
 NOW = 1_767_225_600.0
 names = st.text("abcdefgh_-0123", min_size=1, max_size=8)
 values = st.text("abcXYZ0189=%_./ ", max_size=12).map(str.strip)

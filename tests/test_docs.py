@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from support.places import REPOSITORY
 from xyfleet.supervisor.cli.main import COMMANDS
 from xyfleet.supervisor.config.load import load
 
-REPOSITORY = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 DOCUMENTS = sorted(path.relative_to(REPOSITORY) for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 

@@ -8,18 +8,17 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from support.places import REPOSITORY
 from xyfleet.supervisor.simulator.script import read_script
 
-ROOT = Path(__file__).parent.parent
-HOOK = ROOT / "scripts" / "login-hook.example"
-EXAMPLE: dict[str, Any] = yaml.safe_load((ROOT / "accounts.example.yml").read_text())
-SCRIPT = ROOT / EXAMPLE["fleet"]["simulator"]["faults"]
+HOOK = REPOSITORY / "scripts" / "login-hook.example"
+EXAMPLE: dict[str, Any] = yaml.safe_load((REPOSITORY / "accounts.example.yml").read_text())
+SCRIPT = REPOSITORY / EXAMPLE["fleet"]["simulator"]["faults"]
 
 
 def hook(request: dict[str, Any], *words: str) -> tuple[int, dict[str, Any]]:
@@ -59,7 +58,7 @@ def test_example_names_the_hook() -> None:
     """The hook's path is right, and it can be executed."""
     command = EXAMPLE["refresh"]["command"]
 
-    assert (ROOT / command[0]).resolve() == HOOK
+    assert (REPOSITORY / command[0]).resolve() == HOOK
     assert command[1:] == ["--fast"]
     assert os.access(HOOK, os.X_OK)
     assert HOOK.read_bytes().startswith(b"#!/usr/bin/env python3\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.places import VECTORS_FILE
 from xyfleet.worker import frames
 from xyfleet.worker.frames import Mids, Other, Push, Registration, Response, Unreadable
 from xyfleet.worker.settings import DEFAULT_USER_AGENT
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text("utf-8"))
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
 INCOMING = {name for name, entry in VECTORS["frames"].items() if entry["dir"] == "in"}
 PUSHES = {name for name in INCOMING if name.startswith("push_")} - {"push_without_headers"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
+from support.places import DOCS
 
-DOCS = Path(__file__).parents[1] / "docs"
 SECRET = "s3cret-of-the-webhook"
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from support.places import REPOSITORY
 from xyfleet.supervisor import i18n
 from xyfleet.supervisor.i18n import N_, _, from_locale, tr, use
 
-TOOL = Path(__file__).parent.parent / "scripts" / "messages.py"
+TOOL = REPOSITORY / "scripts" / "messages.py"
 
 
 @pytest.fixture(scope="module")

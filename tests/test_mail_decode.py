@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER, Wanted, compose
 from xyfleet.supervisor.simulator.mailbox import Mailbox, Message
@@ -19,7 +19,7 @@ from xyfleet.worker.mail.decode import Incoming, listed, pushed
 from xyfleet.worker.mail.message import Kind, rfc3339
 from xyfleet.worker.mail.unpack import MOST_DEPTH, MOST_VALUES, Undecodable, plain, read_msgpack, unpack
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text("utf-8"))
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
 PAYLOADS: dict[str, Any] = VECTORS["payloads"]
 ME: str = VECTORS["ids"]["me"]

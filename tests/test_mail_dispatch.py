@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from support.places import TESTS
 from support.post import Post
 from support.shop import Shop, chat, clean_imports
 from xyfleet.worker.mail.webhook import Limits, WebhookHandler
@@ -422,7 +423,7 @@ asyncio.run(main())
 
 def crash(folder: Path) -> int:
     """Run a worker's part whose handler kills the process; return its exit code."""
-    code = CRASH.format(tests=str(Path(__file__).parent), folder=str(folder))
+    code = CRASH.format(tests=str(TESTS), folder=str(folder))
     return subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode
 
 

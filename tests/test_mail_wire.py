@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.places import VECTORS_FILE
 from xyfleet.worker import frames
 from xyfleet.worker.frames import Response
 from xyfleet.worker.mail import wire
 from xyfleet.worker.mail.wire import Answer, Busy, Page, Rejected, Sent, Talk, Unclear, Uuids
 
-FRAMES: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())["frames"]
+FRAMES: dict[str, Any] = json.loads(VECTORS_FILE.read_text())["frames"]
 ME, PEER, TALK = "2200000000001", "3300000000002", "51000000001"
 JSON = st.recursive(
     st.none()

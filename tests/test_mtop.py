@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor import cookies, mtop
 from xyfleet.worker.secret import Secret
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 RESPONSES: dict[str, dict[str, Any]] = {each["name"]: each for each in VECTORS["token_api"]["responses"]}
 NOW = 1_767_225_600.0
 DAY = 86_400.0

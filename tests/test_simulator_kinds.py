@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
+from support.places import DOCS
 from xyfleet.supervisor.simulator.kinds import KINDS, Kind, Point, ending, flag, names, one_of, positive, seconds, text
 from xyfleet.supervisor.simulator.kinds import whole as whole_number
-
-DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.mark.parametrize("page", ["simulator.md", "simulator.zh-CN.md"])

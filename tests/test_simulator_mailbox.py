@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator.mailbox import Mailbox, Message, content
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 NOW = 9007199254740991
 ME, PEER = "2200000000001", "3300000000002"
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER
 from xyfleet.supervisor.simulator.mailbox import Message
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
 ME = VECTORS["ids"]["me"]
 SID = "213ffe1d" + "0" * 34

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator.signing import (
     DEVICE_ID,
     Stamps,
@@ -21,7 +21,7 @@ from xyfleet.supervisor.simulator.signing import (
     sign,
 )
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 UNB = "2200000000001"
 DEVICE = VECTORS["ids"]["device_id"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,8 +12,9 @@ import pytest
 
 from support.gateway import Gateway
 from support.imclient import APP_KEY, OTHER, UNB, Login, connected
+from support.places import VECTORS_FILE
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 RESPONSES = {entry["name"]: entry for entry in VECTORS["token_api"]["responses"]}
 
 

@@ -6,12 +6,12 @@ import json
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from support.places import REPOSITORY
 
 
 def test_short_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """The figures say that there was trouble, and that each message is in its inbox once."""
-    words = [str(ROOT / "scripts" / "soak-messages"), "--short", "--json", str(tmp_path / "figures.json")]
+    words = [str(REPOSITORY / "scripts" / "soak-messages"), "--short", "--json", str(tmp_path / "figures.json")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=55, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.gateway import Gateway
+from support.places import VECTORS_FILE
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.egress import tls_context
@@ -25,7 +26,7 @@ from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "goofish.json").read_text())
+VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
 RESPONSES = {each["name"]: each for each in VECTORS["token_api"]["responses"]}
 TLS = tls_context(None)
 UNB = "2200000000001"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from support.places import REPOSITORY
 from xyfleet.worker.version import VERSION
 
-REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("supervisor", "worker")
 IMPORT = "import importlib, sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep='\\n')"
 
