@@ -1,6 +1,6 @@
 """Lay out the development environment: links, path file, console script, requirements. Shell (writes into .venv).
 
-Run by `scripts/bootstrap.sh` with the environment's own Python: `layout.py ROOT run|dev`. The packages are reached as
+Run by `bootstrap.sh` with the environment's own Python: `layout.py ROOT run|dev`. The packages are reached as
 `xyfleet.supervisor` and `xyfleet.worker` through links to the two folders, so that new files are seen at once, by
 Python as by mypy and coverage (setuptools' own editable modes miss new files or hide from mypy).
 """

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC1091,SC2154
-# Makes .venv ready. Sourced by scripts/xyfleet and scripts/test, which set `root` (this folder) before. POSIX sh with
-# coreutils only; the one Python it runs before there is an environment is the one it looks for.
+# Makes .venv ready. Sourced by scripts/xyfleet, scripts/test and others, which set `root` (the checkout) before. POSIX
+# sh with coreutils only; the one Python it runs before there is an environment is the one it looks for.
 #
 # .venv/.xyfleet/ says what was done:
 #   env       the folder and the Python that the environment was made for; written when it is whole
@@ -35,7 +35,8 @@ fail() {
 bootstrap() { # $1 = run (what xyfleet needs) or dev (what its tests need too)
     venv=$root/.venv
     state=$venv/.xyfleet
-    sums=$(cd "$root" && cat pyproject.toml scripts/constraints.txt scripts/*.sh scripts/layout.py | cksum)
+    here=$root/scripts/lib/bootstrap
+    sums=$(cat "$root/pyproject.toml" "$here"/*.sh "$here"/*.py "$here"/*.txt | cksum)
     if installed "$1"; then return; fi
     check_place
     lock
@@ -153,7 +154,7 @@ unlock() { # before xyfleet is run: a fleet that goes on for days must not hold 
 # ---- the environment -------------------------------------------------------------------------------------------------
 
 make_environment() {
-    . "$root/scripts/python.sh"
+    . "$here/python.sh"
     find_python # sets name, python, version
     if [ -e "$venv" ]; then
         say "the environment in .venv is incomplete or made for another place; making it anew with Python $version" \
@@ -179,7 +180,7 @@ install() { # $1 = run or dev
     : >"$state/busy"
     rm -f "$state/run" "$state/dev"
     log=$state/log
-    if ! "$venv/bin/python" -I "$root/scripts/layout.py" "$root" "$1" >"$log" 2>&1 </dev/null; then
+    if ! "$venv/bin/python" -I "$here/layout.py" "$root" "$1" >"$log" 2>&1 </dev/null; then
         fail "could not lay out $venv: $(last_line). If this disk cannot hold symbolic links, move the folder to your home." \
             "无法布置 ${venv}：$(last_line)。如果这块磁盘不支持符号链接，请把文件夹移到主目录。"
     fi
@@ -195,7 +196,7 @@ install() { # $1 = run or dev
 
 run_pip() { # with the user's own pip settings: where from, through which proxy, how patient
     pip_settings=$("$venv/bin/python" -I -m pip config list 2>/dev/null </dev/null)
-    set -- -c "$root/scripts/constraints.txt" -r "$state/requirements.txt"
+    set -- -c "$here/constraints.txt" -r "$state/requirements.txt"
     case $pip_settings in *timeout=*) ;; *) set -- "$@" --timeout 20 ;; esac
     case $pip_settings in *retries=*) ;; *) set -- "$@" --retries 3 ;; esac
     {

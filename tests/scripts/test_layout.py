@@ -1,0 +1,62 @@
+"""The layout of a real environment: console script, links to the packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from support.machine import BOOTSTRAP, REPOSITORY, run
+from xyfleet.worker.version import VERSION
+
+
+@pytest.fixture
+def layout() -> ModuleType:
+    """Return layout.py as a module."""
+    spec = importlib.util.spec_from_file_location("layout", REPOSITORY / BOOTSTRAP / "layout.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("folder", ["plain", "my shops", "x" * 150])
+def test_console_script_runs(layout: ModuleType, tmp_path: Path, folder: str) -> None:
+    """The console script runs from a folder with a blank in its name, and from one too long for a first line."""
+    python = tmp_path / folder / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    script = tmp_path / "script"
+    script.write_text(layout.console_script(python, "builtins", "print"))
+    script.chmod(0o755)
+
+    done = run([str(script)], os.environ)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_real_bootstrap(tmp_path: Path) -> None:
+    """With a real Python, in a folder with a blank and Chinese in its name: `--version` runs, new files are seen."""
+    tree = tmp_path / "我的 店铺"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("scripts", "supervisor", "worker"):
+        shutil.copytree(REPOSITORY / name, tree / name, ignore=ignore)
+    settings = (REPOSITORY / "pyproject.toml").read_text()
+    without = re.sub(r"^dependencies = \[.*?^\]", "dependencies = []", settings, flags=re.DOTALL | re.MULTILINE)
+    (tree / "pyproject.toml").write_text(without)
+    environment = dict(os.environ) | {"XYFLEET_PYTHON": sys.executable, "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
+
+    done = run([str(tree / "scripts" / "xyfleet"), "--version"], environment)
+    (tree / "worker" / "novel.py").write_text("print('seen')\n")
+    imported = run([str(tree / ".venv" / "bin" / "python"), "-m", "xyfleet.worker.novel"], os.environ)
+
+    assert VERSION in done.stdout, done.stderr
+    assert imported.stdout == "seen\n", imported.stderr
