@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
-from test_fleet_ladder import calls_in, with_hook
+from support.loginhook import calls_in, with_hook
 
 ACCOUNTS = 6
 
