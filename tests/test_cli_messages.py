@@ -16,7 +16,7 @@ from support.terminal import terminal
 from xyfleet.supervisor.cli.messages import _events
 from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.mail.telling import Look, Shown, lines, plain
-from xyfleet.worker.mail.message import rfc3339
+from xyfleet.worker.protocol.message import rfc3339
 
 
 @pytest.fixture

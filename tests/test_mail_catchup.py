@@ -18,8 +18,8 @@ from support.gateway import Gateway
 from support.imclient import UNB
 from support.maildesk import QUICK, Desk
 from support.rawserver import Script, answer, raw_server, receive, registered
-from xyfleet.worker.mail import wire
 from xyfleet.worker.mail.missed import Tempo
+from xyfleet.worker.protocol import im_calls
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ async def test_the_first_round_sets_the_baseline(gateway: Gateway, tmp_path: Pat
         await rounds(desk)
 
         assert (desk.catch_up.recovered, desk.found, desk.inbox.exists()) == (0, [], False)
-        assert len(desk.calls(wire.LIST_TALKS)) == 1
-        assert desk.calls(wire.LIST_MESSAGES) == []
+        assert len(desk.calls(im_calls.LIST_TALKS)) == 1
+        assert desk.calls(im_calls.LIST_MESSAGES) == []
 
 
 async def test_since_its_making(gateway: Gateway, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ async def test_many_pages_and_conversations(gateway: Gateway, tmp_path: Path) ->
             "m0",
             *(f"n{number}" for number in range(60)),
         ]
-        assert len(desk.calls(wire.LIST_TALKS)) == 3
-        assert len(desk.calls(wire.LIST_MESSAGES)) == 59 + 4 + 1
+        assert len(desk.calls(im_calls.LIST_TALKS)) == 3
+        assert len(desk.calls(im_calls.LIST_MESSAGES)) == 59 + 4 + 1
 
 
 async def test_more_than_a_turn(gateway: Gateway, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_round_that_breaks_off_begins_anew(gateway: Gateway, tmp_path: P
         miss(gateway, "one")
         fault = gateway.fault(UNB, kind="flow_control")
         await desk.connect()
-        await desk.until(lambda: len(desk.calls(wire.LIST_TALKS)) == 2, "the round began")
+        await desk.until(lambda: len(desk.calls(im_calls.LIST_TALKS)) == 2, "the round began")
         gateway.drop(UNB)
         await desk.over()
         gateway.clear(fault)
@@ -189,7 +189,7 @@ async def test_the_mark_outlives_the_process(gateway: Gateway, tmp_path: Path) -
         await rounds(desk)
 
         assert await texts(desk) == ["long ago", "now", "between"]
-        assert [body[0] for body in desk.calls(wire.LIST_MESSAGES)] == ["51000000001@goofish"]
+        assert [body[0] for body in desk.calls(im_calls.LIST_MESSAGES)] == ["51000000001@goofish"]
         assert desk.catch_up.recovered == 1
 
 
@@ -199,7 +199,7 @@ async def test_a_quiet_round_reads_and_opens_nothing(gateway: Gateway, tmp_path:
     async with Desk(gateway, tmp_path, since=1, catch_up_every=0.02) as desk:
         await desk.connect()
         await rounds(desk, 4)
-        assert len(desk.calls(wire.LIST_MESSAGES)) == 1
+        assert len(desk.calls(im_calls.LIST_MESSAGES)) == 1
         miss(gateway, "y")
         await desk.until(lambda: desk.catch_up.recovered == 2, "the change is seen")
 
@@ -213,10 +213,10 @@ async def test_flow_control_is_waited_out(gateway: Gateway, tmp_path: Path) -> N
         miss(gateway, "one")
         fault = gateway.fault(UNB, kind="flow_control")
         await desk.connect()
-        await desk.until(lambda: len(desk.calls(wire.LIST_TALKS)) == 4, "two waits")
+        await desk.until(lambda: len(desk.calls(im_calls.LIST_TALKS)) == 4, "two waits")
         gateway.clear(fault)
         await rounds(desk, 2)
-        times = [at for at, lwp, _ in desk.asked if lwp == wire.LIST_TALKS][1:]
+        times = [at for at, lwp, _ in desk.asked if lwp == im_calls.LIST_TALKS][1:]
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
 
         assert await texts(desk) == ["one"]
@@ -384,7 +384,7 @@ async def test_no_answer_is_asked_again(tmp_path: Path) -> None:
         await desk.connect()
         await rounds(desk)
 
-        assert (len(desk.calls(wire.LIST_TALKS)), desk.turns) == (2, 1)
+        assert (len(desk.calls(im_calls.LIST_TALKS)), desk.turns) == (2, 1)
 
 
 @pytest.mark.parametrize("answer", [{"userConvs": None}, [], {"reason": "no"}])
@@ -394,7 +394,7 @@ async def test_an_answer_without_a_list(tmp_path: Path, answer: object) -> None:
         await desk.connect()
         await rounds(desk)
 
-        assert (len(desk.calls(wire.LIST_TALKS)), desk.turns) == (2, 2)
+        assert (len(desk.calls(im_calls.LIST_TALKS)), desk.turns) == (2, 2)
         assert "answer 200 without userConvs" in (tmp_path / "a0.log").read_text()
 
 
@@ -403,14 +403,14 @@ async def test_a_list_that_leads_in_circles(tmp_path: Path) -> None:
     talk = {"modifyTime": now(), "singleChatConversation": {"cid": "1@goofish"}}
     talks = {"userConvs": [{"singleChatUserConversation": talk}], "hasMore": 1, "nextCursor": 500}
     model = {"message": {"messageId": "1.PNM", "createAt": now(), "content": {}}}
-    messages = {"userMessageModels": [model], "hasMore": 1, "nextCursor": wire.NEWEST}
+    messages = {"userMessageModels": [model], "hasMore": 1, "nextCursor": im_calls.NEWEST}
     asked: list[Any] = []
     script = lists(talks, talks, messages, asked=asked)
     async with raw_server(script) as endpoint, Desk(endpoint, tmp_path, since=1) as desk:
         await desk.connect()
         await rounds(desk)
 
-        assert [body[0] for body in asked] == [wire.NEWEST, 500, "1@goofish"]
+        assert [body[0] for body in asked] == [im_calls.NEWEST, 500, "1@goofish"]
         assert [row.message.id for row in await desk.rows()] == ["1.PNM"]
         assert (tmp_path / "a0.log").read_text().count("会话列表翻页异常") == 2
 

@@ -23,10 +23,10 @@ from typing import Literal
 import pytest
 
 from xyfleet.worker.mail.committer import rehearse
-from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.inbox import MOST_WAITING, Closed, Inbox, Times
 from xyfleet.worker.mail.schema import VERSION
 from xyfleet.worker.mail.store import Added, Counts, Rules, Store
+from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import MailSettings
 
 NO_HANDLER = Rules(handler=False, max_age=0, takeover=0)
@@ -36,7 +36,7 @@ QUICK = Times(retry=0.02, close=0.1)
 
 def adding(*ids: str, text: str = "hi", rules: Rules = NO_HANDLER) -> Callable[[Store], Added]:
     """Return a job that adds messages."""
-    found = [Incoming(id=id_, conversation="c1", sender="b", kind="text", text=text) for id_ in ids]
+    found = [IncomingItem(id=id_, conversation="c1", sender="b", kind="text", text=text) for id_ in ids]
     return lambda store: store.add(found, recovered=False, now=time.time_ns() // 1_000_000, rules=rules)
 
 
@@ -291,7 +291,7 @@ def test_the_rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 KILLED = """
     import asyncio, os, sys, time, uvloop
-    from xyfleet.worker.mail.decode import Incoming
+    from xyfleet.worker.protocol.items import IncomingItem
     from xyfleet.worker.mail.inbox import Inbox
     from xyfleet.worker.mail.store import Rules
     from xyfleet.worker.settings import MailSettings
@@ -301,7 +301,7 @@ KILLED = """
         while True:
             number += 1
             ids = [f"{sys.argv[2]}.{tag}.{number}.{n}" for n in range(number % 3 + 1)]
-            found = [Incoming(id=i, kind="text", text="x" * 300, time=1) for i in ids * 2]
+            found = [IncomingItem(id=i, kind="text", text="x" * 300, time=1) for i in ids * 2]
             rules = Rules(handler=False, max_age=0, takeover=0)
             await inbox.do(lambda store: store.add(found, recovered=False, now=time.time_ns() // 10**6, rules=rules))
             os.write(1, "".join(f"{i}\\n" for i in ids).encode())
@@ -504,13 +504,13 @@ async def test_a_full_disk(small_disk: Path) -> None:
 
 LIMITED = """
     import asyncio, json, os, resource, sys
-    from xyfleet.worker.mail.decode import Incoming
+    from xyfleet.worker.protocol.items import IncomingItem
     from xyfleet.worker.mail.inbox import Inbox, Times
     from xyfleet.worker.mail.store import Rules
     from xyfleet.worker.settings import MailSettings
 
     def adding(number):
-        found = [Incoming(id=f"{number}.PNM", kind="text", text="x" * 2000, time=1)]
+        found = [IncomingItem(id=f"{number}.PNM", kind="text", text="x" * 2000, time=1)]
         rules = Rules(handler=False, max_age=0, takeover=0)
         return lambda store: len(store.add(found, recovered=False, now=1, rules=rules).rows)
 
@@ -555,7 +555,7 @@ def test_a_file_that_may_not_grow(path: Path) -> None:
 async def test_retention_by_age(path: Path) -> None:
     """In the background, and by itself, what is older than the settings say goes; jobs go on meanwhile."""
     with contextlib.closing(Store(str(path), "a")) as store:
-        old = [Incoming(id=f"{number}.PNM", kind="text", time=1) for number in range(500)]
+        old = [IncomingItem(id=f"{number}.PNM", kind="text", time=1) for number in range(500)]
         store.db.execute("BEGIN")
         store.add(old, recovered=False, now=1, rules=NO_HANDLER)
         store.db.execute("COMMIT")

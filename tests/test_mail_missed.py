@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.decode import Incoming
-from xyfleet.worker.mail.message import Message, rfc3339
 from xyfleet.worker.mail.missed import Round
 from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.wire import NEWEST, Page, Talk
+from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
+from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.message import Message, rfc3339
 
 
 def talk(name: str, modified: int | None) -> Talk:
@@ -19,10 +19,10 @@ def talk(name: str, modified: int | None) -> Talk:
     return Talk(name, None, modified)
 
 
-def incoming(time: int | None) -> Incoming:
+def incoming(time: int | None) -> IncomingItem:
     """Return a listed message."""
     more: dict[str, Any] = {"conversation": "c", "item": None, "sender": "p", "sender_name": None, "raw": None}
-    return Incoming(id=f"{time}.PNM", kind="text", text="", time=time, own=False, **more)
+    return IncomingItem(id=f"{time}.PNM", kind="text", text="", time=time, own=False, **more)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from support.gateway import Gateway
 from support.imclient import UNB
 from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
-from xyfleet.worker.mail import wire
 from xyfleet.worker.mail.outstore import Letter
+from xyfleet.worker.protocol import im_calls
 
 TALK, PEER = "51000000009", "3300000000009"
 
@@ -78,7 +78,7 @@ async def test_the_receiver_is_who_wrote_last(gateway: Gateway, tmp_path: Path) 
 
         assert nobody is None
         assert letter.receiver == "66"
-        assert desk.calls(wire.SEND)[0][1] == {"actualReceivers": ["66@goofish", f"{UNB}@goofish"]}
+        assert desk.calls(im_calls.SEND)[0][1] == {"actualReceivers": ["66@goofish", f"{UNB}@goofish"]}
 
 
 async def test_rejected_is_final(gateway: Gateway, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ async def test_send_rate(gateway: Gateway, tmp_path: Path) -> None:
         await desk.connect()
         for letter in [await queued(desk) for _ in range(4)]:
             await desk.outbox.settled(letter.number)
-        times = [at for at, lwp, _ in desk.asked if lwp == wire.SEND]
+        times = [at for at, lwp, _ in desk.asked if lwp == im_calls.SEND]
         desk.outbox.apply(desk.mail)
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
 

@@ -23,8 +23,8 @@ from xyfleet.worker import logs
 from xyfleet.worker.logs import Bridge
 from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled
 from xyfleet.worker.mail.importing import Unusable, load
-from xyfleet.worker.mail.message import Message
 from xyfleet.worker.mail.python_handler import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
+from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import LogSettings, MailSettings
 
 MESSAGE = Message(account="a0", id="1.PNM", conversation="c1", text="在吗", time="2026-01-01T00:00:00.000Z", attempt=1)

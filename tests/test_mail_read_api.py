@@ -22,7 +22,7 @@ from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.client import Client
 from xyfleet.supervisor.mail import follow
 from xyfleet.supervisor.mail.cursor import Cursor, encode
-from xyfleet.worker.mail.message import Message
+from xyfleet.worker.protocol.message import Message
 
 
 @pytest.fixture

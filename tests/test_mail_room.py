@@ -18,8 +18,9 @@ from websockets.asyncio.server import ServerConnection
 from support.gateway import Gateway
 from support.rawserver import answer, raw_server, receive, registered
 from support.station import FAST_PACE, UNB, Station, read_log, until
-from xyfleet.worker.mail import room, wire
+from xyfleet.worker.mail import room
 from xyfleet.worker.messages import Reconnect, Redo, Redone, Send, Sent
+from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.states import State
 
@@ -288,7 +289,7 @@ async def test_asked_to_reconnect_it_learns_what_became_of_the_last_message(tmp_
         await registered(connection)
         while True:
             frame = await receive(connection)
-            if frame.get("lwp") == wire.SEND:
+            if frame.get("lwp") == im_calls.SEND:
                 taken.append(frame["body"][0]["uuid"])
                 await asyncio.sleep(0.1)
                 await answer(connection, frame, {"messageId": f"{len(taken)}.PNM"})
@@ -328,7 +329,7 @@ async def test_an_echo_that_the_server_changed_costs_no_answer(tmp_path: Path) -
         await connection.send(pushing(*(chat(number, "33", "在吗") for number in (1, 2, 3))))
         while True:
             frame = await receive(connection)
-            if frame.get("lwp") == wire.SEND:
+            if frame.get("lwp") == im_calls.SEND:
                 sends.append(frame["body"][0]["uuid"])
                 await connection.send(pushing(chat(100 + len(sends), UNB, f"[changed {len(sends)}]")))
                 await asyncio.sleep(0.2)

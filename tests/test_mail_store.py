@@ -15,11 +15,11 @@ import pytest
 
 from xyfleet.worker.mail import database
 from xyfleet.worker.mail.database import Broken, NewerSchema, Unusable
-from xyfleet.worker.mail.decode import Incoming
-from xyfleet.worker.mail.message import rfc3339
 from xyfleet.worker.mail.outstore import ECHO_SLACK, Letter
 from xyfleet.worker.mail.schema import TAKEN_OVER, VERSION, Row
 from xyfleet.worker.mail.store import ASKED, Counts, Rules, Store
+from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.message import rfc3339
 
 NOW = 1_767_225_600_000
 DAY = 86_400_000
@@ -27,18 +27,18 @@ ASKS = Rules(handler=True, max_age=600_000, takeover=600_000)
 NO_HANDLER = ASKS._replace(handler=False)
 
 
-def incoming(id: str, **fields: Any) -> Incoming:
+def incoming(id: str, **fields: Any) -> IncomingItem:
     """Return a buyer's text as it comes in a push."""
     said: dict[str, Any] = {"conversation": "c1", "sender": "buyer", "kind": "text", "text": "hi", "time": NOW}
-    return Incoming(id=id, **said | fields)
+    return IncomingItem(id=id, **said | fields)
 
 
-def own(id: str, **fields: Any) -> Incoming:
+def own(id: str, **fields: Any) -> IncomingItem:
     """Return a text of the account itself."""
     return incoming(id, **{"own": True, "sender": "me"} | fields)
 
 
-def add(store: Store, *found: Incoming, rules: Rules = ASKS, now: int = NOW, recovered: bool = False) -> list[Row]:
+def add(store: Store, *found: IncomingItem, rules: Rules = ASKS, now: int = NOW, recovered: bool = False) -> list[Row]:
     """Add messages, and return the new ones."""
     return store.add(found, recovered=recovered, now=now, rules=rules).rows
 

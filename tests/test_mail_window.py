@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.mail.message import Message
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import ASKED
 from xyfleet.worker.mail.window import Entry, Window, entry_of
+from xyfleet.worker.protocol.message import Message
 
 
 def entry(row: int, talk: str = "a") -> Entry:

@@ -19,10 +19,10 @@ from support.rawserver import raw_server
 from support.station import FAST, Ear, read_log, until
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.dial import Socket
-from xyfleet.worker.frames import Mids, Response, parse
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.protocol.frames import Mids, Response, parse
 from xyfleet.worker.pulse import Pulse
 from xyfleet.worker.settings import Cycle, LogSettings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from xyfleet.worker import frames
-from xyfleet.worker.frames import Mids, Response
 from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.protocol import frames
+from xyfleet.worker.protocol.frames import Mids, Response
 from xyfleet.worker.pulse import GRACE
 
 

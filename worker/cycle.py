@@ -15,11 +15,11 @@ from xyfleet.worker import logs
 from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.desk import Desk
-from xyfleet.worker.frames import Mids, Push
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.room import Mailroom
 from xyfleet.worker.messages import Apply, CatchUp, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.pace import Pace
+from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.reports import UpPipe
 from xyfleet.worker.session import KickedOut, Session, TokenRefused

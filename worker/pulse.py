@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from xyfleet.worker import frames, logs
+from xyfleet.worker import logs
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.frames import Mids, Push, Response
 from xyfleet.worker.heart import REARM, Heart, Verdict
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.protocol import frames
+from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.wakeup import Nap
 

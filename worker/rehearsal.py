@@ -27,11 +27,12 @@ from websockets.server import ServerProtocol
 
 from xyfleet.worker import framing, messages
 from xyfleet.worker.cycle import AccountCycle
-from xyfleet.worker.frames import GET_STATE
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import committer, decode, wire
+from xyfleet.worker.mail import committer
 from xyfleet.worker.memory import Memory
 from xyfleet.worker.pace import Pace
+from xyfleet.worker.protocol import im_calls, items
+from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
@@ -50,7 +51,10 @@ _CYCLE: Final = Cycle(
     heartbeat_interval=_BEATS, heartbeat_timeout=60.0, open_timeout=60 * _SPEED, register_timeout=60 * _SPEED
 )
 _STATE: Final = {"pts": 1, "topic": "sync"}
-_BODIES: Final[dict[str, Any]] = {GET_STATE: _STATE, wire.LIST_TALKS: {"userConvs": [], "hasMore": 0, "nextCursor": 1}}
+_BODIES: Final[dict[str, Any]] = {
+    GET_STATE: _STATE,
+    im_calls.LIST_TALKS: {"userConvs": [], "hasMore": 0, "nextCursor": 1},
+}
 _TYPING: Final = {"data": [{"objectType": 40006, "data": "e30="}]}
 _SAID: Final = {
     1: {1: {1: "2@goofish"}, 2: "3@goofish", 3: "4.PNM", 5: 1, 6: {1: 101, 3: {2: "?", 4: 1, 5: '{"contentType":1}'}}},
@@ -72,7 +76,7 @@ def rehearse(lives: int, tls: ssl.SSLContext) -> None:
     with tempfile.TemporaryDirectory(prefix="xyfleet-") as folder, asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_live_all([Path(folder, str(number)) for number in range(lives)], tls))
     for _ in range(lives):
-        decode.pushed(_chat(), "1")
+        items.pushed(_chat(), "1")
     committer.rehearse()
 
 
@@ -193,7 +197,7 @@ class _Server(asyncio.Protocol):
             return  # an ack
         headers = {"mid": request["headers"]["mid"], "sid": "s"}
         self._say({"code": 200, "headers": headers, "body": _BODIES.get(lwp)})
-        if lwp == wire.LIST_TALKS:
+        if lwp == im_calls.LIST_TALKS:
             self._say({"lwp": "/s/para", "headers": {**headers, "app-key": "k"}, "body": {"syncPushPackage": _TYPING}})
 
     def _say(self, frame: object) -> None:

@@ -16,15 +16,16 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
-from xyfleet.worker import frames, logs
+from xyfleet.worker import logs
 from xyfleet.worker.calls import Calls, LineClosed, NoAnswer, in_time
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.dial import ServerClosed, Socket, dial, lost_by_close
-from xyfleet.worker.frames import Mids, Push, Registration, Response
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.messages import cut
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.protocol import frames
+from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
 from xyfleet.worker.pulse import Listener, Pulse
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings

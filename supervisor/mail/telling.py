@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from xyfleet.supervisor.cells import GREEN, GREY, RED, YELLOW, Piece, draw
 from xyfleet.supervisor.i18n import N_, tr
 from xyfleet.supervisor.times import clock
-from xyfleet.worker.mail.message import Message
+from xyfleet.worker.protocol.message import Message
 
 _KINDS: Final[dict[str, str]] = {
     "image": N_("[image]"),

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from support.standin import StandIn
-from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.store import Rules, Store
+from xyfleet.worker.protocol.items import IncomingItem
 
 NOW = 1_767_323_045_000
 """2026-01-02T03:04:05Z"""
@@ -50,7 +50,7 @@ def write(opened: Store, id_: str, *, now: int = NOW, rules: Rules = KEPT, **fie
         "text": "在吗",
         "time": now,
     }
-    (row,) = opened.add([Incoming(id=id_, **plain | fields)], recovered=False, now=now, rules=rules).rows
+    (row,) = opened.add([IncomingItem(id=id_, **plain | fields)], recovered=False, now=now, rules=rules).rows
     return row.row
 
 

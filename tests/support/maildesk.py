@@ -15,9 +15,7 @@ from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import Lost
-from xyfleet.worker.frames import Mids, Push, Response
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import decode, wire
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Tempo
@@ -25,6 +23,8 @@ from xyfleet.worker.mail.outbox import Outbox
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.metrics import Metrics
+from xyfleet.worker.protocol import im_calls, items
+from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.session import Session
@@ -171,7 +171,7 @@ class Desk:
 
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
         """Store, then ack."""
-        found = decode.pushed(bytes(push.body), UNB)
+        found = items.pushed(bytes(push.body), UNB)
         if not found:
             ack()
             return
@@ -199,7 +199,7 @@ class Desk:
     @property
     def uuids(self) -> list[str]:
         """Return the uuids that went out."""
-        return [body[0]["uuid"] for body in self.calls(wire.SEND)]
+        return [body[0]["uuid"] for body in self.calls(im_calls.SEND)]
 
     async def rows(self) -> list[Row]:
         """Return everything in the inbox, in the order of its coming."""

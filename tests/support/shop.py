@@ -14,13 +14,13 @@ from typing import Any, Self
 
 from support.station import until
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.python_handler import Limits, PythonHandler
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Rules, Store
+from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 
 RULES = Rules(handler=True, max_age=0, takeover=600_000)
@@ -48,9 +48,9 @@ def write_handler(folder: Path, code: str) -> str:
 
 def chat(
     id_: str, talk: str | None = "c1", text: str = "在吗", *, time_ms: int | None = None, own: bool = False
-) -> Incoming:
+) -> IncomingItem:
     """Return a chat message."""
-    return Incoming(
+    return IncomingItem(
         id=id_,
         conversation=talk,
         item=None,
@@ -126,7 +126,7 @@ class Shop:
         found: list[Any] = getattr(sys.modules.get(self.module), "SEEN", [])
         return found
 
-    async def add(self, *messages: Incoming, tell: bool = True) -> list[Row]:
+    async def add(self, *messages: IncomingItem, tell: bool = True) -> list[Row]:
         """Take messages in."""
         now = int(time.time() * 1000)
         added = await self.inbox.do(lambda store: store.add(messages, recovered=False, now=now, rules=self.rules))

@@ -17,12 +17,12 @@ import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.cycle import AccountCycle
-from xyfleet.worker.frames import Mids, Push
 from xyfleet.worker.framing import MAX_DOWN, MAX_UP, Splitter, decode_up, encode
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.pace import Pace
+from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret

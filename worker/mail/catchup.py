@@ -15,14 +15,14 @@ from xyfleet.worker import logs
 from xyfleet.worker.calls import LineClosed
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.inbox import Inbox
-from xyfleet.worker.mail.message import millis
 from xyfleet.worker.mail.missed import Round, Tempo
 from xyfleet.worker.mail.reading import Abandoned, Reader
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.visit import Visit
+from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
 
@@ -223,7 +223,7 @@ class CatchUp:
 
     # The inbox.
 
-    async def _store(self, found: list[Incoming]) -> list[Row]:
+    async def _store(self, found: list[IncomingItem]) -> list[Row]:
         if not found:
             return []
         rules = self._rules()

@@ -19,8 +19,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from xyfleet.worker import packing
 from xyfleet.worker.mail import database
-from xyfleet.worker.mail.decode import Incoming
 from xyfleet.worker.mail.store import Counts, Rules, Store
+from xyfleet.worker.protocol.items import IncomingItem
 
 Job = Callable[[Store], Any]
 
@@ -250,7 +250,7 @@ def rehearse() -> None:
 
 
 def _rehearse_message(number: int, store: Store) -> None:
-    texts = [Incoming(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
+    texts = [IncomingItem(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
     store.add(texts, recovered=False, now=number, rules=Rules(handler=True, max_age=0, takeover=0))
     for row in store.waiting(0, 1):
         store.begin(row.row)

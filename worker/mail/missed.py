@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from xyfleet.worker.mail.decode import Incoming
-from xyfleet.worker.mail.message import millis
 from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.wire import NEWEST, Page, Talk
+from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
+from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.message import millis
 
 
 class Tempo(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ def listed_enough(talks: Sequence[Talk], horizon: int) -> bool:
     return bool(talks) and reached(talks[-1].modified, horizon)
 
 
-def news(found: Iterable[Incoming], horizon: int, last: int | None) -> tuple[list[Incoming], int | None]:
+def news(found: Iterable[IncomingItem], horizon: int, last: int | None) -> tuple[list[IncomingItem], int | None]:
     """
     Return what is newer than the horizon of a page of messages, and the time (ms) of the page's last one.
 

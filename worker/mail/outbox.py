@@ -15,12 +15,12 @@ from typing import Final
 
 from xyfleet.worker import logs
 from xyfleet.worker.calls import LineClosed, NoAnswer
-from xyfleet.worker.frames import Response
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import wire
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.outstore import Letter, Settled
 from xyfleet.worker.mail.store import Store
+from xyfleet.worker.protocol import im_calls
+from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
 
@@ -63,7 +63,7 @@ class Outbox:
         self._retries = retries
         self._wall = wall
         self._resumed = resumed
-        self._uuids = wire.Uuids(wall)
+        self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
         self._line: Line | None = None
         self._maybe = inbox.exists()
@@ -171,7 +171,7 @@ class Outbox:
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
         if not await self._inbox.do(lambda store: store.sending(letter.number, name)):
             return await self._look(letter.number)
-        body = wire.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
+        body = im_calls.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
         if self._line is line:
             return await self._ask(line, letter, body)
         return await self._not_written(letter, line)
@@ -181,7 +181,7 @@ class Outbox:
         written = asyncio.Event()
         asyncio.get_running_loop().call_soon(written.set)
         try:
-            answer = await line.ask(wire.SEND, body)
+            answer = await line.ask(im_calls.SEND, body)
         except NoAnswer:
             return await self._settle(letter, "unknown", None, "no answer came in time")
         except LineClosed:
@@ -192,14 +192,14 @@ class Outbox:
         return await self._answered(letter, answer)
 
     async def _answered(self, letter: Letter, answer: Response) -> float:
-        match wire.sent(answer):
-            case wire.Sent(message_id):
+        match im_calls.sent(answer):
+            case im_calls.Sent(message_id):
                 return await self._settle(letter, "sent", message_id, None)
-            case wire.Rejected(reason):
+            case im_calls.Rejected(reason):
                 return await self._settle(letter, "rejected", None, reason)
-            case wire.Unclear(reason):
+            case im_calls.Unclear(reason):
                 return await self._settle(letter, "unknown", None, reason)
-            case wire.Busy(reason):
+            case im_calls.Busy(reason):
                 return await self._later(letter, reason)
 
     async def _later(self, letter: Letter, reason: str) -> float:

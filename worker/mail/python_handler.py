@@ -16,8 +16,8 @@ from xyfleet.worker.mail.account import Account, Send
 from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
 from xyfleet.worker.mail.importing import Function, Unusable, is_own, load
 from xyfleet.worker.mail.loopthread import LoopThread, place
-from xyfleet.worker.mail.message import Message
 from xyfleet.worker.messages import cut
+from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 
 TRACE_HEAD: Final = 2000

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from xyfleet.worker import logs
 from xyfleet.worker.calls import NoAnswer
-from xyfleet.worker.frames import Response
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import decode, missed, wire
-from xyfleet.worker.mail.decode import Incoming
+from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.missed import Round, Tempo
 from xyfleet.worker.mail.visit import Visit
-from xyfleet.worker.mail.wire import Answer, Page, Talk
+from xyfleet.worker.protocol import im_calls, items
+from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.im_calls import Answer, Page, Talk
+from xyfleet.worker.protocol.items import IncomingItem
 
 
 class Abandoned(Exception):
@@ -42,20 +43,20 @@ class Reader:
         for _ in range(self._tempo.pages):
             if round_.cursor is None:
                 return
-            page = await self._ask(wire.LIST_TALKS, wire.list_talks(round_.cursor), wire.talks)
+            page = await self._ask(im_calls.LIST_TALKS, im_calls.list_talks(round_.cursor), im_calls.talks)
             round_.take(page.entries, read)
             oldest = page.entries[-1].modified if page.entries else None
             enough = missed.listed_enough(page.entries, round_.horizon)
             round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
 
-    async def messages(self, horizon: int, talk: Talk, cursor: int) -> tuple[list[Incoming], int | None]:
+    async def messages(self, horizon: int, talk: Talk, cursor: int) -> tuple[list[IncomingItem], int | None]:
         """Return what is newer than the horizon, newest first, and where to go on if there is more to read."""
-        found: list[Incoming] = []
+        found: list[IncomingItem] = []
         last = talk.modified
         for _ in range(self._tempo.pages):
-            body = wire.list_messages(talk.conversation, cursor)
-            page = await self._ask(wire.LIST_MESSAGES, body, wire.messages)
-            listed = (decode.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
+            body = im_calls.list_messages(talk.conversation, cursor)
+            page = await self._ask(im_calls.LIST_MESSAGES, body, im_calls.messages)
+            listed = (items.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
             fresh, last = missed.news((one for one in listed if one is not None), horizon, last)
             found += fresh
             following = None if missed.reached(last, horizon) else self._following(page, cursor, last)

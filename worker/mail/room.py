@@ -14,9 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker import logs
-from xyfleet.worker.frames import Push
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.mail import decode
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
@@ -29,6 +27,8 @@ from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.webhook import WebhookHandler
 from xyfleet.worker.messages import CatchUp as Turn
 from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
+from xyfleet.worker.protocol import items
+from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 
@@ -90,7 +90,7 @@ class Mailroom:
     def take(self, push: Push, ack: Callable[[], None]) -> None:
         """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
         body = bytes(push.body)
-        found, size = decode.pushed(body, self._me), len(body)
+        found, size = items.pushed(body, self._me), len(body)
         if not found:
             ack()
             return

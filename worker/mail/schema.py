@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.mail.message import Message, rfc3339
+from xyfleet.worker.protocol.message import Message, rfc3339
 
 VERSION: Final = 1
 """In `PRAGMA user_version`. A file with a higher one belongs to a newer xyfleet and is not touched."""

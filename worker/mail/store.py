@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from xyfleet.worker.mail import database, tidy, trimming
-from xyfleet.worker.mail.message import ANSWERABLE
 from xyfleet.worker.mail.outstore import OutStore
 from xyfleet.worker.mail.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
+from xyfleet.worker.protocol.message import ANSWERABLE
 
 if TYPE_CHECKING:
-    from xyfleet.worker.mail.decode import Incoming
+    from xyfleet.worker.protocol.items import IncomingItem
 
 ASKED: Final = "asked"
 """The reason of a waiting message that a person wants handled, whatever its age."""
@@ -97,7 +97,7 @@ class Store(OutStore):
             ("xyfleet ended before the answer came", now),
         )
 
-    def add(self, found: Sequence[Incoming], *, recovered: bool, now: int, rules: Rules) -> Added:
+    def add(self, found: Sequence[IncomingItem], *, recovered: bool, now: int, rules: Rules) -> Added:
         """
         Store what is not there yet.
 
@@ -236,7 +236,7 @@ class Store(OutStore):
         """Close the file; what is not committed is undone."""
         self.db.close()
 
-    def _insert(self, each: Incoming, time: int, recovered: bool, now: int, rules: Rules) -> None:
+    def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: Rules) -> None:
         state = "waiting" if self._is_for_handler(each, time, now, rules) else "kept"
         self.db.execute(
             _INSERT,
@@ -246,7 +246,7 @@ class Store(OutStore):
             ),
         )
 
-    def _is_for_handler(self, each: Incoming, time: int, now: int, rules: Rules) -> bool:
+    def _is_for_handler(self, each: IncomingItem, time: int, now: int, rules: Rules) -> bool:
         if not rules.handler or each.own or each.kind not in ANSWERABLE:
             return False
         fresh = not rules.max_age or now - time <= rules.max_age
@@ -257,7 +257,7 @@ class Store(OutStore):
         (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
         return now if newest is None else max(now, newest + 1)
 
-    def _heard_own(self, each: Incoming, time: int, now: int, rules: Rules) -> list[int]:
+    def _heard_own(self, each: IncomingItem, time: int, now: int, rules: Rules) -> list[int]:
         """Find out who sent a new own message; return the letter that it settles."""
         ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover

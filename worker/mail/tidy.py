@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from xyfleet.worker.mail.decode import Incoming
+    from xyfleet.worker.protocol.items import IncomingItem
 
 LAST_TIME: Final = 253_402_300_799_999
 """The last millisecond of the year 9999; later is not a time that a server means."""
@@ -20,7 +20,7 @@ def time(said: int | None, now: int) -> int:
     return said if said is not None and 0 <= said <= LAST_TIME else now
 
 
-def texts(each: Incoming) -> Incoming:
+def texts(each: IncomingItem) -> IncomingItem:
     """Return a message whose texts can be stored: halves of surrogate pairs, which no file takes, are replaced."""
     held: dict[str, str | None] = {name: getattr(each, name) for name in _TEXTS}
     try:

@@ -10,9 +10,9 @@ import bisect
 from collections import deque
 from typing import Final, NamedTuple
 
-from xyfleet.worker.mail.message import millis
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import ASKED
+from xyfleet.worker.protocol.message import millis
 
 MOST: Final = 200
 """Messages held."""

@@ -35,9 +35,20 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.mail.content import Json, Said, as_dict, as_id, as_int, as_ms, as_text, is_address, packed, parsed
-from xyfleet.worker.mail.message import Kind
-from xyfleet.worker.mail.unpack import Undecodable, plain, unpack
+from xyfleet.worker.protocol.chat_content import (
+    ChatContent,
+    Json,
+    as_dict,
+    as_id,
+    as_int,
+    as_ms,
+    as_text,
+    is_address,
+    packed,
+    parsed,
+)
+from xyfleet.worker.protocol.message import Kind
+from xyfleet.worker.protocol.payload import Undecodable, plain, unpack
 
 _PLATFORM: Final = 1
 """The `1.7` of what the platform says; a person's is 2."""
@@ -53,7 +64,7 @@ _NULL: Final = msgspec.Raw(b"null")
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+class IncomingItem(msgspec.Struct, frozen=True, kw_only=True):
     """What one item of a push, or one listed message, says; the fields of `Message`."""
 
     id: str
@@ -89,7 +100,7 @@ _list: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _item: Final = msgspec.json.Decoder(_Item)
 
 
-def pushed(body: bytes, me: str) -> list[Incoming]:
+def pushed(body: bytes, me: str) -> list[IncomingItem]:
     """
     Return what the body of a push brings, in its order; nothing where it has no package. Never raises.
 
@@ -100,7 +111,7 @@ def pushed(body: bytes, me: str) -> list[Incoming]:
     return [incoming for incoming in found if incoming is not None]
 
 
-def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming | None:
+def listed(model: Any, conversation: str, item: str | None, me: str) -> IncomingItem | None:
     """
     Return one element of `userMessageModels`, or None if it has no message id. Never raises.
 
@@ -115,8 +126,8 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
     if message_id is None or len(message_id) > _LONGEST_ID:
         return None
     custom = as_dict(as_dict(message.get("content")).get("custom"))
-    said = Said(as_dict(message.get("extension")), packed(custom.get("data")), custom.get("type"), False)
-    return Incoming(
+    said = ChatContent(as_dict(message.get("extension")), packed(custom.get("data")), custom.get("type"), False)
+    return IncomingItem(
         id=message_id,
         conversation=as_id(conversation),
         item=item or said.item,
@@ -151,7 +162,7 @@ def _items(body: bytes) -> list[msgspec.Raw]:
         return [data]
 
 
-def _one(raw: bytes, me: str) -> Incoming | None:
+def _one(raw: bytes, me: str) -> IncomingItem | None:
     """Return what one item says, None for a signal."""
     try:
         item = _item.decode(raw)
@@ -169,7 +180,7 @@ def _one(raw: bytes, me: str) -> Incoming | None:
     return _read(as_int(item.objectType), payload, seed, me)
 
 
-def _read(number: int | None, payload: Json, seed: bytes, me: str) -> Incoming | None:
+def _read(number: int | None, payload: Json, seed: bytes, me: str) -> IncomingItem | None:
     """Return what a payload says, None for a signal."""
     if _is_chat(payload):
         chat = _chat(payload, seed, me)
@@ -215,13 +226,15 @@ def _is_signal(number: int | None, payload: Json) -> bool:
             return number == _TYPING
 
 
-def _chat(payload: Json, seed: bytes, me: str) -> Incoming:
+def _chat(payload: Json, seed: bytes, me: str) -> IncomingItem:
     head = as_dict(payload["1"])
     body = as_dict(as_dict(head.get("6")).get("3"))
-    said = Said(as_dict(head.get("10")), parsed(body.get("5")), body.get("4"), as_int(head.get("7")) == _PLATFORM)
+    said = ChatContent(
+        as_dict(head.get("10")), parsed(body.get("5")), body.get("4"), as_int(head.get("7")) == _PLATFORM
+    )
     sender = said.sender or as_id(as_dict(head.get("1")).get("1"))
     own_id = as_id(head.get("3"), cut=False)
-    return Incoming(
+    return IncomingItem(
         id=own_id if own_id and len(own_id) <= _LONGEST_ID else _made_id(said.kind, seed),
         conversation=as_id(head.get("2")),
         item=said.item,
@@ -235,14 +248,14 @@ def _chat(payload: Json, seed: bytes, me: str) -> Incoming:
     )
 
 
-def _order(payload: Json, seed: bytes) -> Incoming:
+def _order(payload: Json, seed: bytes) -> IncomingItem:
     text = as_text(payload["3"]["redReminder"])
-    return Incoming(id=_made_id("order", seed), kind="order", text=text, time=as_ms(payload.get("4")), raw=payload)
+    return IncomingItem(id=_made_id("order", seed), kind="order", text=text, time=as_ms(payload.get("4")), raw=payload)
 
 
-def _recall(payload: Json, seed: bytes) -> Incoming:
+def _recall(payload: Json, seed: bytes) -> IncomingItem:
     talk = payload.get("1")
-    return Incoming(
+    return IncomingItem(
         id=_made_id("recall", seed),
         conversation=as_id(talk) if is_address(talk) else None,
         kind="recall",
@@ -251,9 +264,9 @@ def _recall(payload: Json, seed: bytes) -> Incoming:
     )
 
 
-def _receipt(payload: Json, seed: bytes) -> Incoming:
+def _receipt(payload: Json, seed: bytes) -> IncomingItem:
     talk, time = ("3", "5") if isinstance(payload.get("1"), list) else ("4", "6")
-    return Incoming(
+    return IncomingItem(
         id=_made_id("receipt", seed),
         conversation=as_id(payload.get(talk)) if is_address(payload.get(talk)) else None,
         kind="receipt",
@@ -262,8 +275,8 @@ def _receipt(payload: Json, seed: bytes) -> Incoming:
     )
 
 
-def _unknown(seed: bytes, raw: object) -> Incoming:
-    return Incoming(id=_made_id("unknown", seed), kind="unknown", raw=raw)
+def _unknown(seed: bytes, raw: object) -> IncomingItem:
+    return IncomingItem(id=_made_id("unknown", seed), kind="unknown", raw=raw)
 
 
 def _made_id(kind: Kind, seed: bytes) -> str:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.worker import frames
-from xyfleet.worker.frames import Mids, Other, Push, Registration, Response, Unreadable
+from xyfleet.worker.protocol import frames
+from xyfleet.worker.protocol.frames import Mids, Other, Push, Registration, Response, Unreadable
 from xyfleet.worker.settings import DEFAULT_USER_AGENT
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))

@@ -15,9 +15,9 @@ from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER, Wanted, compose
 from xyfleet.supervisor.simulator.mailbox import Mailbox, Message
-from xyfleet.worker.mail.decode import Incoming, listed, pushed
-from xyfleet.worker.mail.message import Kind, rfc3339
-from xyfleet.worker.mail.unpack import MOST_DEPTH, MOST_VALUES, Undecodable, plain, read_msgpack, unpack
+from xyfleet.worker.protocol.items import IncomingItem, listed, pushed
+from xyfleet.worker.protocol.message import Kind, rfc3339
+from xyfleet.worker.protocol.payload import MOST_DEPTH, MOST_VALUES, Undecodable, plain, read_msgpack, unpack
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
@@ -68,7 +68,7 @@ def packed(payload: object) -> str:
     return base64.b64encode(msgspec.msgpack.encode(payload)).decode()
 
 
-def one(payload: object, object_type: object = 40000) -> Incoming:
+def one(payload: object, object_type: object = 40000) -> IncomingItem:
     """Push one payload that must be returned."""
     (found,) = pushed(frame_body(item(packed(payload), object_type)), ME)
     return found
@@ -79,7 +79,7 @@ def none(payload: object, object_type: object = 40000) -> bool:
     return pushed(frame_body(item(packed(payload), object_type)), ME) == []
 
 
-def shown(found: Incoming) -> dict[str, Any]:
+def shown(found: IncomingItem) -> dict[str, Any]:
     """Return the fields without `raw`."""
     fields = msgspec.structs.asdict(found)
     del fields["raw"]
@@ -627,9 +627,9 @@ values = st.recursive(
 types = st.sampled_from([40000, 40006, 40101, 40102, 40103, 40104, 370000, "40000"]) | leaves
 
 
-def check(found: Incoming) -> None:
+def check(found: IncomingItem) -> None:
     """What comes out fits the inbox: types, ranges, JSON and UTF-8."""
-    back = msgspec.json.decode(msgspec.json.encode(found), type=Incoming)
+    back = msgspec.json.decode(msgspec.json.encode(found), type=IncomingItem)
     texts = (found.id, found.conversation, found.item, found.sender, found.sender_name, found.kind, found.text)
 
     assert back == found

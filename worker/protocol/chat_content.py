@@ -1,6 +1,6 @@
 """What a chat message says, pushed or listed, and reading values that may be of any type. Pure.
 
-Paths and their meaning: `xyfleet.worker.mail.decode`.
+Paths and their meaning: `xyfleet.worker.protocol.items`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from xyfleet.worker.mail.message import Kind
-from xyfleet.worker.mail.unpack import Undecodable, read_json, unpack
+from xyfleet.worker.protocol.message import Kind
+from xyfleet.worker.protocol.payload import Undecodable, read_json, unpack
 
 TEXT: Final = 1
 IMAGE: Final = 2
@@ -23,7 +23,7 @@ _LAST_MS: Final = 253_402_300_799_999
 Json = dict[str, Any]
 
 
-class Said:
+class ChatContent:
     """
     Who said what.
 

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.worker import frames
-from xyfleet.worker.frames import Response
-from xyfleet.worker.mail import wire
-from xyfleet.worker.mail.wire import Answer, Busy, Page, Rejected, Sent, Talk, Unclear, Uuids
+from xyfleet.worker.protocol import frames, im_calls
+from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.im_calls import Answer, Busy, Page, Rejected, Sent, Talk, Unclear, Uuids
 
 FRAMES: dict[str, Any] = json.loads(VECTORS_FILE.read_text())["frames"]
 ME, PEER, TALK = "2200000000001", "3300000000002", "51000000001"
@@ -56,11 +55,11 @@ def vector_response(name: str) -> Response:
     [
         (
             "send_text_request",
-            wire.SEND,
-            wire.send_text("-17672256100001", TALK, PEER, ME, "在的，可以直接拍"),
+            im_calls.SEND,
+            im_calls.send_text("-17672256100001", TALK, PEER, ME, "在的，可以直接拍"),
         ),
-        ("listNewestPagination_request", wire.LIST_TALKS, wire.list_talks(wire.NEWEST)),
-        ("listUserMessages_request", wire.LIST_MESSAGES, wire.list_messages(TALK, wire.NEWEST)),
+        ("listNewestPagination_request", im_calls.LIST_TALKS, im_calls.list_talks(im_calls.NEWEST)),
+        ("listUserMessages_request", im_calls.LIST_MESSAGES, im_calls.list_messages(TALK, im_calls.NEWEST)),
     ],
 )
 def test_requests_equal_the_vectors(name: str, lwp: str, body: object) -> None:
@@ -72,9 +71,9 @@ def test_requests_equal_the_vectors(name: str, lwp: str, body: object) -> None:
 
 def test_ids_may_have_their_suffix() -> None:
     """`@goofish` is there once, whether it was given or not."""
-    plain = wire.send_text("-1", TALK, PEER, ME, "x")
+    plain = im_calls.send_text("-1", TALK, PEER, ME, "x")
 
-    assert wire.send_text("-1", f"{TALK}@goofish", f"{PEER}@goofish", f"{ME}@goofish", "x") == plain
+    assert im_calls.send_text("-1", f"{TALK}@goofish", f"{PEER}@goofish", f"{ME}@goofish", "x") == plain
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,7 @@ def test_ids_may_have_their_suffix() -> None:
 )
 def test_any_text_can_be_sent(text: str, sent: str) -> None:
     """Quotes and line ends are carried over; half a surrogate pair, which no UTF-8 has, costs itself alone."""
-    message, _ = wire.send_text("-1", TALK, PEER, ME, text)
+    message, _ = im_calls.send_text("-1", TALK, PEER, ME, text)
     data = base64.b64decode(message["content"]["custom"]["data"])
 
     assert json.loads(data) == {"contentType": 1, "text": {"text": sent}}
@@ -144,12 +143,12 @@ def test_uuids_go_on_behind_an_earlier_life(before: str | None, first: str) -> N
 )
 def test_answers_to_a_send(answer: Response, meaning: object) -> None:
     """Sent, rejected for good, to be tried again, or nobody knows."""
-    assert wire.sent(answer) == meaning
+    assert im_calls.sent(answer) == meaning
 
 
 def test_a_reason_is_cut() -> None:
     """A server's words are one line of bounded length."""
-    meaning = wire.sent(response({"reason": "a\nb" * 5000}))
+    meaning = im_calls.sent(response({"reason": "a\nb" * 5000}))
 
     assert isinstance(meaning, Rejected)
     assert meaning.reason.startswith("a ba b")
@@ -158,7 +157,7 @@ def test_a_reason_is_cut() -> None:
 
 def test_conversations_equal_the_vector() -> None:
     """A conversation's id, item and time of change are read; `hasMore: 0` is the end."""
-    page = wire.talks(vector_response("listNewestPagination_response"))
+    page = im_calls.talks(vector_response("listNewestPagination_response"))
 
     assert page == Page([Talk(TALK, "900000000001", 1767225600123)], False, 1767225600000)
 
@@ -167,7 +166,7 @@ def test_messages_equal_the_vector() -> None:
     """Messages are handed on as they are."""
     answer = vector("listUserMessages_response")
 
-    page = wire.messages(vector_response("listUserMessages_response"))
+    page = im_calls.messages(vector_response("listUserMessages_response"))
 
     assert page == Page(answer["body"]["userMessageModels"], False, 1767225600000)
 
@@ -198,7 +197,7 @@ def test_conversations_of_other_forms(entry: object, talks: list[Talk]) -> None:
     """What is missing is missing, and what is no conversation is left out, alone."""
     body = {"userConvs": [entry, conversation(inner={"cid": "6"})], "hasMore": "1", "nextCursor": "5"}
 
-    assert wire.talks(response(body)) == Page([*talks, Talk("6", "9", 7)], True, 5)
+    assert im_calls.talks(response(body)) == Page([*talks, Talk("6", "9", 7)], True, 5)
 
 
 @pytest.mark.parametrize(
@@ -212,12 +211,12 @@ def test_conversations_of_other_forms(entry: object, talks: list[Talk]) -> None:
 )
 def test_what_is_no_page(body: object, code: int, answer: Answer) -> None:
     """Flow control is told apart from an answer that makes no sense."""
-    assert wire.talks(response(body, code)) == answer
+    assert im_calls.talks(response(body, code)) == answer
 
 
 def test_an_empty_page_is_the_last() -> None:
     """Whatever `hasMore` says."""
-    assert wire.messages(response({"userMessageModels": [], "hasMore": 1, "nextCursor": 5})) == Page([], False, 5)
+    assert im_calls.messages(response({"userMessageModels": [], "hasMore": 1, "nextCursor": 5})) == Page([], False, 5)
 
 
 @settings(max_examples=60)
@@ -226,6 +225,6 @@ def test_no_answer_raises(body: object, code: object) -> None:
     """Whatever JSON a server answers with has a meaning."""
     answer = response(body, code)
 
-    assert isinstance(wire.sent(answer), Sent | Rejected | Busy | Unclear)
-    assert isinstance(wire.talks(answer), Page | Answer)
-    assert isinstance(wire.messages(answer), Page | Answer)
+    assert isinstance(im_calls.sent(answer), Sent | Rejected | Busy | Unclear)
+    assert isinstance(im_calls.talks(answer), Page | Answer)
+    assert isinstance(im_calls.messages(answer), Page | Answer)
