@@ -11,8 +11,8 @@ import time
 from typing import Final, Protocol
 
 from xyfleet.supervisor.spawn import Spawned
-from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_up, encode
-from xyfleet.worker.messages import Message, Up
+from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
+from xyfleet.worker.ipc.messages import Message, Up
 
 MAX_BACKLOG: Final = 4 * MAX_DOWN
 """Bytes of commands kept for a worker that does not read; a worker that far behind is hung anyway."""
@@ -45,7 +45,7 @@ class Child:
         self.garbage: str | None = None
         self._spawned = spawned
         self._owner = owner
-        self._splitter = Splitter(MAX_UP)
+        self._splitter = FrameDecoder(MAX_UP)
         self._backlog = bytearray()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(spawned.up, self._read)

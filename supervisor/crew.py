@@ -8,7 +8,7 @@ from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.events import Kind
 from xyfleet.supervisor.outage import OutageWatch
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import CatchUpRequest, Change, MailFigures, Redone, Sent, TicketRequest
+from xyfleet.worker.ipc.messages import CatchUpRequest, Change, MailFigures, Redone, Sent, TicketRequest
 
 if TYPE_CHECKING:
     from xyfleet.supervisor.member import Member

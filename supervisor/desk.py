@@ -16,7 +16,7 @@ from xyfleet.supervisor.pacing import Bucket
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.tokens import Token, TokenAccount, TokenRefused, TokenService
-from xyfleet.worker.messages import Queued, Refusal, Ticket, TicketRequest, cut
+from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest, cut
 from xyfleet.worker.secret import Secret
 
 FIRST_WORD: Final = 0.5

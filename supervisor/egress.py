@@ -17,7 +17,7 @@ import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
 from xyfleet.supervisor.pacing import Bucket
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}

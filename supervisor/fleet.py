@@ -31,10 +31,10 @@ from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.watch import Watch
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.framing import MAX_DOWN, encode_settings
-from xyfleet.worker.framing import encode as encode_message
+from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings
+from xyfleet.worker.ipc.codec import encode as encode_message
+from xyfleet.worker.ipc.messages import Apply, Change, TicketRequest
 from xyfleet.worker.marker import marker
-from xyfleet.worker.messages import Apply, Change, TicketRequest
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 

@@ -15,7 +15,7 @@ from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.steps import Steps
 from xyfleet.supervisor.views import Process
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Alive, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
+from xyfleet.worker.ipc.messages import Alive, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
 from xyfleet.worker.states import State
 
 

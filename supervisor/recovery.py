@@ -16,7 +16,7 @@ from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.outage import PROBED, OutageWatch
 from xyfleet.supervisor.plan import Hook
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change
+from xyfleet.worker.ipc.messages import Change
 from xyfleet.worker.states import State
 
 TICK: Final = 0.5

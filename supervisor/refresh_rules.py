@@ -15,7 +15,7 @@ import msgspec
 
 from xyfleet.supervisor.credentials import Attempt
 from xyfleet.supervisor.pacing import DAY, free_at, growing, recent
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 
 LONGEST_COOLDOWN: Final = 6 * 3600.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.supervisor.child import Child
-from xyfleet.worker.messages import Message, Stop
+from xyfleet.worker.ipc.messages import Message, Stop
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds between the polite stop and SIGKILL."""

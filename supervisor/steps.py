@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from xyfleet.supervisor.plan import Hold, Hook, NeedsLogin, Restart, Revive, Start, Step
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Reconnect
+from xyfleet.worker.ipc.messages import Reconnect
 from xyfleet.worker.states import State
 
 if TYPE_CHECKING:

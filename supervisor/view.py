@@ -17,7 +17,7 @@ from xyfleet.supervisor.views import (
     RefreshView,
     RttView,
 )
-from xyfleet.worker.messages import MailFigures, Window
+from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
 from xyfleet.worker.states import State
 
 
@@ -33,7 +33,7 @@ def account_view(member: Member, refresh: RefreshView, cookie_source: str | None
     account, last, live = member.account, member.last, member.report
     up = member.state is State.CONNECTED
     cause = None if up or last is None else last.cause
-    window = last.window if last is not None else Window()
+    window = last.window if last is not None else HeartbeatFigures()
     return AccountView(
         name=account.name,
         label=account.label,
@@ -74,7 +74,7 @@ def states(members: Iterable[Member]) -> dict[str, int]:
     return counts
 
 
-def _heartbeat(window: Window) -> HeartbeatView:
+def _heartbeat(window: HeartbeatFigures) -> HeartbeatView:
     settled = window.answered + window.expired
     return HeartbeatView(
         sent=window.sent,

@@ -15,7 +15,7 @@ from support import targets
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.runner import Runner, exit_reason
 from xyfleet.supervisor.spawn import Spawned
-from xyfleet.worker.messages import Alive, Apply, Hello, Reconnect, Up
+from xyfleet.worker.ipc.messages import Alive, Apply, Hello, Reconnect, Up
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 

@@ -18,18 +18,8 @@ from support.gateway import Gateway
 from support.rawserver import raw_server, receive, registered, serve_on, stop_reading
 from support.station import FAST, FAST_PACE, STEP, UNB, Station, read_log, token, until
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.messages import Alive, Apply, Down, Queued, Reconnect, Refusal, Stop, Ticket, TicketRequest
 from xyfleet.worker.logs import SOCKET_ERROR, AccountLog, Line
-from xyfleet.worker.messages import (
-    Alive,
-    Apply,
-    Down,
-    Queued,
-    Reconnect,
-    Refusal,
-    Stop,
-    Ticket,
-    TicketRequest,
-)
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, Retry
 from xyfleet.worker.states import State
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xyfleet.supervisor.mail.news import HandlerTroubles, Tiding, Tidings
-from xyfleet.worker.messages import MailFigures
+from xyfleet.worker.ipc.messages import MailFigures
 
 
 def failed(new: int, dead: int) -> Tiding:

@@ -16,7 +16,7 @@ from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken
 from xyfleet.supervisor.mail.post import ENDED, NO_ANSWER, Post
 from xyfleet.supervisor.mail.turns import BURST, CatchUpTurns
-from xyfleet.worker.messages import CatchUp, CatchUpRequest, Redone, Send, Sent, Up
+from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Redone, Send, Sent, Up
 
 WAIT = 10.0
 
@@ -148,7 +148,7 @@ class Puppet:
     def __init__(self) -> None:
         self.turns: list[float] = []
 
-    def send(self, message: CatchUp | Send) -> bool:
+    def send(self, message: CatchUpTurn | Send) -> bool:
         """Note."""
         self.turns.append(time.monotonic())
         return True

@@ -18,8 +18,8 @@ from websockets.asyncio.server import ServerConnection
 from support.gateway import Gateway
 from support.rawserver import answer, raw_server, receive, registered
 from support.station import FAST_PACE, UNB, Station, read_log, until
+from xyfleet.worker.ipc.messages import Reconnect, Redo, Redone, Send, Sent
 from xyfleet.worker.mail import room
-from xyfleet.worker.messages import Reconnect, Redo, Redone, Send, Sent
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.states import State

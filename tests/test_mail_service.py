@@ -23,7 +23,7 @@ from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account, Fleet, Settings
-from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redone, Up
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Up
 
 
 class Crewmen:

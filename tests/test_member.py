@@ -16,7 +16,7 @@ from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.views import Process
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import (
+from xyfleet.worker.ipc.messages import (
     CatchUpRequest,
     Change,
     Hello,

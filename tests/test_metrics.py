@@ -8,13 +8,13 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.messages import Window
+from xyfleet.worker.ipc.messages import HeartbeatFigures
 from xyfleet.worker.metrics import HOUR, ROUND_TRIPS, Metrics
 
 
 def test_nothing_yet_is_unknown() -> None:
     """Before the first answer times are None, not 0."""
-    assert Metrics().window(0.0) == Window()
+    assert Metrics().window(0.0) == HeartbeatFigures()
     assert Metrics().window(0.0).rtt_mean is None
 
 

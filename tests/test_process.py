@@ -17,8 +17,8 @@ import pytest
 from support.gateway import Gateway
 from support.nursery import Nursery, Worker, alive, until
 from support.station import DEVICE, FAST, UNB, read_log, settings_for, token
+from xyfleet.worker.ipc.messages import Stop, Ticket
 from xyfleet.worker.marker import marker
-from xyfleet.worker.messages import Stop, Ticket
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 
 TICKET = Ticket(request=0, serial=1, token=token())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change, Window
+from xyfleet.worker.ipc.messages import Change, HeartbeatFigures
 from xyfleet.worker.standing import KickOuts, Standing
 from xyfleet.worker.states import Event, IllegalTransition, State
 
@@ -55,7 +55,7 @@ def test_report() -> None:
     standing = Standing(1.0)
     standing.generation, standing.failures = 3, 2
     change = standing.move(E.DIAL, 2.0)
-    report = standing.report(Window(sent=5), [change], 7, "note", 0.12345)
+    report = standing.report(HeartbeatFigures(sent=5), [change], 7, "note", 0.12345)
 
     assert (report.state, report.since, report.generation, report.failures) == (S.CONNECTING, 2.0, 3, 2)
     assert (report.window.sent, report.changes, report.memory, report.note) == (5, [change], 7, "note")

@@ -17,12 +17,12 @@ import uvloop
 
 from xyfleet.worker import packing
 from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.ipc.messages import Hello, Ticket
+from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.logs import AccountLog, Bridge
 from xyfleet.worker.mail.printed import Printed
 from xyfleet.worker.memory import Memory
-from xyfleet.worker.messages import Hello, Ticket
 from xyfleet.worker.pace import Pace
-from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 
@@ -81,10 +81,10 @@ class Body:
         settings = self._settings
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
-        pipe = UpPipe(up, self._gone)
+        pipe = ReportPipe(up, self._gone)
         self._cycle = AccountCycle(settings, self._ticket, pipe, self._log, tls, Memory(), Pace())
         pipe.send(self._hello)
-        commands = DownPipe(down, self._cycle.receive, self._gone)
+        commands = CommandPipe(down, self._cycle.receive, self._gone)
         loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")
         loop.set_exception_handler(self._stray_error)
         try:

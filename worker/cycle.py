@@ -15,13 +15,13 @@ from xyfleet.worker import logs
 from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.desk import Desk
+from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket
+from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.room import Mailroom
-from xyfleet.worker.messages import Apply, CatchUp, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
-from xyfleet.worker.reports import UpPipe
 from xyfleet.worker.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.standing import KickOuts
@@ -42,7 +42,7 @@ class AccountCycle:
         self,
         settings: WorkerSettings,
         carried: Ticket | None,
-        pipe: UpPipe,
+        pipe: ReportPipe,
         log: AccountLog,
         tls: ssl.SSLContext,
         memory: Callable[[], int | None],
@@ -82,7 +82,7 @@ class AccountCycle:
             self._reconnect(message)
         elif isinstance(message, Apply):
             self._apply(message.settings)
-        elif isinstance(message, Send | Redo | CatchUp):
+        elif isinstance(message, Send | Redo | CatchUpTurn):
             self._mail.receive(message)
         else:
             self._desk.take(message)

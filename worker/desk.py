@@ -13,8 +13,8 @@ import msgspec
 
 from xyfleet.worker import logs
 from xyfleet.worker.causes import Lost
+from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.wakeup import Wakeup
 

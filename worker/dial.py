@@ -23,7 +23,7 @@ from websockets.exceptions import (
 from websockets.typing import Origin
 
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.frames import MAX_SIZE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings

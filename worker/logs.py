@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import MASK, Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.sinks import FileSink, Sink, StreamSink

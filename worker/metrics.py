@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from xyfleet.worker.messages import Window
+from xyfleet.worker.ipc.messages import HeartbeatFigures
 
 ROUND_TRIPS: Final = 100
 """Of this many latest round trips mean and p95 are told: 25 minutes at the default interval."""
@@ -74,12 +74,12 @@ class Metrics:
         self._by_cause[cause] = self._by_cause.get(cause, 0) + 1
         self._last_hour.append(now)
 
-    def window(self, now: float) -> Window:
+    def window(self, now: float) -> HeartbeatFigures:
         """Return all figures."""
         while self._last_hour and self._last_hour[0] <= now - HOUR:
             self._last_hour.popleft()
         times = self._round_trips
-        return Window(
+        return HeartbeatFigures(
             sent=self._sent,
             answered=self._answered,
             expired=self._expired,

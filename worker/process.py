@@ -35,16 +35,17 @@ def run_worker(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from xyfleet.worker import body, framing, guard, messages, preload
+    from xyfleet.worker import body, guard, preload
+    from xyfleet.worker.ipc import codec, messages
 
     guard.die_with(forkserver_pid)
     guard.keep_secrets()
     # New modules stand last. Looking at all of them would make a private copy of 0.7 MiB of the shared memory.
     late = itertools.islice(reversed(sys.modules), len(sys.modules) - preload.PRELOADED)
     imported = sorted(late)[:_MOST_NAMES]
-    settings = framing.decode_settings(settings_json)
+    settings = codec.decode_settings(settings_json)
     guard.name_process(f"xyfleet: {settings.account}")
-    ticket = framing.decode_down(ticket_json) if ticket_json is not None else None
+    ticket = codec.decode_down(ticket_json) if ticket_json is not None else None
     assert ticket is None or isinstance(ticket, messages.Ticket)
     hello = messages.Hello(pid=os.getpid(), marker=preload.MARKER, imported=imported)
     life = body.Body(settings, ticket, hello, preload.SSL_CONTEXT)

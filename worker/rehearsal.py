@@ -25,15 +25,15 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from xyfleet.worker import framing, messages
 from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.ipc import codec, messages
+from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail import committer
 from xyfleet.worker.memory import Memory
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
-from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 
@@ -103,11 +103,11 @@ async def _live(folder: Path, tls: ssl.SSLContext) -> None:
     )
     ticket = messages.Ticket(request=0, serial=1, token=Secret("a token"))
     with _pipe() as (up_end, up), _pipe() as (down, down_end), contextlib.closing(AccountLog("a", settings.log)) as log:
-        pipe = UpPipe(up, _nobody_gone)
+        pipe = ReportPipe(up, _nobody_gone)
         pace = Pace(dial_gap=0.0, leave_within=4.0 * _SPEED, least_for_mail=1.0 * _SPEED)
         cycle = AccountCycle(settings, ticket, pipe, log, tls, Memory(0.0), pace)
         supervisor = _Supervisor(up_end, down_end)
-        commands = DownPipe(down, cycle.receive, _nobody_gone)
+        commands = CommandPipe(down, cycle.receive, _nobody_gone)
         try:
             async with asyncio.timeout(_PATIENCE * _SPEED):
                 await cycle.run()
@@ -140,7 +140,7 @@ class _Supervisor:
         os.set_blocking(up, False)
         self._up = up
         self._down = down
-        self._heard = framing.Splitter(framing.MAX_UP)
+        self._heard = codec.FrameDecoder(codec.MAX_UP)
         self._turns = 0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(up, self._read)
@@ -151,19 +151,19 @@ class _Supervisor:
 
     def _read(self) -> None:
         for body in self._heard.feed(os.read(self._up, 65536)):
-            said = framing.decode_up(body)
+            said = codec.decode_up(body)
             if isinstance(said, messages.TicketRequest):
                 self._tell(messages.Ticket(request=said.request, serial=1, token=Secret("a token")))
             elif isinstance(said, messages.CatchUpRequest):
                 self._turns += 1
-                self._tell(messages.CatchUp())
+                self._tell(messages.CatchUpTurn())
                 self._loop.call_later(_FEW_BEATS * _SPEED, self._go_on, self._turns)
 
     def _go_on(self, turn: int) -> None:
         self._tell(messages.Stop() if turn >= CONNECTIONS else messages.Reconnect(why="rehearsal"))
 
     def _tell(self, message: messages.Down) -> None:
-        os.write(self._down, framing.encode(message, framing.MAX_DOWN))
+        os.write(self._down, codec.encode(message, codec.MAX_DOWN))
 
 
 class _Server(asyncio.Protocol):

@@ -20,8 +20,8 @@ from xyfleet.worker import logs
 from xyfleet.worker.calls import Calls, LineClosed, NoAnswer, in_time
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.dial import ServerClosed, Socket, dial, lost_by_close
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import cut
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
 from xyfleet.worker.protocol import frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.messages import Change, Report, Window
+from xyfleet.worker.ipc.messages import Change, HeartbeatFigures, Report
 from xyfleet.worker.states import Event, State, step
 
 
@@ -34,7 +34,9 @@ class Standing:
             self.next_attempt = None
         return Change(time=wall, old=old, new=self.state, cause=cause, reason=reason)
 
-    def report(self, window: Window, changes: list[Change], memory: int | None, note: str | None, cpu: float) -> Report:
+    def report(
+        self, window: HeartbeatFigures, changes: list[Change], memory: int | None, note: str | None, cpu: float
+    ) -> Report:
         """Return the whole state as a message."""
         return Report(
             state=self.state,

@@ -9,10 +9,10 @@ import msgspec
 
 from xyfleet.worker import logs
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.messages import Change, MailFigures, Report, cut
+from xyfleet.worker.ipc.pipes import ReportPipe, StatusReporter
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import Change, MailFigures, Report, cut
 from xyfleet.worker.metrics import Metrics
-from xyfleet.worker.reports import Reporter, UpPipe
 from xyfleet.worker.standing import Standing
 from xyfleet.worker.states import Event
 
@@ -30,7 +30,7 @@ class Teller:
 
     def __init__(
         self,
-        pipe: UpPipe,
+        pipe: ReportPipe,
         interval: float,
         log: AccountLog,
         memory: Callable[[], int | None],
@@ -39,7 +39,7 @@ class Teller:
     ) -> None:
         self.standing = Standing(time.time())
         self.metrics = Metrics()
-        self.reporter = Reporter(pipe, interval, self._snapshot, self._look)
+        self.reporter = StatusReporter(pipe, interval, self._snapshot, self._look)
         self._log = log
         self._memory = memory
         self._mail = mail

@@ -13,7 +13,7 @@ from typing import Final
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
 from xyfleet.supervisor.i18n import N_
-from xyfleet.worker.messages import Redo, Redone, Send, Sent
+from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 
 FIRST_WORD: Final = 5.0
 """Seconds in which a worker that is well has put a text into its outbox, or said why not; waited for at least."""

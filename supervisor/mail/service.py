@@ -20,7 +20,7 @@ from xyfleet.supervisor.paths import inbox_file
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.keeper import Keeper
 from xyfleet.supervisor.webhooks.lines import table_of
-from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redone, Sent
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent
 
 
 class MailService:

@@ -8,14 +8,14 @@ from typing import Final
 
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.pacing import Bucket
-from xyfleet.worker.messages import CatchUp
+from xyfleet.worker.ipc.messages import CatchUpTurn
 
 BURST: Final = 5
 """Turns that come at once after a quiet time."""
 
 
 class CatchUpTurns:
-    """Answers each `CatchUpRequest` with a `CatchUp`; a worker that asks twice gets one."""
+    """Answers each `CatchUpRequest` with a `CatchUpTurn`; a worker that asks twice gets one."""
 
     def __init__(self, rate: float) -> None:
         self._bucket = Bucket(rate, BURST)
@@ -51,5 +51,5 @@ class CatchUpTurns:
         if self._waiting:
             child = next(iter(self._waiting))
             del self._waiting[child]
-            child.send(CatchUp())
+            child.send(CatchUpTurn())
         self._rearm()

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, cast
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.webhooks.lines import Table, encode_table, masked
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 
 TOPIC: Final = "webhooks"
 """Its place among the fleet's notes."""

@@ -17,7 +17,7 @@ import aiohttp
 from xyfleet.supervisor.egress import FAILURES, describe
 from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.version import VERSION
 

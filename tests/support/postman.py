@@ -12,9 +12,9 @@ from typing import Any
 
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.spawn import Spawned
-from xyfleet.worker.framing import MAX_DOWN, MAX_UP, Splitter, decode_down, encode
+from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_down, encode
+from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Message, Redo, Redone, Send, Sent
 from xyfleet.worker.mail.schema import TABLES
-from xyfleet.worker.messages import CatchUp, CatchUpRequest, Message, Redo, Redone, Send, Sent
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -42,7 +42,7 @@ def work(up: Connection, down: Connection, inbox: str) -> None:
             os.write(up.fileno(), encode(message, MAX_UP))
 
     say(CatchUpRequest())
-    splitter = Splitter(MAX_DOWN)
+    splitter = FrameDecoder(MAX_DOWN)
     turns = 0
     os.set_blocking(down.fileno(), True)
     while data := os.read(down.fileno(), 65536):
@@ -53,7 +53,7 @@ def work(up: Connection, down: Connection, inbox: str) -> None:
                 case Redo(request=request, ids=ids):
                     if ids != ["silent"]:
                         say(Redone(request=request, count=len(ids) or turns))
-                case CatchUp():
+                case CatchUpTurn():
                     turns += 1
 
 

@@ -17,14 +17,14 @@ import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.cycle import AccountCycle
-from xyfleet.worker.framing import MAX_DOWN, MAX_UP, Splitter, decode_up, encode
+from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
+from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
+from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
-from xyfleet.worker.reports import DownPipe, UpPipe
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.session import Session
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
@@ -187,7 +187,7 @@ class Station:
         self.answer = answer or (lambda request: renewing(request, serial))
         self._pace = pace
         self._carried = Ticket(request=0, serial=1, token=token()) if carried else None
-        self._splitter = Splitter(MAX_UP)
+        self._splitter = FrameDecoder(MAX_UP)
         self.reading = True
 
     @property
@@ -226,9 +226,9 @@ class Station:
         down, self._down = os.pipe()
         self._fds = [self._up, up, down, self._down]
         os.set_blocking(self._up, False)
-        self._pipe = UpPipe(up, self._end)
+        self._pipe = ReportPipe(up, self._end)
         self.cycle = AccountCycle(self.settings, self._carried, self._pipe, self.log, TLS, lambda: 5 << 20, self._pace)
-        self._commands = DownPipe(down, self.cycle.receive, self._end)
+        self._commands = CommandPipe(down, self.cycle.receive, self._end)
         self.task = loop.create_task(self.cycle.run())
         if self.reading:
             self.listen()

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final, Protocol
 
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.message import Message
 
 MAX_REPLY: Final = 4000

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from xyfleet.worker import logs
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.account import Account, Send
 from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
 from xyfleet.worker.mail.importing import Function, Unusable, is_own, load
 from xyfleet.worker.mail.loopthread import LoopThread, place
-from xyfleet.worker.messages import cut
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 

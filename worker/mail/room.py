@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker import logs
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
+from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.dispatch import Dispatcher
@@ -25,8 +27,6 @@ from xyfleet.worker.mail.python_handler import PythonHandler
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.webhook import WebhookHandler
-from xyfleet.worker.messages import CatchUp as Turn
-from xyfleet.worker.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.pulse import Line

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.messages import cut
+from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.frames import Response
 
 SEND: Final = "/r/MessageSend/sendByReceiverScope"

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import msgspec
 
-from xyfleet.worker.framing import MAX_DOWN, decode_up, encode
-from xyfleet.worker.framing import encode_settings as settings_text
-from xyfleet.worker.messages import Down, Hello, Report, Ticket, TicketRequest, Up
+from xyfleet.worker.ipc.codec import MAX_DOWN, decode_up, encode
+from xyfleet.worker.ipc.codec import encode_settings as settings_text
+from xyfleet.worker.ipc.messages import Down, Hello, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.settings import WorkerSettings
 
 

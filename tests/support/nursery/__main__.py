@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Any
 
-from xyfleet.worker.framing import MAX_UP, Splitter
+from xyfleet.worker.ipc.codec import MAX_UP, FrameDecoder
 from xyfleet.worker.process import run_worker
 
 PROTOCOL = os.dup(1)
@@ -28,7 +28,7 @@ class Kept:
         up.close()
         down.close()
         os.set_blocking(self.up.fileno(), False)
-        self.splitter = Splitter(MAX_UP)
+        self.splitter = FrameDecoder(MAX_UP)
 
     def hear(self) -> list[str]:
         """Return what was said since the last time."""

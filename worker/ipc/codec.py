@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.messages import Down, Message, Up
+from xyfleet.worker.ipc.messages import Down, Message, Up
 from xyfleet.worker.secret import MASK, Secret
 from xyfleet.worker.settings import WorkerSettings
 
@@ -77,7 +77,7 @@ def decode_settings(body: bytes) -> WorkerSettings:
     return _decode_settings.decode(body)
 
 
-class Splitter:
+class FrameDecoder:
     """Turns the bytes of a pipe back into message bodies. Half a frame waits for its rest; nothing blocks."""
 
     def __init__(self, limit: int) -> None:

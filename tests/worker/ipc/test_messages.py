@@ -10,23 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.framing import (
+from xyfleet.worker.ipc.codec import (
     MAX_DOWN,
     MAX_UP,
     BadMessage,
-    Splitter,
+    FrameDecoder,
     decode_down,
     decode_settings,
     decode_up,
     encode,
     encode_settings,
 )
-from xyfleet.worker.messages import (
+from xyfleet.worker.ipc.messages import (
     MAX_CHANGES,
     MAX_REASON,
     Alive,
     Apply,
     Change,
+    HeartbeatFigures,
     Hello,
     Message,
     Queued,
@@ -36,7 +37,6 @@ from xyfleet.worker.messages import (
     Stop,
     Ticket,
     TicketRequest,
-    Window,
     cut,
 )
 from xyfleet.worker.secret import Secret
@@ -56,7 +56,7 @@ UP = [
         reason="x",
         failures=2,
         next_attempt=9.5,
-        window=Window(sent=3, answered=2, rtt_mean=1.25, reconnects_by_cause={"closed": 1}),
+        window=HeartbeatFigures(sent=3, answered=2, rtt_mean=1.25, reconnects_by_cause={"closed": 1}),
         changes=[CHANGE],
         memory=5_000_000,
         note="log not written: No space left on device",
@@ -106,7 +106,9 @@ def test_full_report_fits_one_write() -> None:
     """A report with as many changes and as long reasons as there may be fits into a pipe's atomic write."""
     change = msgspec.structs.replace(CHANGE, reason=cut("x" * 1000))
     causes = {cause.value: 10**6 for cause in Cause}
-    window = Window(sent=10**9, answered=10**9, due=10**9, rtt_mean=1e5 / 3, reconnects_by_cause=causes, last_sent=1e9)
+    window = HeartbeatFigures(
+        sent=10**9, answered=10**9, due=10**9, rtt_mean=1e5 / 3, reconnects_by_cause=causes, last_sent=1e9
+    )
     report = Report(
         state=State.RECONNECTING, since=1e9, reason=cut("y" * 999), window=window, changes=[change] * MAX_CHANGES
     )
@@ -140,7 +142,7 @@ def test_unknown_keys_are_skipped() -> None:
 def test_splitter_takes_any_portions(messages: list[Message], portions: list[int]) -> None:
     """However the bytes are cut, the bodies come out whole and in order."""
     stream = b"".join(encode(message, MAX_UP) for message in messages)
-    splitter = Splitter(MAX_UP)
+    splitter = FrameDecoder(MAX_UP)
     bodies: list[bytes] = []
     for portion in [*portions, len(stream)]:
         bodies += splitter.feed(stream[:portion])
@@ -152,7 +154,7 @@ def test_splitter_takes_any_portions(messages: list[Message], portions: list[int
 def test_splitter_refuses_huge_lengths() -> None:
     """A length above the limit is noticed before its bytes are waited for."""
     with pytest.raises(BadMessage, match="at most 4092"):
-        list(Splitter(MAX_UP).feed(b"\x7f\xff\xff\xff"))
+        list(FrameDecoder(MAX_UP).feed(b"\x7f\xff\xff\xff"))
 
 
 @pytest.mark.parametrize(

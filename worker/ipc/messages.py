@@ -1,6 +1,6 @@
 """What supervisor and worker say to each other over their two pipes, as values. Pure.
 
-How they become bytes: `xyfleet.worker.framing`.
+How they become bytes: `xyfleet.worker.ipc.codec`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_def
     """Any message on a pipe."""
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HeartbeatFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The heart's figures, over the life of the worker (cumulative) and, for times, over the sliding window."""
 
     sent: int = 0
@@ -115,7 +115,7 @@ class Report(Message, frozen=True, tag="report"):
     failures: int = 0
     next_attempt: float | None = None
     """Wall time."""
-    window: Window = Window()
+    window: HeartbeatFigures = HeartbeatFigures()
     changes: list[Change] = []
     memory: int | None = None
     """PSS in bytes, read once a minute."""
@@ -136,7 +136,7 @@ class TicketRequest(Message, frozen=True, tag="ask"):
 
 
 class CatchUpRequest(Message, frozen=True, tag="catch_up"):
-    """May I look for missed messages? Answered by `CatchUp` when it is this account's turn."""
+    """May I look for missed messages? Answered by `CatchUpTurn` when it is this account's turn."""
 
 
 class Sent(Message, frozen=True, tag="sent"):
@@ -222,7 +222,7 @@ class Redo(Message, frozen=True, tag="redo"):
     """None named: all."""
 
 
-class CatchUp(Message, frozen=True, tag="turn"):
+class CatchUpTurn(Message, frozen=True, tag="turn"):
     """Look for missed messages now."""
 
 
@@ -231,7 +231,7 @@ class Stop(Message, frozen=True, tag="stop"):
 
 
 Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | Sent | Redone
-Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | CatchUp | Stop
+Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | CatchUpTurn | Stop
 
 
 def cut(reason: str) -> str:

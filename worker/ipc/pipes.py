@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_down, encode
-from xyfleet.worker.messages import MAX_CHANGES, Alive, Change, Down, Redone, Report, Sent, Up
+from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
+from xyfleet.worker.ipc.messages import MAX_CHANGES, Alive, Change, Down, Redone, Report, Sent, Up
 
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
@@ -58,7 +58,7 @@ def _curt(message: Any) -> Any:
     )
 
 
-class UpPipe:
+class ReportPipe:
     """The writing end. `gone` is called when nobody holds the reading end any more."""
 
     def __init__(self, fd: int, gone: Callable[[str], None]) -> None:
@@ -99,7 +99,7 @@ class UpPipe:
             self._gone("the supervisor is gone")
 
 
-class DownPipe:
+class CommandPipe:
     """The reading end. `gone` is called at its end, or when what comes can't be understood."""
 
     def __init__(self, fd: int, receive: Callable[[Down], None], gone: Callable[[str], None]) -> None:
@@ -107,7 +107,7 @@ class DownPipe:
         self._fd = fd
         self._receive = receive
         self._gone = gone
-        self._splitter = Splitter(MAX_DOWN)
+        self._splitter = FrameDecoder(MAX_DOWN)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(fd, self._read)
 
@@ -134,7 +134,7 @@ class DownPipe:
         self._gone(why)
 
 
-class Reporter:
+class StatusReporter:
     """
     Tells the supervisor how the account is: at once when it changed, else from time to time.
 
@@ -143,7 +143,7 @@ class Reporter:
     """
 
     def __init__(
-        self, pipe: UpPipe, interval: float, snapshot: Callable[[list[Change]], Report], tick: Callable[[], None]
+        self, pipe: ReportPipe, interval: float, snapshot: Callable[[list[Change]], Report], tick: Callable[[], None]
     ) -> None:
         self.interval = interval
         self._pipe = pipe

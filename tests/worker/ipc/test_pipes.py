@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from support.station import until
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.framing import MAX_DOWN, MAX_UP, BadMessage, Splitter, decode_up, encode
-from xyfleet.worker.messages import (
+from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
+from xyfleet.worker.ipc.messages import (
     MAX_CHANGES,
     Alive,
     Change,
@@ -30,7 +30,7 @@ from xyfleet.worker.messages import (
     Up,
     cut,
 )
-from xyfleet.worker.reports import CURT, RETRY, DownPipe, Reporter, UpPipe, fit, newer
+from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, StatusReporter, fit, newer
 from xyfleet.worker.states import State
 
 
@@ -69,7 +69,7 @@ class Line:
             data = os.read(self.read, 1 << 20)
         except BlockingIOError:
             return []
-        return [decode_up(body) for body in Splitter(MAX_UP).feed(data)]
+        return [decode_up(body) for body in FrameDecoder(MAX_UP).feed(data)]
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def report(since: float, *changes: Change) -> Report:
 
 async def test_messages_go_out_at_once(line: Line) -> None:
     """With room in the pipe each message is written when it is sent."""
-    pipe = UpPipe(line.write, line.gone.append)
+    pipe = ReportPipe(line.write, line.gone.append)
     sent: list[Up] = [Hello(pid=1, marker="m"), Alive(), report(1.0), TicketRequest(request=1), report(2.0)]
     for message in sent:
         pipe.send(message)
@@ -127,7 +127,7 @@ def test_the_longest_answer_fits() -> None:
 @pytest.mark.timing
 async def test_full_pipe_keeps_the_newest_of_each_kind(line: Line) -> None:
     """Nothing waits while the pipe is full; afterwards comes one of each kind, the request and all changes included."""
-    pipe = UpPipe(line.write, line.gone.append)
+    pipe = ReportPipe(line.write, line.gone.append)
     filled = line.fill()
     began = time.monotonic()
     pipe.send(report(1.0, change(1.0)))
@@ -148,7 +148,7 @@ async def test_full_pipe_keeps_the_newest_of_each_kind(line: Line) -> None:
 
 async def test_full_pipe_is_tried_again_and_again(line: Line) -> None:
     """A pipe that stays full is tried at intervals, without spinning."""
-    pipe = UpPipe(line.write, line.gone.append)
+    pipe = ReportPipe(line.write, line.gone.append)
     filled = line.fill()
     pipe.send(report(1.0))
     await asyncio.sleep(RETRY * 2.5)
@@ -161,7 +161,7 @@ async def test_full_pipe_is_tried_again_and_again(line: Line) -> None:
 
 async def test_close_tries_once_more(line: Line) -> None:
     """The last words go out when there is room by then, and closing never waits."""
-    pipe = UpPipe(line.write, line.gone.append)
+    pipe = ReportPipe(line.write, line.gone.append)
     filled = line.fill()
     pipe.send(report(9.0))
     pipe.close()
@@ -173,7 +173,7 @@ async def test_close_tries_once_more(line: Line) -> None:
 
 async def test_reader_gone(line: Line) -> None:
     """A pipe without a reader says so, and swallows what is sent."""
-    pipe = UpPipe(line.write, line.gone.append)
+    pipe = ReportPipe(line.write, line.gone.append)
     line.hang_up("read")
     pipe.send(Alive())
 
@@ -183,7 +183,7 @@ async def test_reader_gone(line: Line) -> None:
 async def test_commands_in_any_portions(line: Line) -> None:
     """Commands are delivered when they are whole, several at once too."""
     heard: list[Down] = []
-    pipe = DownPipe(line.read, heard.append, line.gone.append)
+    pipe = CommandPipe(line.read, heard.append, line.gone.append)
     frames = encode(Queued(request=1, why="x"), MAX_DOWN) + encode(Stop(), MAX_DOWN)
     os.write(line.write, frames[:7])
     await asyncio.sleep(0.05)
@@ -197,7 +197,7 @@ async def test_commands_in_any_portions(line: Line) -> None:
 
 async def test_writer_gone(line: Line) -> None:
     """The end of the command pipe is the end of the worker; it is said once, and the reader is gone."""
-    pipe = DownPipe(line.read, lambda message: None, line.gone.append)
+    pipe = CommandPipe(line.read, lambda message: None, line.gone.append)
     line.hang_up("write")
     await until(lambda: line.gone)
     await asyncio.sleep(0.05)
@@ -209,7 +209,7 @@ async def test_writer_gone(line: Line) -> None:
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x01x"])
 async def test_garbage_commands(line: Line, garbage: bytes) -> None:
     """A stream that can't be understood is no supervisor."""
-    pipe = DownPipe(line.read, lambda message: None, line.gone.append)
+    pipe = CommandPipe(line.read, lambda message: None, line.gone.append)
     os.write(line.write, garbage)
     await until(lambda: line.gone)
     pipe.close()
@@ -260,8 +260,8 @@ def test_other_long_messages_are_bugs() -> None:
 async def test_reporter_rhythm(line: Line) -> None:
     """Every interval after the last word comes a sign of life, or the news if there is any; each word resets it."""
     ticks: list[float] = []
-    pipe = UpPipe(line.write, line.gone.append)
-    reporter = Reporter(pipe, 0.1, lambda changes: report(5.0, *changes), lambda: ticks.append(time.monotonic()))
+    pipe = ReportPipe(line.write, line.gone.append)
+    reporter = StatusReporter(pipe, 0.1, lambda changes: report(5.0, *changes), lambda: ticks.append(time.monotonic()))
     await asyncio.sleep(0.25)
     assert line.messages() == [Alive(), Alive()]
 
