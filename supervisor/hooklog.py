@@ -10,7 +10,7 @@ from typing import Final
 
 from xyfleet.supervisor.events import stamp
 from xyfleet.supervisor.redact import Redactor
-from xyfleet.worker.sinks import FileSink
+from xyfleet.worker.telemetry.log_handlers import RotatingFile
 
 MAX_FILE: Final = 512 * 1024
 """Bytes of the file; one older file stays beside it."""
@@ -27,7 +27,7 @@ class HookLog:
 
     def __init__(self, account: str, folder: Path | None, redactor: Redactor, writer: Executor) -> None:
         self._account = account
-        self._sink = None if folder is None else FileSink(str(folder / f"{account}.hook.log"), MAX_FILE, backups=1)
+        self._sink = None if folder is None else RotatingFile(str(folder / f"{account}.hook.log"), MAX_FILE, backups=1)
         self._redactor = redactor
         self._writer = writer
         self._room = MAX_RUN
@@ -68,7 +68,7 @@ class HookLog:
         if cut:
             self._put("(more than one run may write: the rest is left out)")
 
-    def _close(self, sink: FileSink) -> None:
+    def _close(self, sink: RotatingFile) -> None:
         if sink.trouble is not None:
             _log.warning("%s.hook.log: %d lines not written: %s", self._account, sink.lost, sink.trouble)
         sink.close()

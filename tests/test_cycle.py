@@ -19,9 +19,9 @@ from support.rawserver import raw_server, receive, registered, serve_on, stop_re
 from support.station import FAST, FAST_PACE, STEP, UNB, Station, read_log, token, until
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Alive, Apply, Down, Queued, Reconnect, Refusal, Stop, Ticket, TicketRequest
-from xyfleet.worker.logs import SOCKET_ERROR, AccountLog, Line
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, Retry
 from xyfleet.worker.states import State
+from xyfleet.worker.telemetry.account_log import SOCKET_ERROR, AccountLog, LogText
 
 S = State
 
@@ -437,7 +437,7 @@ class Eager(AccountLog):
 
     then: Callable[[], None]
 
-    def say(self, line: Line, **fields: object) -> None:
+    def say(self, line: LogText, **fields: object) -> None:
         """Write the line and act on it."""
         super().say(line, **fields)
         if line is SOCKET_ERROR:

@@ -12,9 +12,9 @@ from support.station import FAST_PACE, until
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.desk import Desk
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.wakeup import Stopped, Wakeup
 
 

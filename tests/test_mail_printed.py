@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.printed import LONGEST, Printed
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ import pytest
 
 from support.shop import FAST, Shop, chat, clean_imports
 from support.station import until
-from xyfleet.worker import logs
-from xyfleet.worker.logs import Bridge
 from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled
 from xyfleet.worker.mail.importing import Unusable, load
 from xyfleet.worker.mail.python_handler import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import LogSettings, MailSettings
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import LibraryLogHandler
 
 MESSAGE = Message(account="a0", id="1.PNM", conversation="c1", text="在吗", time="2026-01-01T00:00:00.000Z", attempt=1)
 GOOD = "async def answer(message, account):\n    return message.text + account.name\n"
@@ -309,14 +309,14 @@ async def answer(message, account):
 """
     async with handler_of(tmp_path, code) as (handler, shop):
         shop.log.apply(LogSettings(dir=str(tmp_path), format="json", max_bytes=5000, backups=99))
-        bridge = Bridge(shop.log)
+        bridge = LibraryLogHandler(shop.log)
         logging.getLogger().addHandler(bridge)
         try:
             await handler.ready()
             call = asyncio.create_task(handler.call(MESSAGE, 10))
             said = 0
             while not call.done():
-                shop.log.say(logs.SETTINGS_APPLIED, reason="x" * 100)
+                shop.log.say(account_log.SETTINGS_APPLIED, reason="x" * 100)
                 said += 1
                 await asyncio.sleep(0)
         finally:

@@ -73,7 +73,7 @@ def test_zeroes_are_given_back() -> None:
     program = """
 import asyncio, uvloop
 from xyfleet.worker import packing
-from xyfleet.worker.memory import pss
+from xyfleet.worker.telemetry.memory import pss
 def size():
     return pss(open("/proc/self/smaps_rollup", "rb").read())
 async def main():

@@ -19,12 +19,12 @@ from support.rawserver import raw_server
 from support.station import FAST, Ear, read_log, until
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.dial import Socket
-from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.outlet import Outlet
 from xyfleet.worker.protocol.frames import Mids, Response, parse
 from xyfleet.worker.pulse import Pulse
 from xyfleet.worker.settings import Cycle, LogSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.metrics import Metrics
 
 DEAF = msgspec.structs.replace(FAST, heartbeat_interval=0.3, heartbeat_timeout=30.0, heartbeat_send_timeout=0.05)
 FILLING = b'{"x":"' + b"x" * 300_000 + b'"}'

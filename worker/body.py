@@ -19,12 +19,12 @@ from xyfleet.worker import packing
 from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.logs import AccountLog, Bridge
 from xyfleet.worker.mail.printed import Printed
-from xyfleet.worker.memory import Memory
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
+from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
+from xyfleet.worker.telemetry.memory import Memory
 
 STOPPED: Final = 0
 BUG: Final = 1
@@ -52,7 +52,7 @@ class Body:
 
     def run(self, up: int, down: int) -> int:
         """Live until stopped, until the supervisor is gone, or until a program error."""
-        bridge = Bridge(self._log)
+        bridge = LibraryLogHandler(self._log)
         logging.getLogger().addHandler(bridge)
         try:
             with stack_dumps(self._settings.account, self._settings.log), self._listening_to_handler():

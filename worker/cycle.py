@@ -11,23 +11,23 @@ import ssl
 import time
 from collections.abc import Callable
 
-from xyfleet.worker import logs
 from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.desk import Desk
 from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.room import Mailroom
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.settings import WorkerSettings
-from xyfleet.worker.standing import KickOuts
 from xyfleet.worker.states import Event, State
 from xyfleet.worker.suspend import Suspension
-from xyfleet.worker.teller import Teller
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.connection_status import KickOuts
+from xyfleet.worker.telemetry.status import AccountStatus
 from xyfleet.worker.wakeup import Stopped, Wakeup
 
 
@@ -66,7 +66,7 @@ class AccountCycle:
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
         self._mail = Mailroom(settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck)
-        self._teller = Teller(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
+        self._teller = AccountStatus(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
         self._standing, self._metrics = self._teller.standing, self._teller.metrics
         self._leave_by: float | None = None  # when to be gone, once it is said that we are to go
         self.handler_stuck: str | None = None
@@ -135,7 +135,7 @@ class AccountCycle:
     def _apply(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._log.apply(settings.log)
-        self._log.say(logs.SETTINGS_APPLIED)
+        self._log.say(account_log.SETTINGS_APPLIED)
         self._teller.reporter.interval = settings.report_interval
         self._mail.apply(settings.mail)
         if self._session is not None:
@@ -289,5 +289,5 @@ class AccountCycle:
         """Look from time to time, connected or not."""
         slept = self._suspension.slept()
         if slept is not None:
-            self._log.say(logs.SUSPENDED, seconds=round(slept))
+            self._log.say(account_log.SUSPENDED, seconds=round(slept))
             self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)

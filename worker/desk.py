@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from xyfleet.worker import logs
 from xyfleet.worker.causes import Lost
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.pace import Pace
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.wakeup import Wakeup
 
 
@@ -116,12 +116,12 @@ class Desk:
 
     def _open(self, hand: Ticket) -> Ticket:
         self._opened = time.monotonic()
-        self._log.say(logs.TICKET_MISSING)
+        self._log.say(account_log.TICKET_MISSING)
         return msgspec.structs.replace(hand, fresh=False)
 
     def _say_queued(self, why: str) -> None:
         if why != self._queued:
-            self._log.say(logs.TICKET_QUEUED, reason=why or None)
+            self._log.say(account_log.TICKET_QUEUED, reason=why or None)
         self._queued = why
 
     def _ask(self) -> None:

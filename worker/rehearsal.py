@@ -28,14 +28,14 @@ from websockets.server import ServerProtocol
 from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc import codec, messages
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail import committer
-from xyfleet.worker.memory import Memory
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.memory import Memory
 
 CONNECTIONS: Final = 3
 """Connections in one life."""

@@ -15,20 +15,20 @@ from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import Lost
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Tempo
 from xyfleet.worker.mail.outbox import Outbox
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
-from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.session import Session
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.metrics import Metrics
 
 RULES = Rules(handler=True, max_age=0, takeover=0)
 QUICK = Tempo(list_wait=0.0, turn_wait=5.0, busy_waits=(0.05, 0.1, 0.2, 0.4), again=0.1, disk_look=0.02)

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from support.station import until
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
 from xyfleet.worker.mail.inbox import Inbox
@@ -22,6 +21,7 @@ from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 RULES = Rules(handler=True, max_age=0, takeover=600_000)
 FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15)

@@ -20,8 +20,6 @@ from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.metrics import Metrics
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.pulse import Line
@@ -29,6 +27,8 @@ from xyfleet.worker.secret import Secret
 from xyfleet.worker.session import Session
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
 from xyfleet.worker.states import State
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.metrics import Metrics
 
 UNB = "2200000000001"
 DEVICE = f"673B2986-E590-421A-A8F9-28202BA25823-{UNB}"

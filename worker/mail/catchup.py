@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker import logs
 from xyfleet.worker.calls import LineClosed
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Round, Tempo
@@ -25,6 +23,8 @@ from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 _META: Final = "caught_up"
 
@@ -158,7 +158,9 @@ class CatchUp:
         await self._finish(round_)
         self.rounds += 1
         self._log.say(
-            logs.RECOVERED if round_.found else logs.CAUGHT_UP, messages=round_.found, talks=len(round_.talks)
+            account_log.RECOVERED if round_.found else account_log.CAUGHT_UP,
+            messages=round_.found,
+            talks=len(round_.talks),
         )
 
     async def _permission(self, visit: Visit) -> None:
@@ -180,10 +182,10 @@ class CatchUp:
                 if not await self._read_on(reader, round_):
                     wait = self._tempo.again
         except Abandoned as error:
-            self._log.say(logs.CATCH_UP_ABANDONED, reason=str(error))
+            self._log.say(account_log.CATCH_UP_ABANDONED, reason=str(error))
             wait = self._tempo.again
         if not wait and not round_.done:
-            self._log.say(logs.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
+            self._log.say(account_log.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
         self._judge(visit, round_)
         await visit.sleep(0.0 if round_.done else wait)
         return round_.done
@@ -198,7 +200,7 @@ class CatchUp:
             round_.put_off(self._tempo.tries)
             if error.busy:
                 raise  # so are the others
-            self._log.say(logs.CATCH_UP_ABANDONED, reason=str(error))
+            self._log.say(account_log.CATCH_UP_ABANDONED, reason=str(error))
             return False
         # From old to new: so the handler gets it in the order in which it was said.
         rows = await self._store(found[::-1])
@@ -218,7 +220,7 @@ class CatchUp:
         self.zombies += 1
         age = (_now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
         reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
-        self._log.say(logs.ZOMBIE, reason=reason)
+        self._log.say(account_log.ZOMBIE, reason=reason)
         self._zombie(reason)
 
     # The inbox.

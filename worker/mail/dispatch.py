@@ -13,14 +13,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from xyfleet.worker import logs
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.handler import Handler, HandlerFailed, HandlerUnsure, NotCalled
 from xyfleet.worker.mail.inbox import Closed, Inbox
 from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import ASKED, Store
 from xyfleet.worker.mail.window import MOST, Entry, Window, entry_of
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 PAGE: Final = 50
 """Messages read from the store at one time; memory is made room for so many before."""
@@ -236,7 +236,7 @@ class Dispatcher:
         if number is not None:
             self._replied()
         elif dropped is not None:
-            self._log.say(logs.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
+            self._log.say(account_log.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
         self._changed()
 
     async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:
@@ -254,18 +254,18 @@ class Dispatcher:
             await self._give_up(row, "failed", reason, trace)
             return None
         wait = min(self._settings.handler_retry_delay * 2 ** min(tries - 1, 60), LONGEST_DELAY)
-        self._say(logs.HANDLER_FAILED, row, reason, trace, wait)
+        self._say(account_log.HANDLER_FAILED, row, reason, trace, wait)
         now = self._now()
         follows = await self._inbox.do(lambda store: store.again(row.row, now))
         self._changed()
         return (wait, entry._replace(attempt=attempt)) if follows else None
 
     async def _give_up(self, row: Row, state: Literal["failed", "parked"], reason: str, trace: str | None) -> None:
-        self._say(logs.HANDLER_GAVE_UP, row, reason, trace, None)
+        self._say(account_log.HANDLER_GAVE_UP, row, reason, trace, None)
         await self._inbox.do(lambda store: store.give_up(row.row, state, reason))
         self._changed()
 
-    def _say(self, line: logs.Line, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
+    def _say(self, line: account_log.LogText, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
         message = row.message
         self._log.say(line, message=message.id, attempt=message.attempt, reason=reason, wait=wait, traceback=trace)
 

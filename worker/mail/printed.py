@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 from typing import Final
 
-from xyfleet.worker import logs
-from xyfleet.worker.logs import AccountLog
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 LONGEST: Final = 4000
 """Characters after which a line that does not end is written all the same."""
@@ -34,5 +34,5 @@ class Printed(io.TextIOBase):
             lines, self._begun = [*lines, self._begun], ""
         for line in lines:
             if line.strip():
-                self._log.say(logs.HANDLER_SAID, text=line)
+                self._log.say(account_log.HANDLER_SAID, text=line)
         return len(text)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from xyfleet.worker import logs
 from xyfleet.worker.calls import NoAnswer
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.missed import Round, Tempo
 from xyfleet.worker.mail.visit import Visit
@@ -14,6 +12,8 @@ from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.protocol.im_calls import Answer, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 
 class Abandoned(Exception):
@@ -83,5 +83,5 @@ class Reader:
         """Return where the next page begins, None = nowhere."""
         following = missed.next_cursor(page, cursor, oldest)
         if following is None and page.more:
-            self._log.say(logs.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
+            self._log.say(account_log.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
         return following

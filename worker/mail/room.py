@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker import logs
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
-from xyfleet.worker.logs import AccountLog
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
@@ -31,6 +29,8 @@ from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings, WorkerSettings
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 LAST_WRITES: Final = 1.0
 """Of the time that the end may take, the seconds that belong to the disk."""
@@ -96,7 +96,7 @@ class Mailroom:
             return
         self._wanted.set()
         if self._inbox.full() or self._held + size > MOST_HELD:
-            self._log.say(logs.PUSH_REFUSED, reason=self._inbox.trouble)
+            self._log.say(account_log.PUSH_REFUSED, reason=self._inbox.trouble)
             self._catch_up.refused()
             return
         self._held += size
@@ -230,7 +230,7 @@ class Mailroom:
             return
         error = stored.exception()
         if isinstance(error, Closed):
-            self._log.say(logs.PUSH_REFUSED, reason=str(error))
+            self._log.say(account_log.PUSH_REFUSED, reason=str(error))
             return
         if error is not None:
             self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")

@@ -30,7 +30,7 @@ class Sink(Protocol):
         """Let go of the descriptor."""
 
 
-class FileSink:
+class RotatingFile:
     """
     A file of at most `max_bytes`, and `backups` older ones beside it as `.1`, `.2`, …
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.worker.sinks import FileSink, Sink, StreamSink
+from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def written_well(sink: Sink) -> bool:
 def test_file_is_made_at_the_first_line(tmp_path: Path) -> None:
     """Nothing is created before there is something to say; folder and file are the owner's alone."""
     path = tmp_path / "logs" / "a.log"
-    sink = FileSink(str(path), 1000, 1)
+    sink = RotatingFile(str(path), 1000, 1)
     assert not path.parent.exists()
     sink.write(b"one\n")
     sink.write(b"two\n")
@@ -53,7 +53,7 @@ def test_file_goes_on_where_it_was(tmp_path: Path) -> None:
     """A new process appends."""
     path = tmp_path / "a.log"
     for line in (b"one\n", b"two\n"):
-        sink = FileSink(str(path), 1000, 1)
+        sink = RotatingFile(str(path), 1000, 1)
         sink.write(line)
         sink.close()
 
@@ -64,7 +64,7 @@ def test_file_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_rotation(tmp_path: Path, backups: int) -> None:
     """The file stays below its size, as many older ones are kept as wanted, and no line is torn."""
     path = tmp_path / "a.log"
-    sink = FileSink(str(path), 100, backups)
+    sink = RotatingFile(str(path), 100, backups)
     for number in range(100):
         sink.write(b"line %04d\n" % number)
     sink.close()
@@ -79,7 +79,7 @@ def test_rotation(tmp_path: Path, backups: int) -> None:
 
 def test_one_line_above_the_limit(tmp_path: Path) -> None:
     """A line longer than the file may be gets a file of its own."""
-    sink = FileSink(str(tmp_path / "a.log"), 10, 1)
+    sink = RotatingFile(str(tmp_path / "a.log"), 10, 1)
     sink.write(b"short\n")
     sink.write(b"x" * 50 + b"\n")
     sink.write(b"short\n")
@@ -92,7 +92,7 @@ def test_one_line_above_the_limit(tmp_path: Path) -> None:
 def test_removed_file_is_made_again(tmp_path: Path) -> None:
     """Somebody may remove the file under us."""
     path = tmp_path / "a.log"
-    sink = FileSink(str(path), 1000, 1)
+    sink = RotatingFile(str(path), 1000, 1)
     sink.write(b"one\n")
     path.unlink()
     sink.write(b"two\n")
@@ -104,7 +104,7 @@ def test_removed_file_is_made_again(tmp_path: Path) -> None:
 def test_full_disk(tmp_path: Path) -> None:
     """On a full disk lines are counted as lost; when there is room again the next line is whole."""
     path = tmp_path / "a.log"
-    sink = FileSink(str(path), 10_000, 1)
+    sink = RotatingFile(str(path), 10_000, 1)
     sink.write(b"a" * 99 + b"\n")
     with file_size_limit(150):
         for _ in range(3):
@@ -123,7 +123,7 @@ def test_unwritable_folder(tmp_path: Path) -> None:
     """A folder that can't be made or written loses lines and recovers."""
     blocked = tmp_path / "logs"
     blocked.write_text("a file where the folder should be")
-    sink = FileSink(str(blocked / "a.log"), 1000, 1)
+    sink = RotatingFile(str(blocked / "a.log"), 1000, 1)
     sink.write(b"one\n")
     assert (sink.lost, sink.trouble) == (1, os.strerror(errno.EEXIST))
 
@@ -216,7 +216,7 @@ def test_closed_output() -> None:
     """A process without a standard output loses its lines, and nothing else."""
     program = """
 import os
-from xyfleet.worker.sinks import StreamSink
+from xyfleet.worker.telemetry.log_handlers import StreamSink
 os.close(1)
 sink = StreamSink(1)
 sink.write(b"one\\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from xyfleet.worker.memory import Memory, pss
+from xyfleet.worker.telemetry.memory import Memory, pss
 
 
 def test_pss_of_this_process() -> None:

@@ -9,7 +9,7 @@ from xyfleet.worker.ipc.messages import Change, HeartbeatFigures, Report
 from xyfleet.worker.states import Event, State, step
 
 
-class Standing:
+class ConnectionStatus:
     """The state, moved by the table alone, and the figures beside it. Times are wall times."""
 
     def __init__(self, wall: float) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.ipc.messages import HeartbeatFigures
-from xyfleet.worker.metrics import HOUR, ROUND_TRIPS, Metrics
+from xyfleet.worker.telemetry.metrics import HOUR, ROUND_TRIPS, Metrics
 
 
 def test_nothing_yet_is_unknown() -> None:

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change, HeartbeatFigures
-from xyfleet.worker.standing import KickOuts, Standing
 from xyfleet.worker.states import Event, IllegalTransition, State
+from xyfleet.worker.telemetry.connection_status import ConnectionStatus, KickOuts
 
 S, E = State, Event
 
 
 def test_moves_and_what_they_leave() -> None:
     """A loss leaves its cause until the next registration; every move has its time."""
-    standing = Standing(1.0)
+    standing = ConnectionStatus(1.0)
     assert standing.move(E.DIAL, 2.0) == Change(time=2.0, old=S.DISCONNECTED, new=S.CONNECTING)
     standing.move(E.REGISTERED, 3.0)
     change = standing.move(E.LOST, 4.0, Cause.CLOSED, "closed with 1001")
@@ -32,7 +32,7 @@ def test_moves_and_what_they_leave() -> None:
 def test_next_attempt_lasts_as_long_as_the_wait() -> None:
     """The announced attempt is forgotten when it begins, or when there will be none."""
     for event in (E.DIAL, E.EXHAUSTED, E.STOPPED):
-        standing = Standing(1.0)
+        standing = ConnectionStatus(1.0)
         standing.move(E.DIAL, 1.0)
         standing.next_attempt = 9.0
         standing.move(E.LOST, 1.0)
@@ -43,7 +43,7 @@ def test_next_attempt_lasts_as_long_as_the_wait() -> None:
 
 def test_illegal_moves_change_nothing() -> None:
     """A move that the table does not have raises and leaves everything as it was."""
-    standing = Standing(1.0)
+    standing = ConnectionStatus(1.0)
     with pytest.raises(IllegalTransition):
         standing.move(E.REGISTERED, 2.0)
 
@@ -52,7 +52,7 @@ def test_illegal_moves_change_nothing() -> None:
 
 def test_report() -> None:
     """A report says all of it."""
-    standing = Standing(1.0)
+    standing = ConnectionStatus(1.0)
     standing.generation, standing.failures = 3, 2
     change = standing.move(E.DIAL, 2.0)
     report = standing.report(HeartbeatFigures(sent=5), [change], 7, "note", 0.12345)

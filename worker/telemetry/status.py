@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from xyfleet.worker import logs
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report, cut
 from xyfleet.worker.ipc.pipes import ReportPipe, StatusReporter
-from xyfleet.worker.logs import AccountLog
-from xyfleet.worker.metrics import Metrics
-from xyfleet.worker.standing import Standing
 from xyfleet.worker.states import Event
+from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.connection_status import ConnectionStatus
+from xyfleet.worker.telemetry.metrics import Metrics
 
 
-class Teller:
+class AccountStatus:
     """
     Holds the state and the metrics, and reports them.
 
@@ -37,7 +37,7 @@ class Teller:
         mail: Callable[[], MailFigures],
         tick: Callable[[], None],
     ) -> None:
-        self.standing = Standing(time.time())
+        self.standing = ConnectionStatus(time.time())
         self.metrics = Metrics()
         self.reporter = StatusReporter(pipe, interval, self._snapshot, self._look)
         self._log = log
@@ -50,7 +50,7 @@ class Teller:
         """Move along the state table, put it into the log and tell it at once."""
         words = self._log.mask(cut(reason)) if reason else None
         change = self.standing.move(event, time.time(), cause, words)
-        self._log.say(logs.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
+        self._log.say(account_log.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
         self.reporter.tell(change)
 
     def _snapshot(self, changes: list[Change]) -> Report:

@@ -21,12 +21,12 @@ import msgspec
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import MASK, Secret
 from xyfleet.worker.settings import LogSettings
-from xyfleet.worker.sinks import FileSink, Sink, StreamSink
+from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 
-class Line(NamedTuple):
+class LogText(NamedTuple):
     """A level and a fixed text."""
 
     level: int
@@ -34,52 +34,52 @@ class Line(NamedTuple):
 
 
 # The seed's table.
-BEAT_SENT: Final = Line(WARNING, "心跳包已发送")
-BEAT_SEND_FAILED: Final = Line(ERROR, "心跳发送失败")
-BEAT_ANSWERED: Final = Line(WARNING, "心跳响应正常")
-BEAT_ABNORMAL: Final = Line(ERROR, "心跳响应异常")
+BEAT_SENT: Final = LogText(WARNING, "心跳包已发送")
+BEAT_SEND_FAILED: Final = LogText(ERROR, "心跳发送失败")
+BEAT_ANSWERED: Final = LogText(WARNING, "心跳响应正常")
+BEAT_ABNORMAL: Final = LogText(ERROR, "心跳响应异常")
 """A non-200 or malformed answer to a beat."""
-BEATS_FAILED: Final = Line(ERROR, "心跳连续失败")
+BEATS_FAILED: Final = LogText(ERROR, "心跳连续失败")
 """As many failed sends in a row as `max_heartbeat_failures`."""
-SOCKET_CLOSED: Final = Line(WARNING, "WebSocket连接已关闭")
+SOCKET_CLOSED: Final = LogText(WARNING, "WebSocket连接已关闭")
 """A close frame came, or we stopped."""
-SOCKET_ERROR: Final = Line(ERROR, "WebSocket连接异常")
+SOCKET_ERROR: Final = LogText(ERROR, "WebSocket连接异常")
 """Every other end, our own verdict included."""
 
 # What the seed has no text for.
-STATE_CHANGED: Final = Line(INFO, "连接状态变更")
-HEART_REARMED: Final = Line(WARNING, "进程曾停顿，心跳判定推迟")
-ANSWER_FOREIGN: Final = Line(DEBUG, "收到其他请求的响应")
-FRAME_IGNORED: Final = Line(WARNING, "无法识别的数据已忽略")
-SYNC_FAILED: Final = Line(WARNING, "同步位点失败")
-PUSH_RECEIVED: Final = Line(DEBUG, "收到推送")
-PUSH_REFUSED: Final = Line(ERROR, "消息暂时无法保存，未确认")
-MESSAGE_SENT: Final = Line(INFO, "消息已发送")
-MESSAGE_NOT_SENT: Final = Line(WARNING, "消息发送失败")
-MESSAGE_UNKNOWN: Final = Line(WARNING, "消息发送结果未知")
-MESSAGE_LATER: Final = Line(WARNING, "消息暂未发送，稍后重试")
-MESSAGE_NOT_WRITTEN: Final = Line(DEBUG, "连接已断开，消息留待下次发送")
-CAUGHT_UP: Final = Line(DEBUG, "漏收消息检查完成")
-RECOVERED: Final = Line(INFO, "已补收漏收的消息")
-CATCH_UP_MORE: Final = Line(INFO, "漏收消息较多，分批补收")
-CATCH_UP_ABANDONED: Final = Line(WARNING, "漏收消息检查未完成，稍后重试")
-CATCH_UP_CIRCLE: Final = Line(WARNING, "会话列表翻页异常，更早的内容未读取")
-ZOMBIE: Final = Line(WARNING, "连接正常但未推送消息")
-HANDLER_UNUSABLE: Final = Line(ERROR, "消息处理程序无法使用")
-HANDLER_FAILED: Final = Line(WARNING, "消息处理失败")
-HANDLER_GAVE_UP: Final = Line(ERROR, "消息处理失败，已转入死信")
-HANDLER_BLOCKS: Final = Line(ERROR, "消息处理程序阻塞")
-HANDLER_FREE: Final = Line(WARNING, "消息处理程序恢复响应")
-HANDLER_OVERDUE: Final = Line(ERROR, "消息处理程序超时后仍未结束")
-HANDLER_SAID: Final = Line(INFO, "消息处理程序输出")
-HANDLER_STRAY: Final = Line(ERROR, "消息处理程序后台任务出错")
-REPLY_DROPPED: Final = Line(INFO, "自动回复未发送")
-TICKET_QUEUED: Final = Line(INFO, "等待连接许可")
-TICKET_MISSING: Final = Line(WARNING, "主管进程无应答，使用现有令牌连接")
-SUSPENDED: Final = Line(WARNING, "系统曾休眠，重新连接")
-SETTINGS_APPLIED: Final = Line(INFO, "新设置已生效")
-LINES_LOST: Final = Line(ERROR, "部分日志未能写入")
-PROGRAM_ERROR: Final = Line(ERROR, "程序错误")
+STATE_CHANGED: Final = LogText(INFO, "连接状态变更")
+HEART_REARMED: Final = LogText(WARNING, "进程曾停顿，心跳判定推迟")
+ANSWER_FOREIGN: Final = LogText(DEBUG, "收到其他请求的响应")
+FRAME_IGNORED: Final = LogText(WARNING, "无法识别的数据已忽略")
+SYNC_FAILED: Final = LogText(WARNING, "同步位点失败")
+PUSH_RECEIVED: Final = LogText(DEBUG, "收到推送")
+PUSH_REFUSED: Final = LogText(ERROR, "消息暂时无法保存，未确认")
+MESSAGE_SENT: Final = LogText(INFO, "消息已发送")
+MESSAGE_NOT_SENT: Final = LogText(WARNING, "消息发送失败")
+MESSAGE_UNKNOWN: Final = LogText(WARNING, "消息发送结果未知")
+MESSAGE_LATER: Final = LogText(WARNING, "消息暂未发送，稍后重试")
+MESSAGE_NOT_WRITTEN: Final = LogText(DEBUG, "连接已断开，消息留待下次发送")
+CAUGHT_UP: Final = LogText(DEBUG, "漏收消息检查完成")
+RECOVERED: Final = LogText(INFO, "已补收漏收的消息")
+CATCH_UP_MORE: Final = LogText(INFO, "漏收消息较多，分批补收")
+CATCH_UP_ABANDONED: Final = LogText(WARNING, "漏收消息检查未完成，稍后重试")
+CATCH_UP_CIRCLE: Final = LogText(WARNING, "会话列表翻页异常，更早的内容未读取")
+ZOMBIE: Final = LogText(WARNING, "连接正常但未推送消息")
+HANDLER_UNUSABLE: Final = LogText(ERROR, "消息处理程序无法使用")
+HANDLER_FAILED: Final = LogText(WARNING, "消息处理失败")
+HANDLER_GAVE_UP: Final = LogText(ERROR, "消息处理失败，已转入死信")
+HANDLER_BLOCKS: Final = LogText(ERROR, "消息处理程序阻塞")
+HANDLER_FREE: Final = LogText(WARNING, "消息处理程序恢复响应")
+HANDLER_OVERDUE: Final = LogText(ERROR, "消息处理程序超时后仍未结束")
+HANDLER_SAID: Final = LogText(INFO, "消息处理程序输出")
+HANDLER_STRAY: Final = LogText(ERROR, "消息处理程序后台任务出错")
+REPLY_DROPPED: Final = LogText(INFO, "自动回复未发送")
+TICKET_QUEUED: Final = LogText(INFO, "等待连接许可")
+TICKET_MISSING: Final = LogText(WARNING, "主管进程无应答，使用现有令牌连接")
+SUSPENDED: Final = LogText(WARNING, "系统曾休眠，重新连接")
+SETTINGS_APPLIED: Final = LogText(INFO, "新设置已生效")
+LINES_LOST: Final = LogText(ERROR, "部分日志未能写入")
+PROGRAM_ERROR: Final = LogText(ERROR, "程序错误")
 
 BEATS: Final = frozenset({BEAT_SENT, BEAT_ANSWERED})
 """The lines that `beats: false` leaves out."""
@@ -91,10 +91,10 @@ _HIDDEN: Final = 4
 _BARE: Final = re.compile(r"[^\s\"=]+")
 _encode: Final = msgspec.json.Encoder().encode
 
-Format = Callable[[float, Line, dict[str, object]], str]
+Format = Callable[[float, LogText, dict[str, object]], str]
 
 
-def console(wall: float, line: Line, fields: dict[str, object]) -> str:
+def console(wall: float, line: LogText, fields: dict[str, object]) -> str:
     """Return a line for people: local time, level, text, `key=value`; a traceback goes below, indented."""
     whole, fraction = divmod(wall, 1)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(whole))
@@ -104,7 +104,7 @@ def console(wall: float, line: Line, fields: dict[str, object]) -> str:
     return head + pairs + "".join(f"\n    {row}" for row in below.splitlines()) + "\n"
 
 
-def as_json(wall: float, line: Line, fields: dict[str, object]) -> str:
+def as_json(wall: float, line: LogText, fields: dict[str, object]) -> str:
     """Return a line for programs: one JSON object."""
     whole, fraction = divmod(wall, 1)
     local = time.localtime(whole)
@@ -150,7 +150,7 @@ class AccountLog:
         self._always_hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
         self._hidden: deque[str] = deque(maxlen=_HIDDEN)
         self._outlets = _outlets(account, settings)
-        # A handler's thread may log by the standard way (`Bridge`), and a sink's file is closed and opened anew.
+        # A handler's thread may log by the standard way (`LibraryLogHandler`), and a file is closed and opened anew.
         self._lock = threading.Lock()
 
     def hide(self, secret: Secret) -> None:
@@ -165,7 +165,7 @@ class AccountLog:
             text = text.replace(hidden, MASK)
         return text
 
-    def say(self, line: Line, **fields: object) -> None:
+    def say(self, line: LogText, **fields: object) -> None:
         """Write a line; fields that are None are left out."""
         if line in BEATS and not self._settings.beats:
             return
@@ -214,13 +214,13 @@ def _outlets(account: str, settings: LogSettings) -> list[tuple[Sink, Format]]:
         outlets.append((StreamSink(1), as_json))
     else:
         path = os.path.join(settings.dir, f"{account}.log")
-        outlets.append((FileSink(path, settings.max_bytes, settings.backups), form))
+        outlets.append((RotatingFile(path, settings.max_bytes, settings.backups), form))
     if settings.verbose:
         outlets.append((StreamSink(2), form))
     return outlets
 
 
-class Bridge(logging.Handler):
+class LibraryLogHandler(logging.Handler):
     """Leads what libraries log by the standard way (warnings and errors) into the account's log."""
 
     def __init__(self, log: AccountLog) -> None:
@@ -235,4 +235,4 @@ class Bridge(logging.Handler):
         except (TypeError, ValueError):
             message = str(record.msg)
         trace = _trace(error) if error is not None else None
-        self._log.say(Line(record.levelno, cut(message)), logger=record.name, traceback=trace)
+        self._log.say(LogText(record.levelno, cut(message)), logger=record.name, traceback=trace)
