@@ -11,16 +11,17 @@ import ssl
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import FATAL, Cause, Lost
-from xyfleet.worker.desk import Desk
+from xyfleet.worker.connection.backoff import delay
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
+from xyfleet.worker.connection.tickets import TicketClient
+from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.mail.room import Mailroom
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
-from xyfleet.worker.pulse import Line
-from xyfleet.worker.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State
 from xyfleet.worker.suspend import Suspension
@@ -28,14 +29,13 @@ from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import KickOuts
 from xyfleet.worker.telemetry.status import AccountStatus
-from xyfleet.worker.wakeup import Stopped, Wakeup
 
 
 class AccountCycle:
     """
     Runs one account. What the supervisor says comes in through `receive()`, what it hears goes out on the pipe.
 
-    Each wait is on the one `Wakeup`, so that a stop ends it with `Stopped`; the flags beside it say what else happened.
+    Each wait is on the one `InterruptibleWait`, so that a stop ends it with `Stopped`; the flags beside it say what else happened.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class AccountCycle:
         self._log = log
         self._tls = tls
         self._pace = pace
-        self._wakeup = Wakeup()
-        self._desk = Desk(pipe.send, self._wakeup, pace, log, carried)
+        self._wakeup = InterruptibleWait()
+        self._desk = TicketClient(pipe.send, self._wakeup, pace, log, carried)
         self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
         self._mids = Mids(time.time, random.random)
         self._suspension = Suspension(time.time, time.monotonic, pace.suspended_after)
@@ -95,7 +95,7 @@ class AccountCycle:
         if self._session is not None:
             self._session.leave(why, polite=polite, after=self._mail.rest)
 
-    def registered(self, line: Line) -> None:
+    def registered(self, line: RpcChannel) -> None:
         """The session is registered."""
         self._mail.connected(line)
         if self._ended_by is not None:

@@ -15,6 +15,8 @@ from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import Lost
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.session import Session
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Tempo
@@ -23,9 +25,7 @@ from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Mids, Push, Response
-from xyfleet.worker.pulse import Line
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.session import Session
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
@@ -40,7 +40,7 @@ TLS = ssl.create_default_context()
 class Tap:
     """A line that notes what is asked on it."""
 
-    def __init__(self, line: Line, asked: list[tuple[float, str, Any]], began: int | None = None) -> None:
+    def __init__(self, line: RpcChannel, asked: list[tuple[float, str, Any]], began: int | None = None) -> None:
         self.began = began or line.began
         self._line = line
         self._asked = asked
@@ -163,7 +163,7 @@ class Desk:
 
     # What the session tells.
 
-    def registered(self, line: Line) -> None:
+    def registered(self, line: RpcChannel) -> None:
         """Tell the parts."""
         self._registered.set()
         self.outbox.connected(Tap(line, self.asked))

@@ -16,15 +16,15 @@ from typing import Any, Self
 import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.session import Session
 from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
-from xyfleet.worker.pulse import Line
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.session import Session
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
 from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -91,7 +91,7 @@ class Ear:
         self.registrations = 0
         self.answers = 0
 
-    def registered(self, line: Line) -> None:
+    def registered(self, line: RpcChannel) -> None:
         """Count it."""
         self.registrations += 1
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.calls import LineClosed
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Round, Tempo
@@ -21,7 +22,6 @@ from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.visit import Visit
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
-from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -78,7 +78,7 @@ class CatchUp:
 
     # What others say.
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self.disconnected()
         self._visit = Visit(line)
@@ -124,7 +124,7 @@ class CatchUp:
                 continue
             try:
                 await self._attend(visit)
-            except LineClosed:
+            except ChannelClosed:
                 continue  # the next connection begins anew
 
     # One connection.

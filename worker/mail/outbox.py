@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.calls import LineClosed, NoAnswer
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer
 from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.outstore import Letter, Settled
 from xyfleet.worker.mail.store import Store
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import Response
-from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -65,7 +65,7 @@ class Outbox:
         self._resumed = resumed
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
-        self._line: Line | None = None
+        self._line: RpcChannel | None = None
         self._maybe = inbox.exists()
         """Whether there may be something to send."""
         self._bell = asyncio.Event()
@@ -76,7 +76,7 @@ class Outbox:
         """Number of the letter that is to be sent once more."""
         self._waiting: dict[int, list[asyncio.Future[Letter]]] = {}
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self._line = line
         self._bell.set()
@@ -176,7 +176,7 @@ class Outbox:
             return await self._ask(line, letter, body)
         return await self._not_written(letter, line)
 
-    async def _ask(self, line: Line, letter: Letter, body: object) -> float:
+    async def _ask(self, line: RpcChannel, letter: Letter, body: object) -> float:
         self._last_write = time.monotonic()
         written = asyncio.Event()
         asyncio.get_running_loop().call_soon(written.set)
@@ -184,7 +184,7 @@ class Outbox:
             answer = await line.ask(im_calls.SEND, body)
         except NoAnswer:
             return await self._settle(letter, "unknown", None, "no answer came in time")
-        except LineClosed:
+        except ChannelClosed:
             if written.is_set():
                 return await self._settle(letter, "unknown", None, _CLOSED)
             # It did not even wait for an answer: the connection was over before that, and nothing was written.
@@ -217,7 +217,7 @@ class Outbox:
         self._again = letter.number
         return wait
 
-    async def _not_written(self, letter: Letter, line: Line) -> float:
+    async def _not_written(self, letter: Letter, line: RpcChannel) -> float:
         await self._inbox.do(lambda store: store.requeue(letter.number, None))
         self._log.say(account_log.MESSAGE_NOT_WRITTEN, number=letter.number)
         if self._line is line:

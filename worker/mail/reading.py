@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from xyfleet.worker.calls import NoAnswer
+from xyfleet.worker.connection.rpc import NoAnswer
 from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.missed import Round, Tempo
 from xyfleet.worker.mail.visit import Visit

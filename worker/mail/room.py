@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.mail.catchup import CatchUp
@@ -27,7 +28,6 @@ from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.webhook import WebhookHandler
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
-from xyfleet.worker.pulse import Line
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -105,7 +105,7 @@ class Mailroom:
         stored = self._inbox.do(lambda store: store.add(found, recovered=False, now=_now(), rules=rules))
         stored.add_done_callback(functools.partial(self._stored, ack, size))
 
-    def connected(self, line: Line) -> None:
+    def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self._connected.set()
         self._outbox.connected(line)

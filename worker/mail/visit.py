@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.calls import LineClosed
-from xyfleet.worker.pulse import Line
+from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.rpc import ChannelClosed
 
 
 class Visit:
     """One connection, as catching up sees it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: RpcChannel) -> None:
         self.line = line
         self.granted = False
         """Whether the supervisor says that it is our turn."""
@@ -49,8 +49,8 @@ class Visit:
         except TimeoutError:
             pass
         if self._over:
-            raise LineClosed
+            raise ChannelClosed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait. Raises `LineClosed` when the connection is gone."""
+        """Wait. Raises `ChannelClosed` when the connection is gone."""
         await self.until(lambda: False, seconds)

@@ -12,20 +12,20 @@ from collections.abc import Callable
 import msgspec
 
 from xyfleet.worker.causes import Lost
+from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.wakeup import Wakeup
 
 
-class Desk:
+class TicketClient:
     """Holds the latest ticket, and asks for the next one."""
 
     def __init__(
         self,
         send: Callable[[TicketRequest], None],
-        wakeup: Wakeup,
+        wakeup: InterruptibleWait,
         pace: Pace,
         log: AccountLog,
         carried: Ticket | None,

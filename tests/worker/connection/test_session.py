@@ -20,7 +20,7 @@ from support.gateway import Gateway
 from support.rawserver import raw_server, receive, registered, serve_on, stop_reading
 from support.station import FAST, UNB, OneSession, log_time, open_sockets, read_log, until
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.session import KickedOut, TokenRefused
+from xyfleet.worker.connection.session import KickedOut, TokenRefused
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Work = Callable[[], object]

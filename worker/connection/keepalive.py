@@ -1,7 +1,7 @@
 """Beats the heart of one connection and watches it. Shell.
 
-Source: rules 1 to 6 of docs/heartbeat.md. The decisions are `xyfleet.worker.heart`'s; here are the clock, the timers
-and the writing.
+Source: rules 1 to 6 of docs/heartbeat.md. The decisions are `heartbeat`'s; here are the clock, the timers and
+the writing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.heart import REARM, Heart, Verdict
-from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.connection.heartbeat import REARM, HeartbeatTracker, Verdict
+from xyfleet.worker.connection.wait import InterruptibleSleep
+from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
-from xyfleet.worker.wakeup import Nap
 
 GRACE: Final = 0.02
 """
@@ -35,7 +35,7 @@ _EARLY: Final = 0.002
 """Seconds by which a timer may fire before its time."""
 
 
-class Line(Protocol):
+class RpcChannel(Protocol):
     """A registered connection, to whoever makes calls on it."""
 
     began: int
@@ -45,10 +45,10 @@ class Line(Protocol):
         """Return the answer to a call, whatever its code. Raises `calls.NoAnswer` or `calls.LineClosed`."""
 
 
-class Listener(Protocol):
+class SessionListener(Protocol):
     """Who wants to know how a session is."""
 
-    def registered(self, line: Line) -> None:
+    def registered(self, line: RpcChannel) -> None:
         """The connection is registered: CONNECTED."""
 
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
@@ -61,11 +61,17 @@ class Listener(Protocol):
         """Some figure changed; it can wait."""
 
 
-class Pulse:
+class Keepalive:
     """One connection's heart at work. `beat()` and `watch()` are to run side by side until one raises `Lost`."""
 
     def __init__(
-        self, cycle: Cycle, outlet: Outlet, mids: Mids, metrics: Metrics, log: AccountLog, listener: Listener
+        self,
+        cycle: Cycle,
+        outlet: FrameWriter,
+        mids: Mids,
+        metrics: Metrics,
+        log: AccountLog,
+        listener: SessionListener,
     ) -> None:
         self._cycle = cycle
         self._outlet = outlet
@@ -73,10 +79,10 @@ class Pulse:
         self._metrics = metrics
         self._log = log
         self._listener = listener
-        self._until_beat = Nap()
-        self._until_deadline = Nap()
+        self._until_beat = InterruptibleSleep()
+        self._until_deadline = InterruptibleSleep()
         self._began = time.monotonic()
-        self._heart = Heart(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
+        self._heart = HeartbeatTracker(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
 
     def proven(self) -> bool:
         """Tell whether the connection is old enough and was answered: then all counters of failures end (rule 9)."""

@@ -16,7 +16,7 @@ from websockets.asyncio.connection import broadcast
 from websockets.protocol import State as SocketState
 
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.dial import CLOSE_TIMEOUT, Socket
+from xyfleet.worker.connection.connect import CLOSE_TIMEOUT, Socket
 
 _LOOK: Final = 0.01
 """Seconds between two looks at a buffer that was not drained."""
@@ -24,7 +24,7 @@ _LOST_WITHIN: Final = 1.0
 """Seconds within which the loop tells of an aborted transport's end; it takes one round of the loop."""
 
 
-class Outlet:
+class FrameWriter:
     """
     Writes, and ends, one connection.
 

@@ -10,12 +10,12 @@ import pytest
 
 from support.station import FAST_PACE, until
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.desk import Desk
+from xyfleet.worker.connection.tickets import TicketClient
+from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.wakeup import Stopped, Wakeup
 
 
 class Counter:
@@ -23,9 +23,9 @@ class Counter:
 
     def __init__(self, tmp_path: Path, carried: Ticket | None = None) -> None:
         self.requests: list[TicketRequest] = []
-        self.wakeup = Wakeup()
+        self.wakeup = InterruptibleWait()
         log = AccountLog("a0", LogSettings(dir=str(tmp_path)))
-        self.desk = Desk(self.requests.append, self.wakeup, FAST_PACE, log, carried)
+        self.desk = TicketClient(self.requests.append, self.wakeup, FAST_PACE, log, carried)
 
 
 def ticket(request: int, serial: int, *, fresh: bool = False) -> Ticket:

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.heart import ABNORMAL, FOREIGN, LATE_WAKE, REARM, Answer, Heart, Verdict
+from xyfleet.worker.connection.heartbeat import ABNORMAL, FOREIGN, LATE_WAKE, REARM, Answer, HeartbeatTracker, Verdict
 
 INTERVAL = 15.0
 TIMEOUT = 30.0
 
 
-def new_heart(now: float = 0.0) -> Heart:
+def new_heart(now: float = 0.0) -> HeartbeatTracker:
     """Return a heart with the default settings."""
-    return Heart(INTERVAL, TIMEOUT, now)
+    return HeartbeatTracker(INTERVAL, TIMEOUT, now)
 
 
-def beat(heart: Heart, mid: str, now: float) -> int:
+def beat(heart: HeartbeatTracker, mid: str, now: float) -> int:
     """Send a beat as a session does; return how many grid points had come due."""
     due = heart.come_due(now)
     heart.sent(mid, now)
@@ -194,7 +194,7 @@ settings = st.tuples(st.floats(0.05, 100), st.floats(2, 4)).map(lambda pair: (pa
 def test_no_false_death(pace: tuple[float, float], delays: list[float], data: st.DataObject) -> None:
     """Whatever the order of answers, each inside its deadline, no look ever says dead."""
     interval, timeout = pace
-    heart = Heart(interval, timeout, 0.0)
+    heart = HeartbeatTracker(interval, timeout, 0.0)
     events: list[tuple[float, int, str]] = []
     for number, share in enumerate(delays):
         events.append((number * interval, 0, str(number)))
@@ -213,7 +213,7 @@ def test_no_false_death(pace: tuple[float, float], delays: list[float], data: st
 def test_always_dead_past_the_deadline(pace: tuple[float, float], good: int, silent: int, late: float) -> None:
     """When the answers stop, the first unanswered beat's deadline is the end, whatever foreign answers come."""
     interval, timeout = pace
-    heart = Heart(interval, timeout, 0.0)
+    heart = HeartbeatTracker(interval, timeout, 0.0)
     for number in range(good):
         beat(heart, str(number), number * interval)
         heart.answer(str(number), True, number * interval + 0.01 * interval)
@@ -242,7 +242,7 @@ def test_nothing_revives_the_dead(answers: list[tuple[str, bool]], wait: float) 
 @given(st.floats(0.01, 100), st.lists(st.floats(0, 10), min_size=1, max_size=30))
 def test_grid_never_bursts(interval: float, lates: list[float]) -> None:
     """Two beats are never planned for one grid point, and all points passed are counted as due."""
-    heart = Heart(interval, 2 * interval, 0.0)
+    heart = HeartbeatTracker(interval, 2 * interval, 0.0)
     due = 0
     for number, late in enumerate(lates):
         now = heart.next_beat + late * interval

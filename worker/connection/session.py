@@ -16,14 +16,14 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
-from xyfleet.worker.calls import Calls, LineClosed, NoAnswer, in_time
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.dial import ServerClosed, Socket, dial, lost_by_close
+from xyfleet.worker.connection.connect import ServerClosed, Socket, dial, lost_by_close
+from xyfleet.worker.connection.keepalive import Keepalive, SessionListener
+from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls, in_time
+from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.ipc.messages import cut
-from xyfleet.worker.outlet import Outlet
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
-from xyfleet.worker.pulse import Listener, Pulse
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.telemetry import account_log
@@ -65,7 +65,7 @@ class Session:
         mids: Mids,
         metrics: Metrics,
         log: AccountLog,
-        listener: Listener,
+        listener: SessionListener,
     ) -> None:
         self._settings = settings
         self._token = token
@@ -76,11 +76,11 @@ class Session:
         self._listener = listener
         self._leaving: asyncio.Future[_Left] = asyncio.get_running_loop().create_future()
         self._tasks: asyncio.TaskGroup
-        self._outlet: Outlet | None = None
-        self._calls: Calls | None = None
-        self._pulse: Pulse | None = None
+        self._outlet: FrameWriter | None = None
+        self._calls: PendingCalls | None = None
+        self._pulse: Keepalive | None = None
         self._reg_key = ""
-        self._registered: asyncio.Future[Pulse] = asyncio.get_running_loop().create_future()
+        self._registered: asyncio.Future[Keepalive] = asyncio.get_running_loop().create_future()
         self._sync_wanted = asyncio.Event()
         self._unreadable = 0
         self.began = 0
@@ -106,9 +106,9 @@ class Session:
             self._calls.timeout = settings.cycle.register_timeout
 
     async def ask(self, lwp: str, body: object) -> Response:
-        """Return the answer to a call, whatever its code. Raises `NoAnswer` or `LineClosed`."""
+        """Return the answer to a call, whatever its code. Raises `NoAnswer` or `ChannelClosed`."""
         if self._calls is None:
-            raise LineClosed
+            raise ChannelClosed
         return await self._calls.ask(lwp, body)
 
     async def run(self) -> None:
@@ -146,8 +146,8 @@ class Session:
 
     async def _live(self) -> None:
         socket = await dial(self._settings, self._tls)
-        self._outlet = Outlet(socket, self._settings.cycle.heartbeat_send_timeout)
-        self._calls = Calls(self._outlet, self._mids, self._settings.cycle.register_timeout)
+        self._outlet = FrameWriter(socket, self._settings.cycle.heartbeat_send_timeout)
+        self._calls = PendingCalls(self._outlet, self._mids, self._settings.cycle.register_timeout)
         self._tasks.create_task(self._read(socket))
         self._tasks.create_task(self._outlet.run())
         pulse = await self._register(self._outlet)
@@ -156,7 +156,7 @@ class Session:
         self._sync_wanted.set()
         await self._sync(self._calls)
 
-    async def _register(self, outlet: Outlet) -> Pulse:
+    async def _register(self, outlet: FrameWriter) -> Keepalive:
         mid = self._mids.new()
         self._reg_key = frames.key(mid)
         outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
@@ -175,7 +175,7 @@ class Session:
             raise Lost(Cause.LIMIT if meaning is Registration.LIMIT else Cause.PROTOCOL, reason)
         assert self._outlet is not None
         cycle = self._settings.cycle
-        self._pulse = Pulse(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
+        self._pulse = Keepalive(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
         self._registered.set_result(self._pulse)
         self.began = int(time.time() * 1000)
         self._listener.registered(self)
@@ -232,7 +232,7 @@ class Session:
             self._metrics.push_acked()
             self._listener.news()
 
-    async def _sync(self, calls: Calls) -> None:
+    async def _sync(self, calls: PendingCalls) -> None:
         """Confirm the sync position, after the registration and whenever a push asks for it. Never ends anything."""
         while True:
             await self._sync_wanted.wait()
@@ -241,7 +241,7 @@ class Session:
             if state is not None and bytes(state.body) != b"null":
                 await self._try(calls, frames.ACK_DIFF, [state.body])
 
-    async def _try(self, calls: Calls, lwp: str, body: object) -> Response | None:
+    async def _try(self, calls: PendingCalls, lwp: str, body: object) -> Response | None:
         """Return the good answer to a call, or None after saying in the log why there is none."""
         try:
             answer = await calls.ask(lwp, body)

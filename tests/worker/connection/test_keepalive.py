@@ -18,10 +18,10 @@ from websockets.asyncio.server import ServerConnection
 from support.rawserver import raw_server
 from support.station import FAST, Ear, read_log, until
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.dial import Socket
-from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.connection.connect import Socket
+from xyfleet.worker.connection.keepalive import Keepalive
+from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol.frames import Mids, Response, parse
-from xyfleet.worker.pulse import Pulse
 from xyfleet.worker.settings import Cycle, LogSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
@@ -36,10 +36,10 @@ class Rig:
     def __init__(self, client: Socket, server: ServerConnection, logs: Path, cycle: Cycle) -> None:
         self.client = client
         self.server = server
-        self.outlet = Outlet(client, cycle.heartbeat_send_timeout)
+        self.outlet = FrameWriter(client, cycle.heartbeat_send_timeout)
         self.metrics = Metrics()
         self.log = AccountLog("a0", LogSettings(dir=str(logs), format="json"))
-        self.pulse = Pulse(cycle, self.outlet, Mids(time.time, lambda: 0.5), self.metrics, self.log, Ear())
+        self.pulse = Keepalive(cycle, self.outlet, Mids(time.time, lambda: 0.5), self.metrics, self.log, Ear())
 
     def fill(self) -> None:
         """Have the server stop reading, and write more than all buffers take."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.backoff import delay
 from xyfleet.worker.causes import RETRY_CLASS, Cause
+from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.settings import Backoff, Retry
 
 EXACT = Retry(jitter=0.0)

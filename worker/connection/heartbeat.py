@@ -49,7 +49,7 @@ class _Beat:
         self.rearmed = False
 
 
-class Heart:
+class HeartbeatTracker:
     """Beats on a fixed grid that begins at `now`, each of which must be answered within `timeout`."""
 
     def __init__(self, interval: float, timeout: float, now: float) -> None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from xyfleet.worker.outlet import Outlet
+from xyfleet.worker.connection.keepalive import GRACE
+from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Response
-from xyfleet.worker.pulse import GRACE
 
 
 class NoAnswer(Exception):
     """The call was written, and no answer came in time; it may have been carried out."""
 
 
-class LineClosed(Exception):
+class ChannelClosed(Exception):
     """The connection ended before the answer came; the call may have been carried out."""
 
 
-class Calls:
+class PendingCalls:
     """The calls that wait for their answers. `close()` ends all of them."""
 
-    def __init__(self, outlet: Outlet, mids: Mids, timeout: float) -> None:
+    def __init__(self, outlet: FrameWriter, mids: Mids, timeout: float) -> None:
         self.timeout = timeout
         self._outlet = outlet
         self._mids = mids
@@ -47,7 +47,7 @@ class Calls:
             LineClosed: the connection is over.
         """
         if self._closed:
-            raise LineClosed
+            raise ChannelClosed
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         mid = self._mids.new()
         self._waiting[frames.key(mid)] = answer
@@ -65,7 +65,7 @@ class Calls:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():
-                answer.set_exception(LineClosed())
+                answer.set_exception(ChannelClosed())
 
 
 async def in_time(answer: asyncio.Future[Any], timeout: float) -> bool:

@@ -7,21 +7,21 @@ import time
 
 import pytest
 
-from xyfleet.worker.wakeup import Nap, Stopped, Wakeup
+from xyfleet.worker.connection.wait import InterruptibleSleep, InterruptibleWait, Stopped
 
 
 @pytest.mark.timing
 async def test_timeout_ends_a_wait() -> None:
     """Without a ring the wait ends at its time, quietly."""
     began = time.monotonic()
-    await Wakeup().wait(0.05)
+    await InterruptibleWait().wait(0.05)
 
     assert 0.04 < time.monotonic() - began < 0.5
 
 
 async def test_ring_ends_a_wait() -> None:
     """A ring ends the wait at once, and only that one."""
-    wakeup = Wakeup()
+    wakeup = InterruptibleWait()
     task = asyncio.create_task(wakeup.wait(None))
     await asyncio.sleep(0.01)
     wakeup.ring()
@@ -32,14 +32,14 @@ async def test_ring_ends_a_wait() -> None:
 
 async def test_early_ring_is_not_lost() -> None:
     """A ring between two waits ends the next one."""
-    wakeup = Wakeup()
+    wakeup = InterruptibleWait()
     wakeup.ring()
     await asyncio.wait_for(wakeup.wait(None), 0.5)
 
 
 async def test_stop_ends_this_and_every_later_wait() -> None:
     """After a stop no wait begins any more."""
-    wakeup = Wakeup()
+    wakeup = InterruptibleWait()
     wakeup.check()
     task = asyncio.create_task(wakeup.wait(None))
     await asyncio.sleep(0.01)
@@ -54,7 +54,7 @@ async def test_stop_ends_this_and_every_later_wait() -> None:
 
 async def test_cancelling_is_passed_on() -> None:
     """A cancelled wait does not swallow it."""
-    task = asyncio.create_task(Wakeup().wait(10))
+    task = asyncio.create_task(InterruptibleWait().wait(10))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -65,14 +65,14 @@ async def test_cancelling_is_passed_on() -> None:
 async def test_nap_ends_at_its_time() -> None:
     """A nap lasts as long as it should."""
     began = time.monotonic()
-    await Nap().take(0.05)
+    await InterruptibleSleep().take(0.05)
 
     assert 0.04 < time.monotonic() - began < 0.5
 
 
 async def test_nap_can_be_ended() -> None:
     """Waking ends the nap that is on, however often, and no other."""
-    nap = Nap()
+    nap = InterruptibleSleep()
     nap.wake()
     task = asyncio.create_task(nap.take(10))
     await asyncio.sleep(0.01)

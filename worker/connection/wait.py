@@ -13,7 +13,7 @@ class Stopped(Exception):
     """The worker is to leave; ends every wait."""
 
 
-class Wakeup:
+class InterruptibleWait:
     """What an account's cycle waits on: an alarm that can be rung, and turned into the final one."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Wakeup:
             raise Stopped
 
 
-class Nap:
+class InterruptibleSleep:
     """A sleep of one task, which others can end; it costs no more than `asyncio.sleep()`."""
 
     def __init__(self) -> None:
