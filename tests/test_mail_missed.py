@@ -8,10 +8,10 @@ import pytest
 
 from xyfleet.worker.mail import missed
 from xyfleet.worker.mail.missed import Round
-from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import Message, rfc3339
+from xyfleet.worker.storage.schema import Row
 
 
 def talk(name: str, modified: int | None) -> Talk:

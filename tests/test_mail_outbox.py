@@ -17,8 +17,8 @@ from support.gateway import Gateway
 from support.imclient import UNB
 from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
-from xyfleet.worker.mail.outstore import Letter
 from xyfleet.worker.protocol import im_calls
+from xyfleet.worker.storage.outbox_store import OutgoingMessage
 
 TALK, PEER = "51000000009", "3300000000009"
 
@@ -30,14 +30,14 @@ def gateway(fresh_gateway: Gateway) -> Iterator[Gateway]:
     fresh_gateway.reset()
 
 
-async def queued(desk: Desk, text: str = "在的") -> Letter:
+async def queued(desk: Desk, text: str = "在的") -> OutgoingMessage:
     """Put a text into the outbox."""
     letter = await desk.outbox.queue(TALK, text, PEER)
     assert letter is not None
     return letter
 
 
-async def send(desk: Desk, text: str = "在的") -> Letter:
+async def send(desk: Desk, text: str = "在的") -> OutgoingMessage:
     """Send a text and return what became of it."""
     letter = await queued(desk, text)
     async with asyncio.timeout(5):

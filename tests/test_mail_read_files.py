@@ -19,7 +19,7 @@ from xyfleet.supervisor.mail.files import MOST_OPEN, Files, Unreadable
 from xyfleet.supervisor.mail.listing import Listing, Question, listing, since
 from xyfleet.supervisor.mail.page import Ask
 from xyfleet.supervisor.mail.reader import Reader
-from xyfleet.worker.mail.schema import VERSION
+from xyfleet.worker.storage.schema import VERSION
 
 
 @pytest.fixture

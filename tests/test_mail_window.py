@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import ASKED
 from xyfleet.worker.mail.window import Entry, Window, entry_of
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.storage.message_store import ASKED
+from xyfleet.worker.storage.schema import Row
 
 
 def entry(row: int, talk: str = "a") -> Entry:

@@ -28,12 +28,12 @@ from websockets.server import ServerProtocol
 from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc import codec, messages
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.mail import committer
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
+from xyfleet.worker.storage import writer_thread
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.memory import Memory
 
@@ -77,7 +77,7 @@ def rehearse(lives: int, tls: ssl.SSLContext) -> None:
         runner.run(_live_all([Path(folder, str(number)) for number in range(lives)], tls))
     for _ in range(lives):
         items.pushed(_chat(), "1")
-    committer.rehearse()
+    writer_thread.rehearse()
 
 
 def _chat() -> bytes:

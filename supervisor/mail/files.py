@@ -19,7 +19,7 @@ import msgspec
 
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.i18n import N_
-from xyfleet.worker.mail.schema import VERSION
+from xyfleet.worker.storage.schema import VERSION
 
 MOST_OPEN: Final = 16
 BUSY_TIMEOUT: Final = 1.0

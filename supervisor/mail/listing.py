@@ -14,8 +14,8 @@ import msgspec
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.mail.cursor import Cursor, Track
 from xyfleet.supervisor.mail.files import Files, Unreadable
-from xyfleet.worker.mail.schema import COLUMNS, Row, row_of
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.storage.schema import COLUMNS, Row, row_of
 
 MOST_BYTES: Final = 16 * 2**20
 """Bytes of an answer's messages: when the newest are more, the older ones are left out."""

@@ -11,7 +11,7 @@ import msgspec
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.mail.files import Files, Unreadable
 from xyfleet.supervisor.mail.listing import TooLong, read_lines
-from xyfleet.worker.mail.schema import Row
+from xyfleet.worker.storage.schema import Row
 
 MOST_BYTES: Final = 4 * 2**20
 """Bytes of a page's messages, unless a single one has more."""

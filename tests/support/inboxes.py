@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from support.standin import StandIn
-from xyfleet.worker.mail.store import Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.storage.message_store import HandlerRules, MessageStore
 
 NOW = 1_767_323_045_000
 """2026-01-02T03:04:05Z"""
-HANDLED = Rules(handler=True, max_age=0, takeover=0)
-KEPT = Rules(handler=False, max_age=0, takeover=0)
+HANDLED = HandlerRules(handler=True, max_age=0, takeover=0)
+KEPT = HandlerRules(handler=False, max_age=0, takeover=0)
 
 WRITER = """
 import sys, time
@@ -31,16 +31,16 @@ with store(Path(sys.argv[1]), sys.argv[2]) as opened:
 
 
 @contextlib.contextmanager
-def store(folder: Path, account: str) -> Iterator[Store]:
+def store(folder: Path, account: str) -> Iterator[MessageStore]:
     """Open an account's inbox as its worker does."""
-    opened = Store(str(folder / "inbox" / f"{account}.db"), account)
+    opened = MessageStore(str(folder / "inbox" / f"{account}.db"), account)
     try:
         yield opened
     finally:
         opened.close()
 
 
-def write(opened: Store, id_: str, *, now: int = NOW, rules: Rules = KEPT, **fields: Any) -> int:
+def write(opened: MessageStore, id_: str, *, now: int = NOW, rules: HandlerRules = KEPT, **fields: Any) -> int:
     """Store a buyer's text; return its row."""
     plain: dict[str, Any] = {
         "conversation": "60123",

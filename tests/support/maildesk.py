@@ -18,19 +18,19 @@ from xyfleet.worker.causes import Lost
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.mail.catchup import CatchUp
-from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Tempo
 from xyfleet.worker.mail.outbox import Outbox
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
+from xyfleet.worker.storage.inbox import AsyncStore
+from xyfleet.worker.storage.message_store import Added, HandlerRules
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
 
-RULES = Rules(handler=True, max_age=0, takeover=0)
+RULES = HandlerRules(handler=True, max_age=0, takeover=0)
 QUICK = Tempo(list_wait=0.0, turn_wait=5.0, busy_waits=(0.05, 0.1, 0.2, 0.4), again=0.1, disk_look=0.02)
 CYCLE = Cycle(heartbeat_interval=2.0, heartbeat_timeout=4.0, heartbeat_send_timeout=0.5, register_timeout=0.3)
 """Answers to calls are waited for as long as the one to the registration."""
@@ -98,7 +98,7 @@ class Desk:
         )
         self.log = AccountLog("a0", self.settings.log)
         self.mids = Mids(time.time, lambda: 0.5)
-        self.inbox = Inbox(self.mail, "a0", lambda: None)
+        self.inbox = AsyncStore(self.mail, "a0", lambda: None)
         self.outbox = Outbox(self.inbox, self.mail, UNB, self.log, lambda: None, retries, wall)
         self.catch_up = CatchUp(
             self.inbox,

@@ -14,7 +14,7 @@ from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.spawn import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_down, encode
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Message, Redo, Redone, Send, Sent
-from xyfleet.worker.mail.schema import TABLES
+from xyfleet.worker.storage.schema import TABLES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 

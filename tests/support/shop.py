@@ -15,15 +15,15 @@ from typing import Any, Self
 from support.station import until
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
-from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.python_handler import Limits, PythonHandler
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
+from xyfleet.worker.storage.inbox import AsyncStore
+from xyfleet.worker.storage.message_store import HandlerRules, MessageStore
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 
-RULES = Rules(handler=True, max_age=0, takeover=600_000)
+RULES = HandlerRules(handler=True, max_age=0, takeover=600_000)
 FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15)
 _numbers = itertools.count(1)
 
@@ -86,7 +86,7 @@ class Shop:
         self.changes = 0
         self.replies = 0
         self.rules = RULES
-        self.inbox = Inbox(self.settings, "a0", lambda: None)
+        self.inbox = AsyncStore(self.settings, "a0", lambda: None)
         self.handler = handler or self.python()
         self.dispatcher = Dispatcher(
             self.inbox, self.handler, self.settings, self.log, self._changed, self._replied, patience=0.15
@@ -146,7 +146,7 @@ class Shop:
     async def outbox(self) -> list[tuple[str, str, str | None]]:
         """Return conversation, text, and id of the answered message of all that is in the outbox."""
 
-        def read(store: Store) -> list[tuple[str, str, str | None]]:
+        def read(store: MessageStore) -> list[tuple[str, str, str | None]]:
             letters = [store.letter(number) for number in range(1, store.last_number() + 1)]
             return [(each.conversation, each.text, each.reply_to) for each in letters if each is not None]
 

@@ -144,7 +144,7 @@ class Sent(Message, frozen=True, tag="sent"):
 
     request: int
     state: str
-    """A state of the outbox (`xyfleet.worker.mail.schema`), or `refused`: it was not even put there."""
+    """A state of the outbox (`xyfleet.worker.storage.schema`), or `refused`: it was not even put there."""
     number: int | None = None
     """Its number in the outbox."""
     message_id: str | None = None

@@ -14,15 +14,15 @@ from typing import Final
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.inbox import Inbox
 from xyfleet.worker.mail.missed import Round, Tempo
 from xyfleet.worker.mail.reading import Abandoned, Reader
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.visit import Visit
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.inbox import AsyncStore
+from xyfleet.worker.storage.message_store import Added, HandlerRules
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -43,14 +43,14 @@ class CatchUp:
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: AsyncStore,
         settings: MailSettings,
         me: str,
         log: AccountLog,
         ask_turn: Callable[[], None],
         added: Callable[[list[Row]], None],
         zombie: Callable[[str], None],
-        rules: Callable[[], Rules],
+        rules: Callable[[], HandlerRules],
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
     ) -> None:
         self.recovered = 0

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from xyfleet.worker.mail.handler import Handler, HandlerFailed, HandlerUnsure, NotCalled
-from xyfleet.worker.mail.inbox import Closed, Inbox
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import ASKED, Store
 from xyfleet.worker.mail.window import MOST, Entry, Window, entry_of
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.inbox import AsyncStore, Closed
+from xyfleet.worker.storage.message_store import ASKED, MessageStore
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -43,7 +43,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: AsyncStore,
         handler: Handler,
         settings: MailSettings,
         log: AccountLog,
@@ -207,7 +207,7 @@ class Dispatcher:
         await self._finish(row, reply)
         return None
 
-    def _begin(self, entry: Entry, store: Store) -> Row | None:
+    def _begin(self, entry: Entry, store: MessageStore) -> Row | None:
         """Note that a call begins, unless it is not to. Runs when the disk takes it, which may be late."""
         if self._stopping:
             return None
@@ -228,7 +228,7 @@ class Dispatcher:
         """Note the end of a good call, and queue its reply."""
         name = uuid.uuid4().hex  # what goes over the wire is given when it goes
 
-        def finish(store: Store) -> tuple[int | None, Row | None]:
+        def finish(store: MessageStore) -> tuple[int | None, Row | None]:
             number = store.finish(row.row, reply, name, self._now())
             return number, store.row(row.row) if reply is not None and number is None else None
 

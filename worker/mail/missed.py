@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from xyfleet.worker.mail.schema import Row
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
+from xyfleet.worker.storage.schema import Row
 
 
 class Tempo(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 A message is on record as being on its way before its frame is written. From then on only an answer tells what became
 of it: without one nobody knows, and it is not sent again. Its echo, should it come, settles it later
-(`xyfleet.worker.mail.store`).
+(`xyfleet.worker.storage.message_store`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final
 
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer
-from xyfleet.worker.mail.inbox import Inbox
-from xyfleet.worker.mail.outstore import Letter, Settled
-from xyfleet.worker.mail.store import Store
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.inbox import AsyncStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.outbox_store import OutgoingMessage, Settled
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -46,7 +46,7 @@ class Outbox:
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: AsyncStore,
         settings: MailSettings,
         me: str,
         log: AccountLog,
@@ -74,7 +74,7 @@ class Outbox:
         self._last_write = -float("inf")
         self._again: int | None = None
         """Number of the letter that is to be sent once more."""
-        self._waiting: dict[int, list[asyncio.Future[Letter]]] = {}
+        self._waiting: dict[int, list[asyncio.Future[OutgoingMessage]]] = {}
 
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
@@ -97,7 +97,7 @@ class Outbox:
         self._settings = settings
         self._bell.set()
 
-    async def queue(self, conversation: str, text: str, receiver: str | None) -> Letter | None:
+    async def queue(self, conversation: str, text: str, receiver: str | None) -> OutgoingMessage | None:
         """
         Put a text into the outbox, for good when this returns.
 
@@ -114,14 +114,14 @@ class Outbox:
             self.wake()
         return letter
 
-    async def settled(self, number: int) -> Letter:
+    async def settled(self, number: int) -> OutgoingMessage:
         """
         Wait until it is known what became of a letter, or known that nobody will know.
 
         Raises:
             LookupError: there is no such letter.
         """
-        news: asyncio.Future[Letter] = asyncio.get_running_loop().create_future()
+        news: asyncio.Future[OutgoingMessage] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(number, []).append(news)  # first: it may be settled while we look
         try:
             letter = await self._inbox.do(lambda store: store.letter(number))
@@ -162,7 +162,7 @@ class Outbox:
     def _ready(self) -> bool:
         return self._line is not None and not self._resting
 
-    async def _send(self, letter: Letter) -> float:
+    async def _send(self, letter: OutgoingMessage) -> float:
         """Send a queued letter; return for how long to wait before the next one may go."""
         line = self._line
         assert line is not None
@@ -176,7 +176,7 @@ class Outbox:
             return await self._ask(line, letter, body)
         return await self._not_written(letter, line)
 
-    async def _ask(self, line: RpcChannel, letter: Letter, body: object) -> float:
+    async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()
         written = asyncio.Event()
         asyncio.get_running_loop().call_soon(written.set)
@@ -191,7 +191,7 @@ class Outbox:
             return await self._not_written(letter, line)
         return await self._answered(letter, answer)
 
-    async def _answered(self, letter: Letter, answer: Response) -> float:
+    async def _answered(self, letter: OutgoingMessage, answer: Response) -> float:
         match im_calls.sent(answer):
             case im_calls.Sent(message_id):
                 return await self._settle(letter, "sent", message_id, None)
@@ -202,7 +202,7 @@ class Outbox:
             case im_calls.Busy(reason):
                 return await self._later(letter, reason)
 
-    async def _later(self, letter: Letter, reason: str) -> float:
+    async def _later(self, letter: OutgoingMessage, reason: str) -> float:
         """
         Try again after a while, if there were not too many tries.
 
@@ -217,18 +217,20 @@ class Outbox:
         self._again = letter.number
         return wait
 
-    async def _not_written(self, letter: Letter, line: RpcChannel) -> float:
+    async def _not_written(self, letter: OutgoingMessage, line: RpcChannel) -> float:
         await self._inbox.do(lambda store: store.requeue(letter.number, None))
         self._log.say(account_log.MESSAGE_NOT_WRITTEN, number=letter.number)
         if self._line is line:
             self._line = None  # whoever made it is about to say so
         return 0.0
 
-    async def _settle(self, letter: Letter, state: Settled, message_id: str | None, reason: str | None) -> float:
+    async def _settle(
+        self, letter: OutgoingMessage, state: Settled, message_id: str | None, reason: str | None
+    ) -> float:
         """Note how a letter ended, unless its echo was faster, and tell who waits for it."""
         now = self._now()
 
-        def settle(store: Store) -> tuple[bool, Letter | None]:
+        def settle(store: MessageStore) -> tuple[bool, OutgoingMessage | None]:
             return store.settle(letter.number, state, message_id, reason, now), store.letter(letter.number)
 
         resumed, found = await self._inbox.do(settle)
@@ -240,7 +242,7 @@ class Outbox:
         """Learn what became of a letter that waits no more: its echo came, so the server had taken it after all."""
         return self._tell(await self._inbox.do(lambda store: store.letter(number)))
 
-    def _tell(self, letter: Letter | None) -> float:
+    def _tell(self, letter: OutgoingMessage | None) -> float:
         """Tell what became of a letter."""
         if letter is not None and letter.state not in OPEN_STATES:
             line = _SAID.get(letter.state, account_log.MESSAGE_NOT_SENT)
@@ -270,7 +272,7 @@ class Outbox:
         except TimeoutError:
             pass
 
-    async def _new_uuid(self, letter: Letter) -> str:
+    async def _new_uuid(self, letter: OutgoingMessage) -> str:
         """Return a uuid that none was like. Letters go out in the order of their numbers, so the last ones tell."""
         if not self._uuids_known:
             numbers = range(max(1, letter.number - _LOOK_BACK), letter.number)

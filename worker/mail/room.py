@@ -19,16 +19,16 @@ from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.mail.catchup import CatchUp
 from xyfleet.worker.mail.dispatch import Dispatcher
 from xyfleet.worker.mail.handler import Handler
-from xyfleet.worker.mail.inbox import Closed, Inbox
 from xyfleet.worker.mail.outbox import Outbox
-from xyfleet.worker.mail.outstore import Letter
 from xyfleet.worker.mail.python_handler import PythonHandler
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import Added, Rules
 from xyfleet.worker.mail.webhook import WebhookHandler
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.settings import MailSettings, WorkerSettings
+from xyfleet.worker.storage.inbox import AsyncStore, Closed
+from xyfleet.worker.storage.message_store import Added, HandlerRules
+from xyfleet.worker.storage.outbox_store import OutgoingMessage
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -75,7 +75,7 @@ class Mailroom:
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
-        self._inbox = Inbox(settings.mail, settings.account, changed)
+        self._inbox = AsyncStore(settings.mail, settings.account, changed)
         self._outbox = Outbox(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
@@ -216,9 +216,9 @@ class Mailroom:
 
     # Messages.
 
-    def _rules(self) -> Rules:
+    def _rules(self) -> HandlerRules:
         settings = self._settings
-        return Rules(
+        return HandlerRules(
             handler=self._handler is not None,
             max_age=int(settings.reply_max_age * 1000),
             takeover=int(settings.takeover_pause * 1000),
@@ -273,7 +273,7 @@ class Mailroom:
         self._tell(message.request, letter)
         self._tell(message.request, await self._outbox.settled(letter.number))
 
-    def _tell(self, request: int, letter: Letter) -> None:
+    def _tell(self, request: int, letter: OutgoingMessage) -> None:
         self._send(
             Sent(
                 request=request,

@@ -10,9 +10,9 @@ import bisect
 from collections import deque
 from typing import Final, NamedTuple
 
-from xyfleet.worker.mail.schema import Row
-from xyfleet.worker.mail.store import ASKED
 from xyfleet.worker.protocol.message import millis
+from xyfleet.worker.storage.message_store import ASKED
+from xyfleet.worker.storage.schema import Row
 
 MOST: Final = 200
 """Messages held."""

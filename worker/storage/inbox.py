@@ -1,7 +1,7 @@
 """The asyncio face of an account's store: jobs go in, and their futures are done when all is on disk. Shell.
 
 The event loop never waits for the disk: opening, committing, trimming and closing are a thread's
-(`xyfleet.worker.mail.committer`), which begins with the first job and ends when there was none for a while.
+(`xyfleet.worker.storage.writer_thread`), which begins with the first job and ends when there was none for a while.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from xyfleet.worker.mail.committer import RETRY, Committer, Outcome
-from xyfleet.worker.mail.store import Counts, Store
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.message_store import Counts, MessageStore
+from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Times(NamedTuple):
 _PATIENCE: Final = Times()
 
 
-class Inbox:
+class AsyncStore:
     """
     An account's inbox and outbox. Made and used in the event loop.
 
@@ -93,7 +93,7 @@ class Inbox:
         self._shrink_after = 0.0
         # At any time within the first period: workers that start together must not open their files together.
         self._trim_due = self._loop.call_later(random.random() * times.trim, self._begin_trim)
-        self._committer = Committer(
+        self._committer = GroupCommitThread(
             settings.file,
             account,
             lambda: self._settings.on_unknown,
@@ -115,7 +115,7 @@ class Inbox:
         """Tell whether so much waits for the disk that nothing more should be taken in."""
         return len(self._unfinished) >= MOST_WAITING
 
-    def do(self, job: Callable[[Store], T]) -> asyncio.Future[T]:
+    def do(self, job: Callable[[MessageStore], T]) -> asyncio.Future[T]:
         """
         Run a job in the store's thread; the future is done when its work is on disk.
 
@@ -246,7 +246,7 @@ class Inbox:
     async def _trim_round(self, shrink: bool) -> int | None:
         """Trim, and return when the oldest message that is left was stored."""
         await self.trim(shrink=shrink)
-        return await self.do(Store.oldest) if self.exists() else None
+        return await self.do(MessageStore.oldest) if self.exists() else None
 
     def _trimmed(self, task: asyncio.Task[int | None]) -> None:
         self._trim_due.cancel()
@@ -275,7 +275,7 @@ class Inbox:
         left = oldest / 1000 + self._settings.keep_days * _DAY - time.time()
         return min(max(left, self._times.trim), _DAY)
 
-    def _trim_step(self, share: float) -> Callable[[Store], bool]:
+    def _trim_step(self, share: float) -> Callable[[MessageStore], bool]:
         before = round((time.time() - self._settings.keep_days * _DAY) * 1000)
         most = round(self._settings.keep_bytes * share)
         return lambda store: store.trim(before=before, most_bytes=most, most_rows=TRIM_ROWS)

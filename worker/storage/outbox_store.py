@@ -1,6 +1,6 @@
 """The outbox half of an account's store: what is to be sent, and what became of it. Shell (SQLite).
 
-Each method is a step of a job (`xyfleet.worker.mail.inbox`): the transaction around it is the inbox's.
+Each method is a step of a job (`xyfleet.worker.storage.inbox`): the transaction around it is the inbox's.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from xyfleet.worker.mail.schema import TAKEN_OVER, TAKES_OVER
+from xyfleet.worker.storage.schema import TAKEN_OVER, TAKES_OVER
 
 Settled = Literal["sent", "rejected", "failed", "unknown"]
-"""How a letter ends (`xyfleet.worker.mail.schema`)."""
+"""How a letter ends (`xyfleet.worker.storage.schema`)."""
 
 _COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason"
 # SQLite uses a partial index only where its very condition is in the query.
@@ -22,7 +22,7 @@ ECHO_SLACK: Final = 300_000
 """Milliseconds that the server's clock may differ from ours when an echo proves a letter sent."""
 
 
-class Letter(msgspec.Struct, frozen=True):
+class OutgoingMessage(msgspec.Struct, frozen=True):
     """A text in the outbox."""
 
     number: int
@@ -40,14 +40,14 @@ class Letter(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-class OutStore:
+class OutboxStore:
     """The outbox of a store."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         """For whoever makes the transactions."""
 
-    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> Letter | None:
+    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> OutgoingMessage | None:
         """
         Put a text into the outbox. With a uuid that is there already, return that letter.
 
@@ -67,11 +67,11 @@ class OutStore:
             return None
         return self.letter(self._put(uuid, conversation, receiver, text, None, now))
 
-    def letter(self, number: int) -> Letter | None:
+    def letter(self, number: int) -> OutgoingMessage | None:
         """Return a letter as it stands."""
         return self._letter("number = ?", number)
 
-    def next_queued(self) -> Letter | None:
+    def next_queued(self) -> OutgoingMessage | None:
         """Return the oldest letter that is to be sent."""
         return self._letter(f"{_OPEN} AND state = 'queued' ORDER BY number LIMIT 1")
 
@@ -115,9 +115,9 @@ class OutStore:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def _letter(self, where: str, *values: object) -> Letter | None:
+    def _letter(self, where: str, *values: object) -> OutgoingMessage | None:
         row = self.db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values).fetchone()
-        return None if row is None else Letter(*row)
+        return None if row is None else OutgoingMessage(*row)
 
     def _writer(self, conversation: str) -> str | None:
         """Return who wrote last in a conversation: a person, if there is one among its messages."""

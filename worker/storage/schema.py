@@ -1,6 +1,6 @@
 """The tables of an account's inbox, one SQLite file per account, for its writer and its readers. Pure.
 
-The writer is the account's worker (`xyfleet.worker.mail.store`); the supervisor only reads.
+The writer is the account's worker (`xyfleet.worker.storage.message_store`); the supervisor only reads.
 """
 
 from __future__ import annotations

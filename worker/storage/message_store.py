@@ -1,6 +1,6 @@
 """An account's store: messages, where each stands, and the outbox, in one SQLite file. Shell (SQLite).
 
-Used in one thread. Each method is a step of a job (`xyfleet.worker.mail.inbox`): the transaction around it is the
+Used in one thread. Each method is a step of a job (`xyfleet.worker.storage.inbox`): the transaction around it is the
 inbox's, which may roll it back and run the job again, so a job keeps nothing outside the store.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from xyfleet.worker.mail import database, tidy, trimming
-from xyfleet.worker.mail.outstore import OutStore
-from xyfleet.worker.mail.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
 from xyfleet.worker.protocol.message import ANSWERABLE
+from xyfleet.worker.storage import retention, sanitize, sqlite
+from xyfleet.worker.storage.outbox_store import OutboxStore
+from xyfleet.worker.storage.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
 
 if TYPE_CHECKING:
     from xyfleet.worker.protocol.items import IncomingItem
@@ -29,7 +29,7 @@ _INSERT: Final = (
 )
 
 
-class Rules(NamedTuple):
+class HandlerRules(NamedTuple):
     """What decides whether a handler hears of a message."""
 
     handler: bool
@@ -64,7 +64,7 @@ class Counts(NamedTuple):
     """Pages in use."""
 
 
-class Store(OutStore):
+class MessageStore(OutboxStore):
     """
     The open store of an account.
 
@@ -78,10 +78,10 @@ class Store(OutStore):
     """
 
     def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0)) -> None:
-        super().__init__(database.open_inbox(path, after=after))
+        super().__init__(sqlite.open_inbox(path, after=after))
         self._path = path
         self._account = account
-        self._identity = database.identity(path)
+        self._identity = sqlite.identity(path)
 
     def recover(self, on_unknown: Literal["park", "retry"], now: int) -> None:
         """Settle what a crash left half done. For the first opening in a process, before anything else."""
@@ -97,7 +97,7 @@ class Store(OutStore):
             ("xyfleet ended before the answer came", now),
         )
 
-    def add(self, found: Sequence[IncomingItem], *, recovered: bool, now: int, rules: Rules) -> Added:
+    def add(self, found: Sequence[IncomingItem], *, recovered: bool, now: int, rules: HandlerRules) -> Added:
         """
         Store what is not there yet.
 
@@ -113,8 +113,8 @@ class Store(OutStore):
         last = self.last_row()
         floor = (self.meta("floor") or 0) if recovered else 0
         settled: list[int] = []
-        for each in map(tidy.texts, found):
-            time = tidy.time(each.time, now)
+        for each in map(sanitize.texts, found):
+            time = sanitize.time(each.time, now)
             if time <= floor or self.known([each.id]):
                 continue
             self._insert(each, time, recovered, now, rules)
@@ -190,7 +190,7 @@ class Store(OutStore):
         return sum(self.db.execute(f"{change} AND id = ?", (ASKED, id_)).rowcount for id_ in ids)
 
     def meta(self, key: str) -> int | None:
-        """Return a number kept under a name (`xyfleet.worker.mail.schema`)."""
+        """Return a number kept under a name (`xyfleet.worker.storage.schema`)."""
         row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else int(row[0])
 
@@ -215,13 +215,13 @@ class Store(OutStore):
             waiting=states.get("waiting", 0) + states.get("calling", 0),
             dead=states.get("failed", 0) + states.get("parked", 0),
             unsent=unsent,
-            bytes=database.size(self.db),
+            bytes=sqlite.size(self.db),
         )
 
     def trim(self, *, before: int, most_bytes: int, most_rows: int) -> bool:
         """Take one small step of retention (`trimming.step`); return whether there is more to do."""
-        room = max(most_bytes - database.log_size(self._path), most_bytes // 2)
-        return trimming.step(self.db, before, room, most_rows)
+        room = max(most_bytes - sqlite.log_size(self._path), most_bytes // 2)
+        return retention.step(self.db, before, room, most_rows)
 
     def oldest(self) -> int | None:
         """Return when the oldest message was stored, in milliseconds."""
@@ -230,23 +230,23 @@ class Store(OutStore):
 
     def is_there(self) -> bool:
         """Tell whether the file at the path is still the one that is open."""
-        return self._identity == database.identity(self._path)
+        return self._identity == sqlite.identity(self._path)
 
     def close(self) -> None:
         """Close the file; what is not committed is undone."""
         self.db.close()
 
-    def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: Rules) -> None:
+    def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: HandlerRules) -> None:
         state = "waiting" if self._is_for_handler(each, time, now, rules) else "kept"
         self.db.execute(
             _INSERT,
             (
                 *(each.id, self._stamp(now), time, each.conversation, each.item, each.sender, each.sender_name),
-                *(each.kind, each.text, each.own, recovered, state, tidy.payload(each.raw)),
+                *(each.kind, each.text, each.own, recovered, state, sanitize.payload(each.raw)),
             ),
         )
 
-    def _is_for_handler(self, each: IncomingItem, time: int, now: int, rules: Rules) -> bool:
+    def _is_for_handler(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> bool:
         if not rules.handler or each.own or each.kind not in ANSWERABLE:
             return False
         fresh = not rules.max_age or now - time <= rules.max_age
@@ -257,7 +257,7 @@ class Store(OutStore):
         (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
         return now if newest is None else max(now, newest + 1)
 
-    def _heard_own(self, each: IncomingItem, time: int, now: int, rules: Rules) -> list[int]:
+    def _heard_own(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> list[int]:
         """Find out who sent a new own message; return the letter that it settles."""
         ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover

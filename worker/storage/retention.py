@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from xyfleet.worker.mail import database
+from xyfleet.worker.storage import sqlite
 
 PAGES: Final = 128
 """Pages given back to the file system in one step."""
@@ -30,7 +30,7 @@ def step(db: sqlite3.Connection, before: int, most_bytes: int, most_rows: int) -
     old = _delete(db, "stamp < ? AND state NOT IN ('waiting', 'calling')", before, most_rows)
     letters = _delete_letters(db, before, most_rows)
     big = 0
-    while old + big < most_rows and database.size(db) > most_bytes:
+    while old + big < most_rows and sqlite.size(db) > most_bytes:
         deleted = _delete(db, "stamp >= ? AND state IN ('kept', 'done')", before, min(CHUNK, most_rows - old - big))
         big += deleted
         if not deleted:

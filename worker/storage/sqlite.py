@@ -11,7 +11,7 @@ import os
 import sqlite3
 from typing import Final
 
-from xyfleet.worker.mail.schema import TABLES, VERSION
+from xyfleet.worker.storage.schema import TABLES, VERSION
 
 BUSY_TIMEOUT: Final = 1.0
 """Seconds for which another program's transaction is waited for."""

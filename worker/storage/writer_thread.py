@@ -18,11 +18,11 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 from xyfleet.worker import packing
-from xyfleet.worker.mail import database
-from xyfleet.worker.mail.store import Counts, Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.storage import sqlite
+from xyfleet.worker.storage.message_store import Counts, HandlerRules, MessageStore
 
-Job = Callable[[Store], Any]
+Job = Callable[[MessageStore], Any]
 
 MAX_BATCH: Final = 64
 """Jobs in one transaction."""
@@ -50,7 +50,7 @@ class Undone(Exception):
     """SQLite undid the whole transaction in the middle of a job."""
 
 
-class Committer:
+class GroupCommitThread:
     """
     Works through jobs, in a thread that begins with the first one.
 
@@ -89,7 +89,7 @@ class Committer:
         self._before: threading.Thread | None = None
         self._give_up = threading.Event()
         # From here on the thread's own.
-        self._store: Store | None = None
+        self._store: MessageStore | None = None
         self._recovered = False
         self._counts = Counts()
         self._numbers = (0, 0)
@@ -146,7 +146,7 @@ class Committer:
             try:
                 outcomes, counts = self._commit(batch)
             except Exception as error:  # noqa: BLE001 (told to whoever waits for these jobs)
-                if not (isinstance(error, Undone) or database.is_trouble(error)):
+                if not (isinstance(error, Undone) or sqlite.is_trouble(error)):
                     self._abandon(batch, error)
                     return True
                 self._note(error)
@@ -176,12 +176,12 @@ class Committer:
         self._counts, self._numbers = counts, numbers
         return outcomes, counts
 
-    def _opened(self) -> Store:
+    def _opened(self) -> MessageStore:
         """Return the open store: not one whose file somebody took away, for that would be written into nowhere."""
         if self._store is not None and not self._store.is_there():
             self._close()
         if self._store is None:
-            self._store = Store(self._path, self._account, after=self._numbers)
+            self._store = MessageStore(self._path, self._account, after=self._numbers)
         return self._store
 
     def _note(self, error: Exception) -> None:
@@ -189,7 +189,7 @@ class Committer:
         keep = getattr(error, "sqlite_errorcode", 0) & 0xFF in _KEEP_OPEN and self._failures % REOPEN_AFTER
         if not keep:
             self._close()
-        self._trouble(f"messages can't be stored in {self._path}: {database.explain(error)}")
+        self._trouble(f"messages can't be stored in {self._path}: {sqlite.explain(error)}")
 
     def _abandon(self, batch: list[tuple[Any, Job]], error: Exception) -> None:
         """A program error outside of every job: those who wait learn of it, and the next batch begins afresh."""
@@ -214,13 +214,13 @@ def _next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[t
     return batch, False
 
 
-def _run(store: Store, key: Any, job: Job) -> Outcome:
+def _run(store: MessageStore, key: Any, job: Job) -> Outcome:
     """Run a job; when it fails by its own fault, undo it alone."""
     store.db.execute("SAVEPOINT job")
     try:
         outcome = Outcome(key, job(store))
     except Exception as error:
-        if isinstance(error, sqlite3.Error) and database.is_trouble(error):
+        if isinstance(error, sqlite3.Error) and sqlite.is_trouble(error):
             raise
         if not store.db.in_transaction:
             raise Undone(f"{type(error).__name__}: {error}") from error
@@ -239,7 +239,7 @@ def rehearse() -> None:
     """
     with (
         tempfile.TemporaryDirectory(prefix="xyfleet-") as folder,
-        contextlib.closing(Store(f"{folder}/rehearsal.db", "a")) as store,
+        contextlib.closing(MessageStore(f"{folder}/rehearsal.db", "a")) as store,
     ):
         store.recover("park", 0)
         for number in range(_ROUNDS):
@@ -249,9 +249,9 @@ def rehearse() -> None:
             store.db.execute("COMMIT")
 
 
-def _rehearse_message(number: int, store: Store) -> None:
+def _rehearse_message(number: int, store: MessageStore) -> None:
     texts = [IncomingItem(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
-    store.add(texts, recovered=False, now=number, rules=Rules(handler=True, max_age=0, takeover=0))
+    store.add(texts, recovered=False, now=number, rules=HandlerRules(handler=True, max_age=0, takeover=0))
     for row in store.waiting(0, 1):
         store.begin(row.row)
         store.finish(row.row, "reply", str(number), number)

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.worker.mail.inbox` and `committer`: jobs are on disk when their futures are done."""
+"""Tests of `xyfleet.worker.storage.inbox` and `committer`: jobs are on disk when their futures are done."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from typing import Literal
 
 import pytest
 
-from xyfleet.worker.mail.committer import rehearse
-from xyfleet.worker.mail.inbox import MOST_WAITING, Closed, Inbox, Times
-from xyfleet.worker.mail.schema import VERSION
-from xyfleet.worker.mail.store import Added, Counts, Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.inbox import MOST_WAITING, AsyncStore, Closed, Times
+from xyfleet.worker.storage.message_store import Added, Counts, HandlerRules, MessageStore
+from xyfleet.worker.storage.schema import VERSION
+from xyfleet.worker.storage.writer_thread import rehearse
 
-NO_HANDLER = Rules(handler=False, max_age=0, takeover=0)
+NO_HANDLER = HandlerRules(handler=False, max_age=0, takeover=0)
 ASKS = NO_HANDLER._replace(handler=True)
 QUICK = Times(retry=0.02, close=0.1)
 
 
-def adding(*ids: str, text: str = "hi", rules: Rules = NO_HANDLER) -> Callable[[Store], Added]:
+def adding(*ids: str, text: str = "hi", rules: HandlerRules = NO_HANDLER) -> Callable[[MessageStore], Added]:
     """Return a job that adds messages."""
     found = [IncomingItem(id=id_, conversation="c1", sender="b", kind="text", text=text) for id_ in ids]
     return lambda store: store.add(found, recovered=False, now=time.time_ns() // 1_000_000, rules=rules)
@@ -90,14 +90,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def inbox(path: Path) -> AsyncIterator[Inbox]:
+async def inbox(path: Path) -> AsyncIterator[AsyncStore]:
     """Give an inbox."""
-    made = Inbox(MailSettings(file=str(path)), "a", lambda: None, times=QUICK)
+    made = AsyncStore(MailSettings(file=str(path)), "a", lambda: None, times=QUICK)
     yield made
     await made.close()
 
 
-async def test_on_disk_when_done(path: Path, inbox: Inbox) -> None:
+async def test_on_disk_when_done(path: Path, inbox: AsyncStore) -> None:
     """The file is made at the first job, whose work others can read when the future is done."""
     existed = inbox.exists()
     added = await inbox.do(adding("1.PNM", "2.PNM"))
@@ -108,7 +108,7 @@ async def test_on_disk_when_done(path: Path, inbox: Inbox) -> None:
     assert inbox.counts._replace(bytes=0) == Counts(stored=2)
 
 
-async def test_jobs_that_wait_go_together(inbox: Inbox) -> None:
+async def test_jobs_that_wait_go_together(inbox: AsyncStore) -> None:
     """While a transaction is on, others gather for the next one; their order is kept."""
     statements: list[str] = []
     await inbox.do(lambda store: store.db.set_trace_callback(statements.append))
@@ -119,10 +119,10 @@ async def test_jobs_that_wait_go_together(inbox: Inbox) -> None:
     assert [row.row for each in added for row in each.rows] == list(range(1, 101))
 
 
-async def test_a_program_error_fails_alone(path: Path, inbox: Inbox) -> None:
+async def test_a_program_error_fails_alone(path: Path, inbox: AsyncStore) -> None:
     """What a failing job did is undone; jobs in the same transaction are not touched."""
 
-    def fails(store: Store) -> None:
+    def fails(store: MessageStore) -> None:
         adding("2.PNM")(store)
         raise KeyError("x")
 
@@ -139,7 +139,7 @@ async def test_a_program_error_fails_alone(path: Path, inbox: Inbox) -> None:
     assert inbox.trouble is None
 
 
-async def test_a_program_error_outside_of_a_job(path: Path, inbox: Inbox) -> None:
+async def test_a_program_error_outside_of_a_job(path: Path, inbox: AsyncStore) -> None:
     """A transaction that can't end fails those who wait for it, is undone, and the next ones go on."""
     await inbox.do(adding("1.PNM"))
     with pytest.raises(sqlite3.OperationalError):
@@ -154,7 +154,7 @@ async def test_a_transaction_undone_under_a_job(path: Path) -> None:
     heard = Heard(path)
     tries: list[int] = []
 
-    def meets_trouble(store: Store) -> int:
+    def meets_trouble(store: MessageStore) -> int:
         tries.append(1)
         if len(tries) == 1:
             store.db.execute("ROLLBACK")
@@ -169,7 +169,7 @@ async def test_a_transaction_undone_under_a_job(path: Path) -> None:
     assert heard.troubles == [f"messages can't be stored in {path}: ValueError: no transaction (Undone)", None]
 
 
-async def test_cancelled_futures(path: Path, inbox: Inbox) -> None:
+async def test_cancelled_futures(path: Path, inbox: AsyncStore) -> None:
     """Nobody waits any more: the job is done all the same, and those behind it as well."""
     futures = [inbox.do(adding(f"{number}.PNM")) for number in range(6)]
     for future in futures[:5]:
@@ -182,7 +182,7 @@ async def test_cancelled_futures(path: Path, inbox: Inbox) -> None:
 async def test_rest(path: Path) -> None:
     """Without jobs the file is closed and the thread ends; the next job finds all as it was."""
     before = threads()
-    inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None, idle=0.05)
+    inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.05)
     await inbox.do(adding("1.PNM", rules=ASKS))
     await inbox.do(lambda store: store.begin(1))
     busy = threads()
@@ -199,7 +199,7 @@ async def test_rest(path: Path) -> None:
 
 async def test_rest_and_jobs_do_not_race(path: Path) -> None:
     """However a job falls in with the thread's end, it is done."""
-    inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None, idle=0.002)
+    inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.002)
     chance = random.Random(1)
     for number in range(50):
         async with asyncio.timeout(5):
@@ -214,10 +214,10 @@ async def test_the_first_opening_settles_a_crash(path: Path) -> None:
     """Calls that were cut off are parked, or wait again, as the settings say."""
     ways: dict[Literal["park", "retry"], str] = {"park": "parked", "retry": "waiting"}
     for on_unknown, state in ways.items():
-        with contextlib.closing(Store(str(path), "a")) as store:
+        with contextlib.closing(MessageStore(str(path), "a")) as store:
             added = adding(on_unknown, rules=ASKS)(store)
             store.begin(added.rows[0].row)
-        inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None)
+        inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None)
         inbox.apply(MailSettings(file=str(path), on_unknown=on_unknown))
         row = await inbox.do(lambda store, number=added.rows[0].row: store.row(number))
         await inbox.close()
@@ -228,7 +228,7 @@ async def test_the_first_opening_settles_a_crash(path: Path) -> None:
 
 async def test_closing(path: Path) -> None:
     """What was handed in is on disk when closing ends; later jobs are refused, closing again does nothing."""
-    inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None)
+    inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None)
     futures = [inbox.do(adding(f"{number}.PNM")) for number in range(300)]
     await inbox.close()
     await inbox.close()
@@ -242,7 +242,7 @@ async def test_closing(path: Path) -> None:
 
 async def test_an_inbox_that_was_never_used(path: Path) -> None:
     """No job: no thread, no file."""
-    inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None)
+    inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None)
     before = threads()
     await inbox.trim()
     await inbox.close()
@@ -255,7 +255,7 @@ def test_a_loop_that_ends_without_closing(path: Path, capfd: pytest.CaptureFixtu
     """The thread finds nobody to tell, and says nothing."""
 
     async def leave() -> threading.Thread:
-        Inbox(MailSettings(file=str(path)), "a", lambda: None, idle=0.0).do(lambda store: time.sleep(0.05))
+        AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.0).do(lambda store: time.sleep(0.05))
         return next(thread for thread in threading.enumerate() if thread.name == "xyfleet-inbox")
 
     thread = asyncio.run(leave())
@@ -265,7 +265,7 @@ def test_a_loop_that_ends_without_closing(path: Path, capfd: pytest.CaptureFixtu
     assert thread.daemon
 
 
-async def test_full(inbox: Inbox) -> None:
+async def test_full(inbox: AsyncStore) -> None:
     """So many jobs may wait and no more should be handed in."""
     futures = [inbox.do(lambda store: None) for _ in range(MOST_WAITING - 1)]
     states = [inbox.full()]
@@ -292,8 +292,8 @@ def test_the_rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 KILLED = """
     import asyncio, os, sys, time, uvloop
     from xyfleet.worker.protocol.items import IncomingItem
-    from xyfleet.worker.mail.inbox import Inbox
-    from xyfleet.worker.mail.store import Rules
+    from xyfleet.worker.storage.inbox import AsyncStore
+    from xyfleet.worker.storage.message_store import HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     async def push(inbox, tag):
@@ -302,12 +302,12 @@ KILLED = """
             number += 1
             ids = [f"{sys.argv[2]}.{tag}.{number}.{n}" for n in range(number % 3 + 1)]
             found = [IncomingItem(id=i, kind="text", text="x" * 300, time=1) for i in ids * 2]
-            rules = Rules(handler=False, max_age=0, takeover=0)
+            rules = HandlerRules(handler=False, max_age=0, takeover=0)
             await inbox.do(lambda store: store.add(found, recovered=False, now=time.time_ns() // 10**6, rules=rules))
             os.write(1, "".join(f"{i}\\n" for i in ids).encode())
 
     async def main():
-        inbox = Inbox(MailSettings(file=sys.argv[1]), "a", lambda: None, idle=0.001)
+        inbox = AsyncStore(MailSettings(file=sys.argv[1]), "a", lambda: None, idle=0.001)
         await asyncio.gather(*(push(inbox, tag) for tag in range(5)))
 
     asyncio.run(main(), loop_factory=uvloop.new_event_loop) if sys.version_info >= (3, 12) else uvloop.run(main())
@@ -346,7 +346,7 @@ class Heard:
 
     def __init__(self, file: Path, times: Times = QUICK) -> None:
         self.troubles: list[str | None] = []
-        self.inbox = Inbox(MailSettings(file=str(file)), "a", self._changed, times=times)
+        self.inbox = AsyncStore(MailSettings(file=str(file)), "a", self._changed, times=times)
 
     def _changed(self) -> None:
         self.troubles.append(self.inbox.trouble)
@@ -354,7 +354,7 @@ class Heard:
 
 async def test_a_newer_file(path: Path) -> None:
     """It is refused, named and unharmed; when somebody takes it away, what waited goes into a new one."""
-    Store(str(path), "a").close()
+    MessageStore(str(path), "a").close()
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     content = content_of(path)
@@ -398,7 +398,7 @@ async def test_garbage_in_the_place_of_the_open_file(path: Path) -> None:
     assert heard.troubles[1:] == [None]
 
 
-async def test_a_file_deleted_under_us(path: Path, inbox: Inbox) -> None:
+async def test_a_file_deleted_under_us(path: Path, inbox: AsyncStore) -> None:
     """The next job goes into a new file, not into nowhere, and numbers go on."""
     await inbox.do(adding("1.PNM", "2.PNM"))
     for end in ("", "-wal", "-shm"):
@@ -505,18 +505,18 @@ async def test_a_full_disk(small_disk: Path) -> None:
 LIMITED = """
     import asyncio, json, os, resource, sys
     from xyfleet.worker.protocol.items import IncomingItem
-    from xyfleet.worker.mail.inbox import Inbox, Times
-    from xyfleet.worker.mail.store import Rules
+    from xyfleet.worker.storage.inbox import AsyncStore, Times
+    from xyfleet.worker.storage.message_store import HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     def adding(number):
         found = [IncomingItem(id=f"{number}.PNM", kind="text", text="x" * 2000, time=1)]
-        rules = Rules(handler=False, max_age=0, takeover=0)
+        rules = HandlerRules(handler=False, max_age=0, takeover=0)
         return lambda store: len(store.add(found, recovered=False, now=1, rules=rules).rows)
 
     async def main():
         troubles = []
-        inbox = Inbox(MailSettings(file=sys.argv[1]), "a", lambda: troubles.append(inbox.trouble),
+        inbox = AsyncStore(MailSettings(file=sys.argv[1]), "a", lambda: troubles.append(inbox.trouble),
                       times=Times(retry=0.01))
         await asyncio.gather(*(inbox.do(adding(number)) for number in range(60)))
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -554,12 +554,12 @@ def test_a_file_that_may_not_grow(path: Path) -> None:
 
 async def test_retention_by_age(path: Path) -> None:
     """In the background, and by itself, what is older than the settings say goes; jobs go on meanwhile."""
-    with contextlib.closing(Store(str(path), "a")) as store:
+    with contextlib.closing(MessageStore(str(path), "a")) as store:
         old = [IncomingItem(id=f"{number}.PNM", kind="text", time=1) for number in range(500)]
         store.db.execute("BEGIN")
         store.add(old, recovered=False, now=1, rules=NO_HANDLER)
         store.db.execute("COMMIT")
-    inbox = Inbox(MailSettings(file=str(path)), "a", lambda: None, times=Times(trim=0.01))
+    inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None, times=Times(trim=0.01))
     await inbox.do(adding("new"))
     await until(lambda: ids_in(path) == ["new"])
     await asyncio.sleep(0.05)
@@ -571,7 +571,7 @@ async def test_retention_by_age(path: Path) -> None:
 
 async def test_retention_by_size(path: Path) -> None:
     """Whenever the file has grown over its size the oldest go, a good deal of them."""
-    inbox = Inbox(MailSettings(file=str(path), keep_bytes=400_000), "a", lambda: None)
+    inbox = AsyncStore(MailSettings(file=str(path), keep_bytes=400_000), "a", lambda: None)
     number = 0
     for _ in range(2):
         while inbox.counts.bytes <= 400_000:
@@ -591,7 +591,7 @@ async def test_retention_that_fails(path: Path) -> None:
     told: list[dict[str, object]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: told.append(context))
-    inbox = Inbox(MailSettings(file=str(path), keep_days=-1e30), "a", lambda: None, times=Times(trim=0.01))
+    inbox = AsyncStore(MailSettings(file=str(path), keep_days=-1e30), "a", lambda: None, times=Times(trim=0.01))
     await inbox.do(adding("1.PNM"))
     await until(lambda: len(told) >= 2)
     await inbox.close()
@@ -601,7 +601,7 @@ async def test_retention_that_fails(path: Path) -> None:
 
 async def test_a_sleeping_inbox_is_not_woken_in_vain(path: Path) -> None:
     """The next round is when the oldest message can be old enough, at least once a day."""
-    inbox = Inbox(MailSettings(file=str(path), keep_days=2.0), "a", lambda: None)
+    inbox = AsyncStore(MailSettings(file=str(path), keep_days=2.0), "a", lambda: None)
     now = time.time_ns() // 1_000_000
     waits = [inbox._until_next_trim(oldest) for oldest in (None, now, now - 129_600_000, 0)]
     await inbox.close()
@@ -612,7 +612,7 @@ async def test_a_sleeping_inbox_is_not_woken_in_vain(path: Path) -> None:
 
 
 @pytest.mark.timing
-async def test_two_hundred_messages_a_second(inbox: Inbox) -> None:
+async def test_two_hundred_messages_a_second(inbox: AsyncStore) -> None:
     """Each is on disk within 50 ms, 99 times in 100."""
     await inbox.do(adding("first"))
     took: list[float] = []

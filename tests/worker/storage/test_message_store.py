@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from xyfleet.worker.mail import database
-from xyfleet.worker.mail.database import Broken, NewerSchema, Unusable
-from xyfleet.worker.mail.outstore import ECHO_SLACK, Letter
-from xyfleet.worker.mail.schema import TAKEN_OVER, VERSION, Row
-from xyfleet.worker.mail.store import ASKED, Counts, Rules, Store
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import rfc3339
+from xyfleet.worker.storage import sqlite
+from xyfleet.worker.storage.message_store import ASKED, Counts, HandlerRules, MessageStore
+from xyfleet.worker.storage.outbox_store import ECHO_SLACK, OutgoingMessage
+from xyfleet.worker.storage.schema import TAKEN_OVER, VERSION, Row
+from xyfleet.worker.storage.sqlite import Broken, NewerSchema, Unusable
 
 NOW = 1_767_225_600_000
 DAY = 86_400_000
-ASKS = Rules(handler=True, max_age=600_000, takeover=600_000)
+ASKS = HandlerRules(handler=True, max_age=600_000, takeover=600_000)
 NO_HANDLER = ASKS._replace(handler=False)
 
 
@@ -38,19 +38,21 @@ def own(id: str, **fields: Any) -> IncomingItem:
     return incoming(id, **{"own": True, "sender": "me"} | fields)
 
 
-def add(store: Store, *found: IncomingItem, rules: Rules = ASKS, now: int = NOW, recovered: bool = False) -> list[Row]:
+def add(
+    store: MessageStore, *found: IncomingItem, rules: HandlerRules = ASKS, now: int = NOW, recovered: bool = False
+) -> list[Row]:
     """Add messages, and return the new ones."""
     return store.add(found, recovered=recovered, now=now, rules=rules).rows
 
 
-def stands(store: Store, row: int = 1) -> tuple[str, str | None]:
+def stands(store: MessageStore, row: int = 1) -> tuple[str, str | None]:
     """Return state and reason of a message."""
     found = store.row(row)
     assert found is not None
     return found.state, found.reason
 
 
-def letter(store: Store, number: int = 1) -> Letter:
+def letter(store: MessageStore, number: int = 1) -> OutgoingMessage:
     """Return a letter that is there."""
     found = store.letter(number)
     assert found is not None
@@ -67,16 +69,16 @@ def path(tmp_path: Path) -> str:
 def new_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Give the content of a new file."""
     made = tmp_path_factory.mktemp("new") / "a.db"
-    Store(str(made), "a").close()
+    MessageStore(str(made), "a").close()
     return made.read_bytes()
 
 
 @pytest.fixture
-def store(path: str, new_file: bytes) -> Iterator[Store]:
+def store(path: str, new_file: bytes) -> Iterator[MessageStore]:
     """Give a new store."""
     os.mkdir(os.path.dirname(path))
     Path(path).write_bytes(new_file)
-    with contextlib.closing(Store(path, "shop-001")) as opened:
+    with contextlib.closing(MessageStore(path, "shop-001")) as opened:
         opened.db.execute("PRAGMA synchronous = OFF")
         yield opened
 
@@ -86,7 +88,7 @@ def store(path: str, new_file: bytes) -> Iterator[Store]:
 
 def test_a_new_file_is_the_owners_only(path: str) -> None:
     """File, log and index are 0600 in a 0700 folder; what was committed is on disk at the end of each commit."""
-    with contextlib.closing(Store(path, "a")) as store:
+    with contextlib.closing(MessageStore(path, "a")) as store:
         add(store, incoming("1.PNM"))
         pragmas = [store.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
         modes = {stat.S_IMODE(os.stat(path + end).st_mode) for end in ("", "-wal", "-shm")}
@@ -96,13 +98,13 @@ def test_a_new_file_is_the_owners_only(path: str) -> None:
     assert pragmas == ["wal", 2]
 
 
-def test_messages_outlive_the_store(path: str, store: Store) -> None:
+def test_messages_outlive_the_store(path: str, store: MessageStore) -> None:
     """A file that is opened again has what it had; a path may hold characters that mean something in a URI."""
     add(store, incoming("1.PNM", item="i1", sender_name="买家", raw={"1": ["a", None, 2.5]}))
     store.close()
     odd = os.path.join(os.path.dirname(path), "a#b?c %41.db")
     shutil.move(path, odd)
-    with contextlib.closing(Store(odd, "shop-001")) as again:
+    with contextlib.closing(MessageStore(odd, "shop-001")) as again:
         row = again.row(1)
 
     assert row is not None
@@ -112,7 +114,7 @@ def test_messages_outlive_the_store(path: str, store: Store) -> None:
 
 def leave_crashed(path: str, statements: list[str]) -> None:
     """Leave a file as a crash does: the changes are in the log beside it, not in the file."""
-    with contextlib.closing(Store(path, "a")) as made:
+    with contextlib.closing(MessageStore(path, "a")) as made:
         add(made, incoming("1.PNM"))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
@@ -130,13 +132,13 @@ def test_a_newer_file_is_refused_unharmed(path: str, in_the_log: bool) -> None:
     if in_the_log:
         leave_crashed(path, [f"PRAGMA user_version = {VERSION + 1}"])
     else:
-        Store(path, "a").close()
+        MessageStore(path, "a").close()
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute(f"PRAGMA user_version = {VERSION + 1}")
     files = {end: Path(path + end).read_bytes() for end in ("", "-wal") if os.path.exists(path + end)}
 
     with pytest.raises(NewerSchema, match=rf"newer xyfleet \(schema {VERSION + 1}, this one knows {VERSION}\)"):
-        Store(path, "a")
+        MessageStore(path, "a")
     assert {end: Path(path + end).read_bytes() for end in files} == files
     assert len(files) == 1 + in_the_log
 
@@ -144,7 +146,7 @@ def test_a_newer_file_is_refused_unharmed(path: str, in_the_log: bool) -> None:
 def test_a_crash_leaves_all_that_was_committed(path: str) -> None:
     """What is only in the log beside the file is there for the next one who opens it."""
     leave_crashed(path, ["INSERT INTO meta (key, value) VALUES ('caught_up', 7)"])
-    with contextlib.closing(Store(path, "a")) as again:
+    with contextlib.closing(MessageStore(path, "a")) as again:
         assert again.meta("caught_up") == 7
 
 
@@ -168,48 +170,48 @@ def test_a_broken_file_is_named_and_left_alone(path: str, content: bytes, why: s
     os.makedirs(os.path.dirname(path))
     Path(path).write_bytes(content)
     with pytest.raises(Broken) as refused:
-        Store(path, "a")
+        MessageStore(path, "a")
 
     assert why in str(refused.value)
     assert isinstance(refused.value, Unusable)
     assert Path(path).read_bytes() == content
 
 
-def test_a_damaged_page_is_trouble_not_a_program_error(path: str, store: Store) -> None:
+def test_a_damaged_page_is_trouble_not_a_program_error(path: str, store: MessageStore) -> None:
     """Damage inside of the file is found by SQLite, and explained with what to do."""
     add(store, *(incoming(f"{number}.PNM", text="x" * 500) for number in range(100)))
     store.close()
     data = bytearray(Path(path).read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     Path(path).write_bytes(data)
-    with pytest.raises(sqlite3.DatabaseError) as caught, contextlib.closing(Store(path, "a")) as again:
+    with pytest.raises(sqlite3.DatabaseError) as caught, contextlib.closing(MessageStore(path, "a")) as again:
         again.figures()
 
-    assert database.is_trouble(caught.value)
-    assert "malformed; move the file away" in database.explain(caught.value)
+    assert sqlite.is_trouble(caught.value)
+    assert "malformed; move the file away" in sqlite.explain(caught.value)
 
 
 def test_an_empty_file_becomes_an_inbox(path: str) -> None:
     """A crash right after the file was made is no trouble."""
     os.makedirs(os.path.dirname(path))
     Path(path).touch()
-    with contextlib.closing(Store(path, "a")) as made:
+    with contextlib.closing(MessageStore(path, "a")) as made:
         assert [row.row for row in add(made, incoming("1.PNM"))] == [1]
 
 
-def test_a_file_that_takes_anothers_place_goes_on_numbering(path: str, store: Store) -> None:
+def test_a_file_that_takes_anothers_place_goes_on_numbering(path: str, store: MessageStore) -> None:
     """Numbers that somebody knows from a file that was taken away are not given again."""
     store.close()
     os.unlink(path)
-    with contextlib.closing(Store(path, "a", after=(41, 7))) as made:
+    with contextlib.closing(MessageStore(path, "a", after=(41, 7))) as made:
         assert (made.last_row(), made.last_number()) == (41, 7)
         assert [row.row for row in add(made, incoming("1.PNM"))] == [42]
-        assert made.queue("u", "c1", None, "x", NOW) == Letter(
+        assert made.queue("u", "c1", None, "x", NOW) == OutgoingMessage(
             8, "u", "c1", "buyer", "x", None, "queued", 0, None, None
         )
 
 
-def test_noticing_that_the_file_was_taken_away(path: str, store: Store) -> None:
+def test_noticing_that_the_file_was_taken_away(path: str, store: MessageStore) -> None:
     """Another file under the same name is not the one that is open."""
     there = [store.is_there()]
     os.rename(path, path + ".away")
@@ -230,11 +232,11 @@ def test_noticing_that_the_file_was_taken_away(path: str, store: Store) -> None:
 )
 def test_what_is_trouble(error: Exception, trouble: bool, said: str) -> None:
     """The disk's errors are told apart from the program's."""
-    assert database.is_trouble(error) is trouble
-    assert said in database.explain(error)
+    assert sqlite.is_trouble(error) is trouble
+    assert said in sqlite.explain(error)
 
 
-def test_another_programs_lock_is_trouble(path: str, store: Store) -> None:
+def test_another_programs_lock_is_trouble(path: str, store: MessageStore) -> None:
     """A transaction of another program, which does not end, is explained."""
     store.db.execute("PRAGMA busy_timeout = 1").fetchall()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -242,19 +244,19 @@ def test_another_programs_lock_is_trouble(path: str, store: Store) -> None:
         with pytest.raises(sqlite3.OperationalError) as caught:
             store.db.execute("BEGIN IMMEDIATE")
 
-    assert database.is_trouble(caught.value)
-    assert "another program" in database.explain(caught.value)
+    assert sqlite.is_trouble(caught.value)
+    assert "another program" in sqlite.explain(caught.value)
 
 
-def test_a_wrong_statement_is_a_program_error(store: Store) -> None:
+def test_a_wrong_statement_is_a_program_error(store: MessageStore) -> None:
     """SQLite calls it operational, too; it would not go away by trying again."""
     with pytest.raises(sqlite3.OperationalError) as caught:
         store.db.execute("SELECT nonsense")
 
-    assert not database.is_trouble(caught.value)
+    assert not sqlite.is_trouble(caught.value)
 
 
-def test_no_query_reads_whole_tables(store: Store) -> None:
+def test_no_query_reads_whole_tables(store: MessageStore) -> None:
     """What runs with every message uses an index, however large the store is."""
     seen: list[str] = []
     store.db.set_trace_callback(seen.append)
@@ -288,7 +290,7 @@ def test_no_query_reads_whole_tables(store: Store) -> None:
 # Adding messages.
 
 
-def test_adding_what_is_new(store: Store) -> None:
+def test_adding_what_is_new(store: MessageStore) -> None:
     """Messages get rows in their order; one that is there already, in the same push or before, is dropped."""
     first = add(store, incoming("1.PNM"), incoming("2.PNM"), incoming("1.PNM", text="again"))
     second = add(store, incoming("2.PNM"), incoming("3.PNM"), recovered=True)
@@ -318,13 +320,15 @@ def test_adding_what_is_new(store: Store) -> None:
         ({"time": None}, ASKS, "waiting"),
     ],
 )
-def test_what_waits_for_the_handler(store: Store, message: dict[str, Any], rules: Rules, state: str) -> None:
+def test_what_waits_for_the_handler(
+    store: MessageStore, message: dict[str, Any], rules: HandlerRules, state: str
+) -> None:
     """A handler hears of young messages of answerable kinds that others wrote."""
     assert [row.state for row in add(store, incoming("1.PNM", **message), rules=rules)] == [state]
 
 
 @pytest.mark.parametrize("time", [None, -1, 253_402_300_800_000, 1 << 70])
-def test_a_time_that_is_none(store: Store, time: int | None) -> None:
+def test_a_time_that_is_none(store: MessageStore, time: int | None) -> None:
     """Where the server says no time, it is now."""
     (row,) = add(store, incoming("1.PNM", time=time))
 
@@ -332,7 +336,7 @@ def test_a_time_that_is_none(store: Store, time: int | None) -> None:
 
 
 @pytest.mark.parametrize("raw", [{"a": "\ud800"}, {1, 2}, {"a": object}, 1 << 80, b"\xff", float("nan")])
-def test_nothing_odd_costs_a_message(store: Store, raw: Any) -> None:
+def test_nothing_odd_costs_a_message(store: MessageStore, raw: Any) -> None:
     """Payloads that JSON can't say, and texts that are no Unicode, are stored as near as can be."""
     (row,) = add(store, incoming("1.PNM", text="a\ud800\0b", raw=raw))
 
@@ -340,7 +344,7 @@ def test_nothing_odd_costs_a_message(store: Store, raw: Any) -> None:
     assert store.row(1) == row
 
 
-def test_deep_payloads(store: Store) -> None:
+def test_deep_payloads(store: MessageStore) -> None:
     """A payload nested without end does not cost the message either."""
     deep: list[Any] = []
     deep.append(deep)
@@ -348,7 +352,7 @@ def test_deep_payloads(store: Store) -> None:
     assert [row.message.raw for row in add(store, incoming("1.PNM", raw=deep))] == ["[[...]]"]
 
 
-def test_stamps_grow(store: Store) -> None:
+def test_stamps_grow(store: MessageStore) -> None:
     """The time of storing grows from row to row, also when the clock goes back."""
     add(store, incoming("1.PNM"), incoming("2.PNM"))
     add(store, incoming("3.PNM"), now=NOW - DAY)
@@ -361,7 +365,7 @@ def test_stamps_grow(store: Store) -> None:
 # The owner writes.
 
 
-def test_the_owner_takes_over(store: Store) -> None:
+def test_the_owner_takes_over(store: MessageStore) -> None:
     """What the owner types keeps the handler out of that conversation, and only of that, for a while."""
     add(store, incoming("1.PNM"), incoming("2.PNM", conversation="c2"), own("3.PNM"))
     add(store, incoming("4.PNM"), incoming("5.PNM", conversation="c2"))
@@ -378,7 +382,7 @@ def test_the_owner_takes_over(store: Store) -> None:
     ]
 
 
-def test_rows_tell_what_became_of_them_in_the_same_push(store: Store) -> None:
+def test_rows_tell_what_became_of_them_in_the_same_push(store: MessageStore) -> None:
     """A message behind which the owner's answer comes in one push is not handed out as waiting."""
     assert [row.state for row in add(store, incoming("1.PNM"), own("2.PNM"))] == ["kept", "kept"]
 
@@ -393,14 +397,14 @@ def test_rows_tell_what_became_of_them_in_the_same_push(store: Store) -> None:
         ({"conversation": None}, ASKS),
     ],
 )
-def test_what_is_no_takeover(store: Store, message: dict[str, Any], rules: Rules) -> None:
+def test_what_is_no_takeover(store: MessageStore, message: dict[str, Any], rules: HandlerRules) -> None:
     """An old one, one that nobody typed, or any where takeovers are off: the handler goes on."""
     add(store, incoming("1.PNM"), own("2.PNM", **message), rules=rules)
 
     assert stands(store) == ("waiting", None)
 
 
-def test_an_earlier_takeover_does_not_shorten_a_later_one(store: Store) -> None:
+def test_an_earlier_takeover_does_not_shorten_a_later_one(store: MessageStore) -> None:
     """Found out of order, own messages pause until the last of them is old."""
     add(store, own("1.PNM"), own("2.PNM", time=NOW - 300_000))
     add(store, incoming("3.PNM", time=NOW + 500_000), now=NOW + 500_000)
@@ -408,7 +412,7 @@ def test_an_earlier_takeover_does_not_shorten_a_later_one(store: Store) -> None:
     assert stands(store, 3) == ("kept", None)
 
 
-def test_a_reply_to_a_conversation_taken_over_is_dropped(store: Store) -> None:
+def test_a_reply_to_a_conversation_taken_over_is_dropped(store: MessageStore) -> None:
     """The owner wrote while the handler thought: its reply is not sent."""
     add(store, incoming("1.PNM"))
     store.begin(1)
@@ -422,7 +426,7 @@ def test_a_reply_to_a_conversation_taken_over_is_dropped(store: Store) -> None:
 # The handler.
 
 
-def test_a_call_and_its_reply(store: Store) -> None:
+def test_a_call_and_its_reply(store: MessageStore) -> None:
     """Waiting, calling, done; the reply is in the outbox for who wrote."""
     add(store, incoming("1.PNM"), incoming("2.PNM", sender="other"))
     begun = store.begin(1)
@@ -431,13 +435,13 @@ def test_a_call_and_its_reply(store: Store) -> None:
     assert begun is not None
     assert (begun.state, begun.message.attempt) == ("calling", 1)
     assert number == 1
-    assert store.next_queued() == Letter(1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None)
+    assert store.next_queued() == OutgoingMessage(1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None)
     assert stands(store) == ("done", None)
     assert [row.row for row in store.waiting(0, 10)] == [2]
     assert store.figures()._replace(bytes=0) == Counts(stored=2, waiting=1, unsent=1)
 
 
-def test_doing_things_twice(store: Store) -> None:
+def test_doing_things_twice(store: MessageStore) -> None:
     """A call begins once and ends once; of what is gone nothing is made."""
     add(store, incoming("1.PNM"))
     begun = [store.begin(1), store.begin(1), store.begin(99)]
@@ -449,7 +453,7 @@ def test_doing_things_twice(store: Store) -> None:
     assert store.last_number() == 1
 
 
-def test_a_call_that_was_not_made(store: Store) -> None:
+def test_a_call_that_was_not_made(store: MessageStore) -> None:
     """It does not count as an attempt."""
     add(store, incoming("1.PNM"))
     store.begin(1)
@@ -460,7 +464,7 @@ def test_a_call_that_was_not_made(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("reply", "reason"), [(None, None), ("", None), ("text", "no conversation to reply in")])
-def test_no_reply(store: Store, reply: str | None, reason: str | None) -> None:
+def test_no_reply(store: MessageStore, reply: str | None, reason: str | None) -> None:
     """A call that ends without a text, or has nowhere to send it, is done all the same."""
     add(store, incoming("1.PNM", conversation=None))
     store.begin(1)
@@ -469,7 +473,7 @@ def test_no_reply(store: Store, reply: str | None, reason: str | None) -> None:
     assert stands(store) == ("done", reason)
 
 
-def test_calls_that_fail(store: Store) -> None:
+def test_calls_that_fail(store: MessageStore) -> None:
     """Attempts count up; the last failure makes a dead letter, which a person can have called again."""
     add(store, incoming("1.PNM"), incoming("2.PNM"))
     add(store, incoming("3.PNM"), rules=NO_HANDLER)
@@ -490,7 +494,7 @@ def test_calls_that_fail(store: Store) -> None:
     assert [(row.row, row.reason, row.message.attempt) for row in store.waiting(0, 9)] == [(1, ASKED, 2), (2, ASKED, 0)]
 
 
-def test_no_other_call_after_the_owner_took_over(store: Store) -> None:
+def test_no_other_call_after_the_owner_took_over(store: MessageStore) -> None:
     """A message whose call fails while its owner writes is his from then on."""
     add(store, incoming("1.PNM"))
     store.begin(1)
@@ -500,7 +504,7 @@ def test_no_other_call_after_the_owner_took_over(store: Store) -> None:
     assert stands(store) == ("kept", "taken over")
 
 
-def test_what_is_not_waiting_can_not_be_given_up(store: Store) -> None:
+def test_what_is_not_waiting_can_not_be_given_up(store: MessageStore) -> None:
     """A message that is done stays done."""
     add(store, incoming("1.PNM"), rules=NO_HANDLER)
     store.give_up(1, "failed", "x")
@@ -510,7 +514,7 @@ def test_what_is_not_waiting_can_not_be_given_up(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("on_unknown", "state"), [("park", "parked"), ("retry", "waiting")])
-def test_after_a_crash(store: Store, on_unknown: Any, state: str) -> None:
+def test_after_a_crash(store: MessageStore, on_unknown: Any, state: str) -> None:
     """A call of which nobody knows the end is parked or tried again; a letter on its way is never sent again."""
     add(store, incoming("1.PNM"), incoming("2.PNM"))
     store.begin(1)
@@ -524,7 +528,7 @@ def test_after_a_crash(store: Store, on_unknown: Any, state: str) -> None:
     assert store.figures().unsent == 1
 
 
-def test_pages_of_what_waits(store: Store) -> None:
+def test_pages_of_what_waits(store: MessageStore) -> None:
     """Waiting messages come in their order, from behind a row on."""
     add(store, *(incoming(f"{number}.PNM") for number in range(1, 8)))
 
@@ -534,7 +538,7 @@ def test_pages_of_what_waits(store: Store) -> None:
 # The outbox.
 
 
-def test_to_whom_a_text_goes(store: Store) -> None:
+def test_to_whom_a_text_goes(store: MessageStore) -> None:
     """Without a receiver it is for the person who wrote last; nobody there: there is no letter."""
     add(
         store,
@@ -555,7 +559,7 @@ def test_to_whom_a_text_goes(store: Store) -> None:
     assert store.queue("u4", "c3", "somebody", "x", NOW) == named
 
 
-def test_the_way_of_a_letter(store: Store) -> None:
+def test_the_way_of_a_letter(store: MessageStore) -> None:
     """Queued, sending, queued again when it is known not to have arrived, sent."""
     store.queue("u1", "c1", "b", "first", NOW)
     store.queue("u2", "c1", "b", "second", NOW)
@@ -574,12 +578,12 @@ def test_the_way_of_a_letter(store: Store) -> None:
     assert following.number == 2
     assert queued is not None
     assert (queued.number, queued.reason) == (1, "try again")
-    assert letter(store) == Letter(1, "u1b", "c1", "b", "first", None, "sent", 2, "9.PNM", None)
+    assert letter(store) == OutgoingMessage(1, "u1b", "c1", "b", "first", None, "sent", 2, "9.PNM", None)
     assert store.letter(3) is None
 
 
 @pytest.mark.parametrize("state", ["rejected", "failed", "unknown"])
-def test_ends_of_a_letter(store: Store, state: Any) -> None:
+def test_ends_of_a_letter(store: MessageStore, state: Any) -> None:
     """How it ended is kept with the reason, and it is not sent again."""
     store.queue("u1", "c1", "b", "x", NOW)
     store.sending(1, "u1")
@@ -590,7 +594,7 @@ def test_ends_of_a_letter(store: Store, state: Any) -> None:
     assert store.figures().unsent == 0
 
 
-def test_an_echo_of_what_was_sent_is_no_takeover(store: Store) -> None:
+def test_an_echo_of_what_was_sent_is_no_takeover(store: MessageStore) -> None:
     """An own message with a letter's id is that letter."""
     store.queue("u1", "c1", "b", "x", NOW)
     store.sending(1, "u1")
@@ -603,7 +607,7 @@ def test_an_echo_of_what_was_sent_is_no_takeover(store: Store) -> None:
 
 
 @pytest.mark.parametrize("fate", ["sending", "unknown"])
-def test_an_echo_proves_a_letter_sent(store: Store, fate: str) -> None:
+def test_an_echo_proves_a_letter_sent(store: MessageStore, fate: str) -> None:
     """Conversation and text tell which letter it is, whether or not its answer was lost."""
     for number, text in enumerate(["other", " x", "x"], 1):
         store.queue(f"u{number}", "c1", "b", text, NOW)
@@ -624,7 +628,7 @@ def test_an_echo_proves_a_letter_sent(store: Store, fate: str) -> None:
     assert stands(store, 3) == ("waiting", None)
 
 
-def test_an_echo_of_what_was_to_be_sent_again(store: Store) -> None:
+def test_an_echo_of_what_was_to_be_sent_again(store: MessageStore) -> None:
     """A server that said: later, and took it all the same: the letter is sent, not sent again, and no takeover."""
     store.queue("u1", "c1", "b", "x", NOW)
     store.sending(1, "u1")
@@ -638,7 +642,7 @@ def test_an_echo_of_what_was_to_be_sent_again(store: Store) -> None:
 
 
 @pytest.mark.parametrize("crash", [False, True])
-def test_an_own_text_long_after_a_letter_of_unknown_end(store: Store, crash: bool) -> None:
+def test_an_own_text_long_after_a_letter_of_unknown_end(store: MessageStore, crash: bool) -> None:
     """The owner typed what xyfleet once may have sent: it proves nothing, and he takes over."""
     store.queue("u1", "c1", "b", "在的", NOW)
     store.sending(1, "u1")
@@ -654,7 +658,7 @@ def test_an_own_text_long_after_a_letter_of_unknown_end(store: Store, crash: boo
     assert stands(store, 2) == ("kept", None)
 
 
-def test_the_letter_on_its_way_is_meant_first(store: Store) -> None:
+def test_the_letter_on_its_way_is_meant_first(store: MessageStore) -> None:
     """Of two letters alike, the one that is being sent now is the one that an echo comes from."""
     for number in (1, 2):
         store.queue(f"u{number}", "c1", "b", "x", NOW)
@@ -668,7 +672,7 @@ def test_the_letter_on_its_way_is_meant_first(store: Store) -> None:
 @pytest.mark.parametrize(
     "message", [{"text": "y"}, {"conversation": "c2"}, {"time": NOW - ECHO_SLACK - 1}, {"conversation": None}]
 )
-def test_what_is_no_echo(store: Store, message: dict[str, Any]) -> None:
+def test_what_is_no_echo(store: MessageStore, message: dict[str, Any]) -> None:
     """Another text, another conversation, or a time long before the letter: it is not proved sent."""
     store.queue("u1", "c1", "b", "x", NOW)
     store.sending(1, "u1")
@@ -678,7 +682,7 @@ def test_what_is_no_echo(store: Store, message: dict[str, Any]) -> None:
     assert letter(store).state == "sending"
 
 
-def test_an_echo_before_its_answer_that_looks_like_the_owners(store: Store) -> None:
+def test_an_echo_before_its_answer_that_looks_like_the_owners(store: MessageStore) -> None:
     """The server changed the text on the way: when the answer tells the id, the handler goes on."""
     store.queue("u1", "c1", "b", "x", NOW)
     store.sending(1, "u1")
@@ -691,7 +695,7 @@ def test_an_echo_before_its_answer_that_looks_like_the_owners(store: Store) -> N
     assert stands(store) == ("kept", None)
 
 
-def test_what_waited_goes_on_when_it_was_no_takeover(store: Store) -> None:
+def test_what_waited_goes_on_when_it_was_no_takeover(store: MessageStore) -> None:
     """Messages that waited when such an echo came wait again; what an earlier takeover kept stays so."""
     add(store, incoming("1.PNM"))
     add(store, own("2.PNM", text="typed", time=NOW - 599_999))  # all but over
@@ -708,7 +712,7 @@ def test_what_waited_goes_on_when_it_was_no_takeover(store: Store) -> None:
     assert not store.settle(1, "sent", "5.PNM", None, NOW)
 
 
-def test_meta(store: Store) -> None:
+def test_meta(store: MessageStore) -> None:
     """Numbers are kept under names."""
     store.set_meta("caught_up", 1)
     store.set_meta("caught_up", 2)
@@ -719,7 +723,7 @@ def test_meta(store: Store) -> None:
 # Retention.
 
 
-def trim(store: Store, **limits: int) -> int:
+def trim(store: MessageStore, **limits: int) -> int:
     """Trim until nothing is left to do, and return the steps."""
     steps = 1
     while store.trim(**{"before": 0, "most_bytes": 1 << 40, "most_rows": 500} | limits):
@@ -728,12 +732,12 @@ def trim(store: Store, **limits: int) -> int:
     return steps
 
 
-def rows(store: Store) -> list[int]:
+def rows(store: MessageStore) -> list[int]:
     """Return the numbers of all messages."""
     return [row for (row,) in store.db.execute("SELECT row FROM messages ORDER BY row")]
 
 
-def test_old_messages_go_in_small_steps(store: Store) -> None:
+def test_old_messages_go_in_small_steps(store: MessageStore) -> None:
     """Retention deletes what was stored before, at most so many rows a step."""
     add(store, *(incoming(f"{number}.PNM") for number in range(10)), rules=NO_HANDLER)
     add(store, incoming("a.PNM"), now=NOW + DAY, rules=NO_HANDLER)
@@ -744,7 +748,7 @@ def test_old_messages_go_in_small_steps(store: Store) -> None:
     assert trim(store, before=NOW + DAY) == 1
 
 
-def test_what_retention_leaves(store: Store) -> None:
+def test_what_retention_leaves(store: MessageStore) -> None:
     """What waits for the handler or is with it stays for ever; dead letters as long as other messages, in any room."""
     add(store, *(incoming(f"{number}.PNM") for number in range(1, 5)))
     add(store, incoming("5.PNM"), rules=NO_HANDLER)
@@ -758,7 +762,7 @@ def test_what_retention_leaves(store: Store) -> None:
     assert (by_size, rows(store)) == ([1, 2, 3, 4], [1, 2])
 
 
-def test_catching_up_does_not_bring_deleted_ones_back(store: Store) -> None:
+def test_catching_up_does_not_bring_deleted_ones_back(store: MessageStore) -> None:
     """As old as a deleted one is too old for catching up; pushes come in at any age."""
     add(store, incoming("1.PNM", time=NOW - 5), incoming("2.PNM", time=NOW + 10 * DAY), rules=NO_HANDLER)
     trim(store, before=NOW + DAY)
@@ -770,7 +774,7 @@ def test_catching_up_does_not_bring_deleted_ones_back(store: Store) -> None:
     assert [row.message.id for row in caught + pushed] == ["3.PNM", "4.PNM"]
 
 
-def test_the_file_shrinks(path: str, store: Store) -> None:
+def test_the_file_shrinks(path: str, store: MessageStore) -> None:
     """Above the size, the oldest go until it is kept, and the file system gets the room back."""
     for batch in range(20):
         add(store, *(incoming(f"{batch}.{n}", text="x" * 5000) for n in range(20)), rules=NO_HANDLER)
@@ -787,7 +791,7 @@ def test_the_file_shrinks(path: str, store: Store) -> None:
     assert os.path.getsize(path) <= 520_000
 
 
-def test_a_large_log_does_not_cost_all_messages(path: str, store: Store) -> None:
+def test_a_large_log_does_not_cost_all_messages(path: str, store: MessageStore) -> None:
     """The log beside the file counts, but never for more than half of the room."""
     store.db.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     for number in range(100):
@@ -798,7 +802,7 @@ def test_a_large_log_does_not_cost_all_messages(path: str, store: Store) -> None
     assert 150_000 < store.figures().bytes <= 200_000
 
 
-def test_old_letters_and_pauses_go_too(store: Store) -> None:
+def test_old_letters_and_pauses_go_too(store: MessageStore) -> None:
     """What was settled long ago, or never will be; not what is still to be sent."""
     for number, fate in enumerate(["sent", "rejected", "unknown", "queued", "sending"], 1):
         store.queue(f"u{number}", "c1", "b", "x", NOW)
