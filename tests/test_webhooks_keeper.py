@@ -19,8 +19,8 @@ from support.receiver import SECRET, Receiver
 from support.webhooks import asker, hook
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.webhooks.keeper import TOPIC, Keeper, Pace, pause
-from xyfleet.worker.mail.handler import HandlerUnsure
-from xyfleet.worker.mail.webhook import Limits, WebhookHandler
+from xyfleet.worker.handlers.base import HandlerUnsure
+from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
 from xyfleet.worker.protocol.message import Message
 
 QUICK = Pace(first=0.05, stop=0.3, look=0.05)

@@ -17,9 +17,9 @@ import uvloop
 
 from xyfleet.worker import packing
 from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.handlers.stdout import HandlerStdout
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.mail.printed import Printed
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
@@ -71,7 +71,7 @@ class Body:
         if self._settings.mail.handler is None:
             yield
             return
-        printed = Printed(self._log)
+        printed = HandlerStdout(self._log)
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             yield
 

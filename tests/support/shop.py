@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from support.station import until
-from xyfleet.worker.mail.dispatch import Dispatcher
-from xyfleet.worker.mail.handler import Handler
-from xyfleet.worker.mail.python_handler import Limits, PythonHandler
+from xyfleet.worker.handlers.base import Handler
+from xyfleet.worker.handlers.dispatcher import Dispatcher
+from xyfleet.worker.handlers.python import Limits, PythonHandler
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.handlers.base import Handler
+from xyfleet.worker.handlers.dispatcher import Dispatcher
+from xyfleet.worker.handlers.python import PythonHandler
+from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.mail.catchup import CatchUp
-from xyfleet.worker.mail.dispatch import Dispatcher
-from xyfleet.worker.mail.handler import Handler
 from xyfleet.worker.mail.outbox import Outbox
-from xyfleet.worker.mail.python_handler import PythonHandler
-from xyfleet.worker.mail.webhook import WebhookHandler
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.settings import MailSettings, WorkerSettings

@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from xyfleet.worker.handlers.api import Account, Send
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
+from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
+from xyfleet.worker.handlers.loop_thread import LoopThread, place
 from xyfleet.worker.ipc.messages import cut
-from xyfleet.worker.mail.account import Account, Send
-from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
-from xyfleet.worker.mail.importing import Function, Unusable, is_own, load
-from xyfleet.worker.mail.loopthread import LoopThread, place
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import account_log

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.worker.mail.printed import LONGEST, Printed
+from xyfleet.worker.handlers.stdout import LONGEST, HandlerStdout
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -29,7 +29,7 @@ def said(folder: Path) -> list[str]:
 
 def test_lines_are_logged_whole_and_masked(log: AccountLog, tmp_path: Path) -> None:
     """A line is written when it ends; blank ones are left out, secrets are hidden."""
-    printed = Printed(log)
+    printed = HandlerStdout(log)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         sys.stdout.write("one ")
         print("two\n\nuses s3cret-proxy-word")  # noqa: T201 (this is what is tested)
@@ -42,7 +42,7 @@ def test_lines_are_logged_whole_and_masked(log: AccountLog, tmp_path: Path) -> N
 
 def test_a_line_without_end_is_bounded(log: AccountLog, tmp_path: Path) -> None:
     """Memory does not grow with what never ends, and threads may write side by side."""
-    printed = Printed(log)
+    printed = HandlerStdout(log)
     threads = [threading.Thread(target=printed.write, args=("x" * (LONGEST + 1),)) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -19,9 +19,9 @@ import pytest
 
 from support.shop import FAST, Shop, chat, clean_imports
 from support.station import until
-from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled
-from xyfleet.worker.mail.importing import Unusable, load
-from xyfleet.worker.mail.python_handler import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.loader import Unusable, load
+from xyfleet.worker.handlers.python import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.telemetry import account_log

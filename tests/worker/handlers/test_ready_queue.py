@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.mail.window import Entry, Window, entry_of
+from xyfleet.worker.handlers.ready_queue import Entry, ReadyQueue, entry_of
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.storage.message_store import ASKED
 from xyfleet.worker.storage.schema import Row
@@ -30,7 +30,7 @@ def test_entry_of_a_row() -> None:
 
 def test_one_at_a_time() -> None:
     """While a message of a conversation is being handled, the next one of it is not given."""
-    window = Window()
+    window = ReadyQueue()
     for each in (entry(1), entry(2), entry(3, "b")):
         assert window.take(each)
 
@@ -43,7 +43,7 @@ def test_one_at_a_time() -> None:
 
 def test_rest_keeps_the_order() -> None:
     """A message that is to be tried again stays before the later ones of its conversation; others go on."""
-    window = Window()
+    window = ReadyQueue()
     for each in (entry(1), entry(2), entry(3, "b")):
         window.take(each)
     first = window.next()
@@ -58,7 +58,7 @@ def test_rest_keeps_the_order() -> None:
 
 def test_same_row_twice() -> None:
     """A row that is held, or being handled, is not taken again."""
-    window = Window()
+    window = ReadyQueue()
     window.take(entry(1))
     window.take(entry(1))
     window.next()
@@ -71,7 +71,7 @@ def test_same_row_twice() -> None:
 
 def test_long_conversation() -> None:
     """Of one conversation only the first messages are held; it is told where it goes on."""
-    window = Window(most=10, most_of_talk=3)
+    window = ReadyQueue(most=10, most_of_talk=3)
     assert all(window.take(entry(row)) for row in range(1, 9))
     assert (len(window), window.left("a"), window.starving()) == (3, 4, [])
     for row in (1, 2, 3):
@@ -85,7 +85,7 @@ def test_long_conversation() -> None:
 
 def test_earlier_row_comes_late() -> None:
     """A row before those held takes its place, and the last held one is left for later."""
-    window = Window(most=10, most_of_talk=2)
+    window = ReadyQueue(most=10, most_of_talk=2)
     for row in (5, 6, 2):
         window.take(entry(row))
 
@@ -94,7 +94,7 @@ def test_earlier_row_comes_late() -> None:
 
 def test_full() -> None:
     """When the window is full, an entry is refused, unless its conversation is left for later anyway."""
-    window = Window(most=2, most_of_talk=1)
+    window = ReadyQueue(most=2, most_of_talk=1)
     assert window.take(entry(1))
     assert window.take(entry(2, "b"))
     assert window.take(entry(3))
@@ -113,7 +113,7 @@ def test_full() -> None:
 def test_everything_in_order(talks: list[str], choices: list[tuple[str, int]]) -> None:
     """Whatever happens when, each conversation is handled in order, one at a time, and to its end."""
     waiting = {row: entry(row, talk) for row, talk in enumerate(talks, 1)}
-    window = Window(most=7, most_of_talk=3)
+    window = ReadyQueue(most=7, most_of_talk=3)
     on: list[Entry] = []
     resting: list[str] = []
     handled: list[Entry] = []

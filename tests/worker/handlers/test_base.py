@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.mail.handler import MAX_REPLY, HandlerFailed, HandlerUnsure, checked, conceal
+from xyfleet.worker.handlers.base import MAX_REPLY, HandlerFailed, HandlerUnsure, checked, conceal
 
 
 class Name(str):

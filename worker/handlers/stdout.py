@@ -15,7 +15,7 @@ LONGEST: Final = 4000
 """Characters after which a line that does not end is written all the same."""
 
 
-class Printed(io.TextIOBase):
+class HandlerStdout(io.TextIOBase):
     """A text stream for `sys.stdout` and `sys.stderr`; any thread may write to it."""
 
     def __init__(self, log: AccountLog) -> None:

@@ -60,7 +60,7 @@ class _Talk:
         return self.busy is None and not self.rows and not self.resting
 
 
-class Window:
+class ReadyQueue:
     """Holds entries; of each conversation one at a time is `next()`."""
 
     def __init__(self, most: int = MOST, most_of_talk: int = MOST_OF_TALK) -> None:

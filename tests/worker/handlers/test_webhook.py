@@ -16,8 +16,8 @@ from support.receiver import Receiver
 from support.shop import Shop, chat
 from support.station import until
 from support.webhooks import hook, running
-from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled
-from xyfleet.worker.mail.webhook import MAX_LINE, Limits, WebhookHandler
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.webhook import MAX_LINE, Limits, WebhookHandler
 from xyfleet.worker.protocol.message import Message
 
 MESSAGE = Message(account="a0", id="1.PNM", conversation="c1", text="在吗", time="2026-01-01T00:00:00.000Z", attempt=1)

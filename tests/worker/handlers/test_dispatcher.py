@@ -20,7 +20,7 @@ import pytest
 from support.places import TESTS
 from support.post import Post
 from support.shop import Shop, chat, clean_imports
-from xyfleet.worker.mail.webhook import Limits, WebhookHandler
+from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
 
 QUICK = Limits(idle=0.1, grace=0.05, first_delay=0.01, longest_delay=0.05)
 ECHO = """

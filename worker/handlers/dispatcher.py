@@ -1,7 +1,7 @@
 """Hands waiting messages to the handler: in order, a few at a time, again after a failure. Shell.
 
 At least once: that a call begins is on disk before it does. What is in memory are the numbers of the next messages
-(`xyfleet.worker.mail.window`); nothing is looked for on a clock: news ring a bell, waits are timers.
+(`xyfleet.worker.handlers.ready_queue`); nothing is looked for on a clock: news ring a bell, waits are timers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from xyfleet.worker.mail.handler import Handler, HandlerFailed, HandlerUnsure, NotCalled
-from xyfleet.worker.mail.window import MOST, Entry, Window, entry_of
+from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.message_store import ASKED, MessageStore
@@ -60,7 +60,7 @@ class Dispatcher:
         self._replied = replied
         self._wall = wall
         self._patience = patience
-        self._window = Window()
+        self._window = ReadyQueue()
         self._bell = asyncio.Event()
         self._bell.set()
         self._cursor = 0

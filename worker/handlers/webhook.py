@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked
 from xyfleet.worker.ipc.messages import cut
-from xyfleet.worker.mail.handler import HandlerFailed, HandlerUnsure, NotCalled, checked
 from xyfleet.worker.protocol.message import Message
 
 MAX_LINE: Final = 1024 * 1024

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xyfleet.worker.mail.handler import HandlerFailed, checked
+from xyfleet.worker.handlers.base import HandlerFailed, checked
 
 Send = Callable[[str, str], Coroutine[Any, Any, bool]]
 """Puts a text for a conversation into the outbox; returns whether somebody is known there to send it to."""
