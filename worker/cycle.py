@@ -19,7 +19,7 @@ from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
-from xyfleet.worker.mail.room import Mailroom
+from xyfleet.worker.messaging.service import MessageService
 from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.settings import WorkerSettings
@@ -65,7 +65,9 @@ class AccountCycle:
         self._revived: str | None = None  # why FAILED is over
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
-        self._mail = Mailroom(settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck)
+        self._mail = MessageService(
+            settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck
+        )
         self._teller = AccountStatus(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
         self._standing, self._metrics = self._teller.standing, self._teller.metrics
         self._leave_by: float | None = None  # when to be gone, once it is said that we are to go

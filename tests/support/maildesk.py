@@ -17,9 +17,9 @@ from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import Lost
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.session import Session
-from xyfleet.worker.mail.catchup import CatchUp
-from xyfleet.worker.mail.missed import Tempo
-from xyfleet.worker.mail.outbox import Outbox
+from xyfleet.worker.messaging.catchup import CatchUp
+from xyfleet.worker.messaging.catchup_plan import Tempo
+from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.secret import Secret
@@ -99,7 +99,7 @@ class Desk:
         self.log = AccountLog("a0", self.settings.log)
         self.mids = Mids(time.time, lambda: 0.5)
         self.inbox = AsyncStore(self.mail, "a0", lambda: None)
-        self.outbox = Outbox(self.inbox, self.mail, UNB, self.log, lambda: None, retries, wall)
+        self.outbox = OutboxSender(self.inbox, self.mail, UNB, self.log, lambda: None, retries, wall)
         self.catch_up = CatchUp(
             self.inbox,
             self.mail,

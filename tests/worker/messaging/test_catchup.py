@@ -18,7 +18,7 @@ from support.gateway import Gateway
 from support.imclient import UNB
 from support.maildesk import QUICK, Desk
 from support.rawserver import Script, answer, raw_server, receive, registered
-from xyfleet.worker.mail.missed import Tempo
+from xyfleet.worker.messaging.catchup_plan import Tempo
 from xyfleet.worker.protocol import im_calls
 
 

@@ -10,7 +10,7 @@ from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 
 
-class Visit:
+class CatchUpSession:
     """One connection, as catching up sees it."""
 
     def __init__(self, line: RpcChannel) -> None:

@@ -20,8 +20,8 @@ from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
-from xyfleet.worker.mail.catchup import CatchUp
-from xyfleet.worker.mail.outbox import Outbox
+from xyfleet.worker.messaging.catchup import CatchUp
+from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.settings import MailSettings, WorkerSettings
@@ -41,7 +41,7 @@ FIRST_LOOK: Final = (1.0, 6.0)
 """Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
 
 
-class Mailroom:
+class MessageService:
     """
     Everything about one account's messages.
 
@@ -76,7 +76,7 @@ class Mailroom:
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
         self._inbox = AsyncStore(settings.mail, settings.account, changed)
-        self._outbox = Outbox(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
+        self._outbox = OutboxSender(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:

@@ -1,6 +1,6 @@
 """Looks for messages that were never pushed: after every connect, and when a connection is silent for long. Shell.
 
-What is to be read, and what it proves, `xyfleet.worker.mail.missed` decides; `xyfleet.worker.mail.reading` reads it.
+What is to be read, and what it proves, `catchup_plan` decides; `catchup_pager` reads it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
-from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.missed import Round, Tempo
-from xyfleet.worker.mail.reading import Abandoned, Reader
-from xyfleet.worker.mail.visit import Visit
+from xyfleet.worker.messaging import catchup_plan
+from xyfleet.worker.messaging.catchup_pager import Abandoned, CatchUpPager
+from xyfleet.worker.messaging.catchup_plan import Round, Tempo
+from xyfleet.worker.messaging.catchup_session import CatchUpSession
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.settings import MailSettings
@@ -73,7 +73,7 @@ class CatchUp:
         self._mark_known = False
         self._read: dict[str, int] = {}
         self._heard = 0.0
-        self._visit: Visit | None = None
+        self._visit: CatchUpSession | None = None
         self._news = asyncio.Event()
 
     # What others say.
@@ -81,7 +81,7 @@ class CatchUp:
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self.disconnected()
-        self._visit = Visit(line)
+        self._visit = CatchUpSession(line)
         self._heard = time.monotonic()
         self._news.set()
 
@@ -129,13 +129,13 @@ class CatchUp:
 
     # One connection.
 
-    async def _attend(self, visit: Visit) -> None:
+    async def _attend(self, visit: CatchUpSession) -> None:
         await visit.sleep(self._tempo.list_wait)
         while True:
             await self._round(visit)
             await self._silence(visit)
 
-    async def _silence(self, visit: Visit) -> None:
+    async def _silence(self, visit: CatchUpSession) -> None:
         """Wait until nothing was heard for `catch_up_every`, or a push could not be taken."""
         ended = time.monotonic()
         factor = 1 + self._tempo.jitter * random.uniform(-1, 1)
@@ -148,11 +148,11 @@ class CatchUp:
                     return
             await visit.until(lambda: visit.refused or self._settings is not settings, left)  # noqa: B023
 
-    async def _round(self, visit: Visit) -> None:
+    async def _round(self, visit: CatchUpSession) -> None:
         """Find all that was missed, in as many turns as it takes."""
         await self._permission(visit)
         visit.refused = False
-        round_ = Round(missed.horizon(self._since, await self._known_mark(), self._overlap))
+        round_ = Round(catchup_plan.horizon(self._since, await self._known_mark(), self._overlap))
         while not await self._turn(visit, round_):
             await self._permission(visit)
         await self._finish(round_)
@@ -163,7 +163,7 @@ class CatchUp:
             talks=len(round_.talks),
         )
 
-    async def _permission(self, visit: Visit) -> None:
+    async def _permission(self, visit: CatchUpSession) -> None:
         """Wait until the disk takes messages and the supervisor says that it is our turn, or says nothing at all."""
         while self._inbox.trouble is not None or self._inbox.full():
             await visit.sleep(self._tempo.disk_look)
@@ -171,9 +171,9 @@ class CatchUp:
         self._ask_turn()
         await visit.until(lambda: visit.granted, self._tempo.turn_wait)
 
-    async def _turn(self, visit: Visit, round_: Round) -> bool:
+    async def _turn(self, visit: CatchUpSession, round_: Round) -> bool:
         """Do one turn's work; return whether that was the last of it."""
-        reader = Reader(visit, self._me, self._log, self._tempo)
+        reader = CatchUpPager(visit, self._me, self._log, self._tempo)
         wait = 0.0
         try:
             round_.listed = round_.listed or _now()
@@ -190,7 +190,7 @@ class CatchUp:
         await visit.sleep(0.0 if round_.done else wait)
         return round_.done
 
-    async def _read_on(self, reader: Reader, round_: Round) -> bool:
+    async def _read_on(self, reader: CatchUpPager, round_: Round) -> bool:
         """Read the next conversation, or what is left of it, and store what is new; return whether it can be read."""
         talk, cursor = round_.left[0]
         visit, now = reader.visit, _now()
@@ -209,10 +209,10 @@ class CatchUp:
             round_.left.append((talk, following))
         round_.found += len(rows)
         began, within = visit.began(now), int(self._tempo.push_within * 1000)
-        round_.unpushed += [row for row in rows if missed.zombie(row, now, began, within)]
+        round_.unpushed += [row for row in rows if catchup_plan.zombie(row, now, began, within)]
         return True
 
-    def _judge(self, visit: Visit, round_: Round) -> None:
+    def _judge(self, visit: CatchUpSession, round_: Round) -> None:
         """Say so, once, when this connection proved to bring no messages."""
         if visit.judged or not round_.unpushed:
             return
@@ -248,11 +248,11 @@ class CatchUp:
 
     async def _finish(self, round_: Round) -> None:
         """Note how far all is seen: no farther than before if a conversation could not be read."""
-        mark = self._mark if round_.unread else missed.mark(round_.newest, round_.listed, self._mark)
+        mark = self._mark if round_.unread else catchup_plan.mark(round_.newest, round_.listed, self._mark)
         moved, self._mark = mark != self._mark, mark
-        below = missed.horizon(self._since, mark, self._overlap)
+        below = catchup_plan.horizon(self._since, mark, self._overlap)
         read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
-        self._read = missed.settled(read, below, round_.listed, self._overlap)
+        self._read = catchup_plan.settled(read, below, round_.listed, self._overlap)
         if mark is not None and moved and self._inbox.exists():
             await self._inbox.do(lambda store: store.set_meta(_META, mark))
 

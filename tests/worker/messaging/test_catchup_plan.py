@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.missed import Round
+from xyfleet.worker.messaging import catchup_plan
+from xyfleet.worker.messaging.catchup_plan import Round
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import Message, rfc3339
@@ -30,7 +30,7 @@ def incoming(time: int | None) -> IncomingItem:
 )
 def test_the_horizon(since: int, mark: int | None, horizon: int) -> None:
     """A first round reads back to `since` exactly; later ones overlap, but not beyond it."""
-    assert missed.horizon(since, mark, 60) == horizon
+    assert catchup_plan.horizon(since, mark, 60) == horizon
 
 
 def test_which_conversations_are_read() -> None:
@@ -38,7 +38,11 @@ def test_which_conversations_are_read() -> None:
     talks = [talk("new", 30), talk("read", 25), talk("read, then changed", 26), talk("silent", None), talk("old", 20)]
     read = {"read": 25, "read, then changed": 25}
 
-    assert [one.conversation for one in missed.to_read(talks, 20, read)] == ["new", "read, then changed", "silent"]
+    assert [one.conversation for one in catchup_plan.to_read(talks, 20, read)] == [
+        "new",
+        "read, then changed",
+        "silent",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +51,12 @@ def test_which_conversations_are_read() -> None:
 )
 def test_when_listing_ends(times: list[int | None], enough: bool) -> None:
     """The last conversation of a page tells, for an old one may be pinned to the top."""
-    assert missed.listed_enough([talk("c", time) for time in times], 20) is enough
+    assert catchup_plan.listed_enough([talk("c", time) for time in times], 20) is enough
 
 
 def test_news_of_a_page() -> None:
     """What is newer than the horizon is news; a message without a time is as old as the one before it."""
-    fresh, last = missed.news([incoming(time) for time in (None, 30, None, 21, 20, None)], 20, 35)
+    fresh, last = catchup_plan.news([incoming(time) for time in (None, 30, None, 21, 20, None)], 20, 35)
 
     assert [one.time for one in fresh] == [35, 30, 30, 21]
     assert last == 20
@@ -60,7 +64,7 @@ def test_news_of_a_page() -> None:
 
 def test_news_without_any_time() -> None:
     """Where nothing tells a time, everything is news."""
-    fresh, last = missed.news([incoming(None)], 20, None)
+    fresh, last = catchup_plan.news([incoming(None)], 20, None)
 
     assert ([one.time for one in fresh], last) == ([None], None)
 
@@ -78,7 +82,7 @@ def test_news_without_any_time() -> None:
 )
 def test_the_next_page(page: Page, oldest: int | None, following: int | None) -> None:
     """The server's cursor is followed, as long as it leads back in time."""
-    assert missed.next_cursor(page, 50, oldest) == following
+    assert catchup_plan.next_cursor(page, 50, oldest) == following
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_what_proves_a_zombie(time: int, own: bool, proof: bool) -> None:
     """Somebody else's message from after the connection began, that should have been pushed by now."""
     message = Message(account="a0", id="1.PNM", time=rfc3339(time), own=own)
 
-    assert missed.zombie(Row(1, "kept", None, message), now=1000, began=400, after=60) is proof
+    assert catchup_plan.zombie(Row(1, "kept", None, message), now=1000, began=400, after=60) is proof
 
 
 @pytest.mark.parametrize(
@@ -98,14 +102,14 @@ def test_what_proves_a_zombie(time: int, own: bool, proof: bool) -> None:
 )
 def test_the_mark(newest: int | None, before: int | None, mark: int | None) -> None:
     """It goes up to the last change, not beyond the time of listing (100), and never back."""
-    assert missed.mark(newest, 100, before) == mark
+    assert catchup_plan.mark(newest, 100, before) == mark
 
 
 def test_what_was_read_to_its_end() -> None:
     """Conversations above the next horizon, but for those that changed just before listing: they may go on changing."""
     talks = [talk("settled", 50), talk("fresh", 95), talk("old", 20), talk("silent", None)]
 
-    assert missed.settled(talks, horizon=30, listed=100, overlap=10) == {"settled": 50}
+    assert catchup_plan.settled(talks, horizon=30, listed=100, overlap=10) == {"settled": 50}
 
 
 def test_a_round_collects() -> None:

@@ -1,13 +1,13 @@
-"""Reads listings on one connection, page by page, for `xyfleet.worker.mail.catchup`. Shell."""
+"""Reads listings on one connection, page by page, for `xyfleet.worker.messaging.catchup`. Shell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from xyfleet.worker.connection.rpc import NoAnswer
-from xyfleet.worker.mail import missed
-from xyfleet.worker.mail.missed import Round, Tempo
-from xyfleet.worker.mail.visit import Visit
+from xyfleet.worker.messaging import catchup_plan
+from xyfleet.worker.messaging.catchup_plan import Round, Tempo
+from xyfleet.worker.messaging.catchup_session import CatchUpSession
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.protocol.im_calls import Answer, Page, Talk
@@ -24,7 +24,7 @@ class Abandoned(Exception):
         self.busy = busy
 
 
-class Reader:
+class CatchUpPager:
     """
     Lists conversations, and the messages of one. All raise `Abandoned`, and `LineClosed` when the connection is gone.
 
@@ -32,7 +32,7 @@ class Reader:
         me: The account's own user id.
     """
 
-    def __init__(self, visit: Visit, me: str, log: AccountLog, tempo: Tempo) -> None:
+    def __init__(self, visit: CatchUpSession, me: str, log: AccountLog, tempo: Tempo) -> None:
         self.visit = visit
         self._me = me
         self._log = log
@@ -46,7 +46,7 @@ class Reader:
             page = await self._ask(im_calls.LIST_TALKS, im_calls.list_talks(round_.cursor), im_calls.talks)
             round_.take(page.entries, read)
             oldest = page.entries[-1].modified if page.entries else None
-            enough = missed.listed_enough(page.entries, round_.horizon)
+            enough = catchup_plan.listed_enough(page.entries, round_.horizon)
             round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
 
     async def messages(self, horizon: int, talk: Talk, cursor: int) -> tuple[list[IncomingItem], int | None]:
@@ -57,9 +57,9 @@ class Reader:
             body = im_calls.list_messages(talk.conversation, cursor)
             page = await self._ask(im_calls.LIST_MESSAGES, body, im_calls.messages)
             listed = (items.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
-            fresh, last = missed.news((one for one in listed if one is not None), horizon, last)
+            fresh, last = catchup_plan.news((one for one in listed if one is not None), horizon, last)
             found += fresh
-            following = None if missed.reached(last, horizon) else self._following(page, cursor, last)
+            following = None if catchup_plan.reached(last, horizon) else self._following(page, cursor, last)
             if following is None:
                 return found, None
             cursor = following
@@ -81,7 +81,7 @@ class Reader:
 
     def _following(self, page: Page, cursor: int, oldest: int | None) -> int | None:
         """Return where the next page begins, None = nowhere."""
-        following = missed.next_cursor(page, cursor, oldest)
+        following = catchup_plan.next_cursor(page, cursor, oldest)
         if following is None and page.more:
             self._log.say(account_log.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
         return following

@@ -34,7 +34,7 @@ _SAID: Final = {"sent": account_log.MESSAGE_SENT, "unknown": account_log.MESSAGE
 _CLOSED: Final = "the connection was lost before the answer came"
 
 
-class Outbox:
+class OutboxSender:
     """
     The sender of one account. Lives across connections; `run()` it once.
 
