@@ -30,7 +30,7 @@ from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.spawn import Forkserver, clean_environment
 from xyfleet.supervisor.store import StateRefused, Store
-from xyfleet.worker.guard import keep_secrets
+from xyfleet.worker.process.hardening import keep_secrets
 
 FAILURE = 1
 USAGE = 2

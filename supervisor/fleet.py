@@ -34,7 +34,7 @@ from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings
 from xyfleet.worker.ipc.codec import encode as encode_message
 from xyfleet.worker.ipc.messages import Apply, Change, TicketRequest
-from xyfleet.worker.marker import marker
+from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
@@ -75,7 +75,7 @@ class Fleet:
         self._verbose = verbose
         self._webhook_socket = webhook_socket
         self.mail = MailService(settings, webhook_socket, self.members, events, self.notes)
-        self._marker = marker()
+        self._marker = build_id()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
 

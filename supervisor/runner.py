@@ -14,7 +14,7 @@ STOP_TIMEOUT: Final = 5.0
 """Seconds between the polite stop and SIGKILL."""
 
 HANDLER_STUCK: Final = 4
-"""A worker's exit code (`xyfleet.worker.body`, which nobody but a worker should import)."""
+"""A worker's exit code (`xyfleet.worker.process.runtime`, which nobody but a worker should import)."""
 
 Ended = Callable[[Child, str], None]
 """Hears of an end that nobody asked for, and why (a key of `phrases.WHY_RESTART`)."""

@@ -19,7 +19,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from xyfleet.worker.process import run_worker
+from xyfleet.worker.process.entry import run_worker
 
 PRELOAD: Final = "xyfleet.worker.preload"
 START_TIMEOUT: Final = 5.0

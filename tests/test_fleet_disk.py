@@ -103,7 +103,7 @@ def test_changed_program_files_start_no_new_worker(tmp_path: Path, gateway: Gate
     fleet.env["PYTHONPATH"] = str(program.parent)
     with running(fleet):
         fleet.wait_connected()
-        changed = program / "worker" / "heart.py"
+        changed = program / "worker" / "connection" / "heartbeat.py"
         changed.write_text(changed.read_text() + "\n# a newer version\n")
         fleet.forkserver().kill()
         fleet.until(lambda: fleet.status()["fleet"]["notes"], "it is said")

@@ -18,13 +18,13 @@ import ssl
 import sys
 from typing import Final
 
-from xyfleet.worker import guard
-from xyfleet.worker.marker import marker
+from xyfleet.worker.process import hardening
+from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.warmup import warm_up
 
 NEEDED: Final = (
-    "xyfleet.worker.body",
-    "xyfleet.worker.process",
+    "xyfleet.worker.process.runtime",
+    "xyfleet.worker.process.entry",
     # What an inbox and a handler need at their first message.
     "sqlite3",
     "queue",
@@ -44,7 +44,7 @@ NEEDED: Final = (
 for _name in NEEDED:
     importlib.import_module(_name)
 
-MARKER: Final = marker()
+MARKER: Final = build_id()
 """The version and digest of the program files that this forkserver runs."""
 SSL_CONTEXT: Final = ssl.create_default_context()
 """The trust store of the system, shared by all workers; one of its own costs each 26 ms and 1.5 MiB."""
@@ -52,13 +52,13 @@ SSL_CONTEXT: Final = ssl.create_default_context()
 
 def _shield(supervisor: int) -> None:
     """Make this process the fleet's forkserver: nothing but the supervisor's death or a SIGKILL ends it."""
-    guard.die_with(supervisor)
+    hardening.die_with(supervisor)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     # Out of the terminal's foreground group; the leader of a session has a group of its own already.
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
-    guard.keep_secrets()
+    hardening.keep_secrets()
     warm_up(SSL_CONTEXT)
     gc.freeze()
 

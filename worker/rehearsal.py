@@ -25,10 +25,9 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.ipc import codec, messages
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.secret import Secret
@@ -36,6 +35,7 @@ from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSett
 from xyfleet.worker.storage import writer_thread
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.memory import Memory
+from xyfleet.worker.timing import Timing
 
 CONNECTIONS: Final = 3
 """Connections in one life."""
@@ -104,8 +104,8 @@ async def _live(folder: Path, tls: ssl.SSLContext) -> None:
     ticket = messages.Ticket(request=0, serial=1, token=Secret("a token"))
     with _pipe() as (up_end, up), _pipe() as (down, down_end), contextlib.closing(AccountLog("a", settings.log)) as log:
         pipe = ReportPipe(up, _nobody_gone)
-        pace = Pace(dial_gap=0.0, leave_within=4.0 * _SPEED, least_for_mail=1.0 * _SPEED)
-        cycle = AccountCycle(settings, ticket, pipe, log, tls, Memory(0.0), pace)
+        pace = Timing(dial_gap=0.0, leave_within=4.0 * _SPEED, least_for_mail=1.0 * _SPEED)
+        cycle = AccountRunner(settings, ticket, pipe, log, tls, Memory(0.0), pace)
         supervisor = _Supervisor(up_end, down_end)
         commands = CommandPipe(down, cycle.receive, _nobody_gone)
         try:

@@ -14,7 +14,8 @@ import sys
 import traceback
 from typing import Final
 
-from xyfleet.worker import guard, packing
+from xyfleet.worker import packing
+from xyfleet.worker.process import hardening
 from xyfleet.worker.rehearsal import rehearse
 
 _LIVES: Final = 10
@@ -23,7 +24,7 @@ _LIVES: Final = 10
 
 def warm_up(tls: ssl.SSLContext) -> None:
     """Rehearse and pack. When that fails workers need more memory, and work all the same."""
-    guard.name_process("xyfleet: forkserver")
+    hardening.name_process("xyfleet: forkserver")
     try:
         _warm_up(tls)
     except (OSError, sqlite3.Error) as error:

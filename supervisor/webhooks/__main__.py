@@ -21,7 +21,7 @@ from xyfleet.supervisor.egress import tls_context
 from xyfleet.supervisor.webhooks.door import Door
 from xyfleet.supervisor.webhooks.lines import decode_table
 from xyfleet.supervisor.webhooks.poster import Poster
-from xyfleet.worker import guard
+from xyfleet.worker.process import hardening
 
 TITLE: Final = "xyfleet: webhooks"
 MAX_TABLE: Final = 64 * 1024 * 1024
@@ -38,9 +38,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run until standard input ends."""
     arguments = _arguments(argv)
-    guard.die_with(arguments.parent_pid)
-    guard.keep_secrets()
-    guard.name_process(TITLE)
+    hardening.die_with(arguments.parent_pid)
+    hardening.keep_secrets()
+    hardening.name_process(TITLE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o077)

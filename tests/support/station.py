@@ -16,19 +16,19 @@ from typing import Any, Self
 import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
+from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.session import Session
-from xyfleet.worker.cycle import AccountCycle
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
 from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
+from xyfleet.worker.timing import Timing
 
 UNB = "2200000000001"
 DEVICE = f"673B2986-E590-421A-A8F9-28202BA25823-{UNB}"
@@ -44,7 +44,7 @@ FAST = Cycle(
     retry=Retry(closed=STEP, network=STEP, other=STEP, jitter=0.0),
 )
 """Settings that go through a whole life in a second."""
-FAST_PACE = Pace(dial_gap=0.1, answer_timeout=0.2, fail_open_every=0.6, kick_window=5.0)
+FAST_PACE = Timing(dial_gap=0.1, answer_timeout=0.2, fail_open_every=0.6, kick_window=5.0)
 TLS = ssl.create_default_context()
 
 
@@ -172,7 +172,7 @@ class Station:
         logs: Path,
         cycle: Cycle = FAST,
         *,
-        pace: Pace = FAST_PACE,
+        pace: Timing = FAST_PACE,
         carried: bool = True,
         answer: Callable[[TicketRequest], Down | list[Down] | None] | None = None,
         **more: Any,
@@ -227,7 +227,7 @@ class Station:
         self._fds = [self._up, up, down, self._down]
         os.set_blocking(self._up, False)
         self._pipe = ReportPipe(up, self._end)
-        self.cycle = AccountCycle(self.settings, self._carried, self._pipe, self.log, TLS, lambda: 5 << 20, self._pace)
+        self.cycle = AccountRunner(self.settings, self._carried, self._pipe, self.log, TLS, lambda: 5 << 20, self._pace)
         self._commands = CommandPipe(down, self.cycle.receive, self._end)
         self.task = loop.create_task(self.cycle.run())
         if self.reading:

@@ -14,9 +14,9 @@ import msgspec
 from xyfleet.worker.causes import Lost
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
-from xyfleet.worker.pace import Pace
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.timing import Timing
 
 
 class TicketClient:
@@ -26,7 +26,7 @@ class TicketClient:
         self,
         send: Callable[[TicketRequest], None],
         wakeup: InterruptibleWait,
-        pace: Pace,
+        pace: Timing,
         log: AccountLog,
         carried: Ticket | None,
     ) -> None:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from xyfleet.worker.ipc.codec import MAX_UP, FrameDecoder
-from xyfleet.worker.process import run_worker
+from xyfleet.worker.process.entry import run_worker
 
 PROTOCOL = os.dup(1)
 os.dup2(2, 1)  # what workers say on standard output goes to standard error

@@ -38,10 +38,10 @@ def test_preload_names_what_there_is() -> None:
     done = run("""
 import ssl, sys
 from xyfleet.worker import preload
-from xyfleet.worker.marker import marker
+from xyfleet.worker.process.build_id import build_id
 assert all(name in sys.modules for name in preload.NEEDED)
 assert preload.PRELOADED <= len(sys.modules)
-assert preload.MARKER == marker()
+assert preload.MARKER == build_id()
 assert preload.SSL_CONTEXT.verify_mode == ssl.CERT_REQUIRED and preload.SSL_CONTEXT.check_hostname
 print("good")
 """)
@@ -53,7 +53,7 @@ def test_entry_is_light() -> None:
     """The supervisor imports the entry for its name; that brings nothing heavy with it."""
     done = run("""
 import sys
-import xyfleet.worker.process
+import xyfleet.worker.process.entry
 print({"uvloop", "websockets", "ssl", "msgspec", "xyfleet.worker.preload"} & set(sys.modules))
 """)
 

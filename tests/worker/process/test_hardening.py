@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.nursery import alive, until
-from xyfleet.worker.body import secrets_of
+from xyfleet.worker.process.runtime import secrets_of
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
@@ -24,9 +24,9 @@ def test_keeps_its_memory_to_itself() -> None:
     """After `keep_secrets` a process leaves no core file, and nobody else of its user may look into it."""
     done = run("""
 import ctypes, resource
-from xyfleet.worker import guard
-guard.keep_secrets()
-guard.keep_secrets()
+from xyfleet.worker.process import hardening
+hardening.keep_secrets()
+hardening.keep_secrets()
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))
 """)
 
@@ -37,10 +37,10 @@ def test_parent_already_gone() -> None:
     """A process whose parent is not the one it was told of leaves at once."""
     done = run("""
 import os
-from xyfleet.worker import guard
-guard.die_with(os.getppid())
+from xyfleet.worker.process import hardening
+hardening.die_with(os.getppid())
 print("still here", flush=True)
-guard.die_with(os.getppid() + 1)
+hardening.die_with(os.getppid() + 1)
 print("never said")
 """)
 
@@ -53,8 +53,8 @@ def test_dies_with_its_parent(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     child = f"""
 import os, time
-from xyfleet.worker import guard
-guard.die_with(os.getppid())
+from xyfleet.worker.process import hardening
+hardening.die_with(os.getppid())
 open({str(ready)!r}, "w").close()
 time.sleep(60)
 """
@@ -78,8 +78,8 @@ time.sleep(60)
 def test_title() -> None:
     """A process shows the title that it was given."""
     done = run("""
-from xyfleet.worker import guard
-guard.name_process("xyfleet: 店铺-001")
+from xyfleet.worker.process import hardening
+hardening.name_process("xyfleet: 店铺-001")
 print(open("/proc/self/cmdline").read().rstrip("\\0"))
 """)
 

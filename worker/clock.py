@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Suspension:
+class SuspendDetector:
     """Compares the clocks from one look to the next."""
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float], threshold: float) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from xyfleet.worker.causes import FATAL, Cause, Lost
+from xyfleet.worker.clock import SuspendDetector
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.keepalive import RpcChannel
 from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
@@ -20,22 +21,22 @@ from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.messaging.service import MessageService
-from xyfleet.worker.pace import Pace
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State
-from xyfleet.worker.suspend import Suspension
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import KickOuts
 from xyfleet.worker.telemetry.status import AccountStatus
+from xyfleet.worker.timing import Timing
 
 
-class AccountCycle:
+class AccountRunner:
     """
     Runs one account. What the supervisor says comes in through `receive()`, what it hears goes out on the pipe.
 
-    Each wait is on the one `InterruptibleWait`, so that a stop ends it with `Stopped`; the flags beside it say what else happened.
+    Each wait is on the one `InterruptibleWait`, so that a stop ends it with `Stopped`; the flags beside it
+    say what else happened.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class AccountCycle:
         log: AccountLog,
         tls: ssl.SSLContext,
         memory: Callable[[], int | None],
-        pace: Pace,
+        pace: Timing,
     ) -> None:
         self._settings = settings
         self._log = log
@@ -56,7 +57,7 @@ class AccountCycle:
         self._desk = TicketClient(pipe.send, self._wakeup, pace, log, carried)
         self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
         self._mids = Mids(time.time, random.random)
-        self._suspension = Suspension(time.time, time.monotonic, pace.suspended_after)
+        self._suspension = SuspendDetector(time.time, time.monotonic, pace.suspended_after)
         self._session: Session | None = None
         self._delay = 0.0
         self._last_dial = float("-inf")

@@ -8,7 +8,7 @@ from pathlib import Path
 from xyfleet.worker.version import VERSION
 
 
-def marker() -> str:
+def build_id() -> str:
     """
     Return the marker of the files as they are on disk now.
 
@@ -16,7 +16,8 @@ def marker() -> str:
     the program was changed under a live fleet.
     """
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(f"{path.name}\n".encode())
+    package = Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)}\n".encode())
         digest.update(path.read_bytes())
     return f"{VERSION}+{digest.hexdigest()[:16]}"

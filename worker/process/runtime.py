@@ -16,15 +16,15 @@ from urllib.parse import unquote, urlsplit
 import uvloop
 
 from xyfleet.worker import packing
-from xyfleet.worker.cycle import AccountCycle
+from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.handlers.stdout import HandlerStdout
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.pace import Pace
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
 from xyfleet.worker.telemetry.memory import Memory
+from xyfleet.worker.timing import Timing
 
 STOPPED: Final = 0
 BUG: Final = 1
@@ -36,7 +36,7 @@ MAX_STACKS: Final = 65_536
 """Bytes of old stack dumps with which a new worker still begins; they must not fill the disk."""
 
 
-class Body:
+class WorkerRuntime:
     """One worker's life in its process. `run()` returns the exit code."""
 
     def __init__(self, settings: WorkerSettings, ticket: Ticket | None, hello: Hello, tls: ssl.SSLContext) -> None:
@@ -82,7 +82,7 @@ class Body:
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
         pipe = ReportPipe(up, self._gone)
-        self._cycle = AccountCycle(settings, self._ticket, pipe, self._log, tls, Memory(), Pace())
+        self._cycle = AccountRunner(settings, self._ticket, pipe, self._log, tls, Memory(), Timing())
         pipe.send(self._hello)
         commands = CommandPipe(down, self._cycle.receive, self._gone)
         loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.suspend import Suspension
+from xyfleet.worker.clock import SuspendDetector
 
 
 class Clocks:
@@ -14,7 +14,7 @@ class Clocks:
     def __init__(self) -> None:
         self.wall = 1.7e9
         self.monotonic = 5000.0
-        self.suspension = Suspension(lambda: self.wall, lambda: self.monotonic, 10.0)
+        self.suspension = SuspendDetector(lambda: self.wall, lambda: self.monotonic, 10.0)
 
     def pass_time(self, wall: float, monotonic: float) -> float | None:
         """Let time pass on both clocks and look."""

@@ -21,7 +21,7 @@ def run_worker(
     settings_json: bytes, ticket_json: bytes | None, up: Connection, down: Connection, forkserver_pid: int
 ) -> None:
     """
-    Run one account until told to stop; leaves the process with the exit code of `xyfleet.worker.body`.
+    Run one account until told to stop; leaves the process with the exit code of `xyfleet.worker.process.runtime`.
 
     Args:
         settings_json: From `framing.encode_settings`.
@@ -35,19 +35,20 @@ def run_worker(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from xyfleet.worker import body, guard, preload
+    from xyfleet.worker import preload
     from xyfleet.worker.ipc import codec, messages
+    from xyfleet.worker.process import hardening, runtime
 
-    guard.die_with(forkserver_pid)
-    guard.keep_secrets()
+    hardening.die_with(forkserver_pid)
+    hardening.keep_secrets()
     # New modules stand last. Looking at all of them would make a private copy of 0.7 MiB of the shared memory.
     late = itertools.islice(reversed(sys.modules), len(sys.modules) - preload.PRELOADED)
     imported = sorted(late)[:_MOST_NAMES]
     settings = codec.decode_settings(settings_json)
-    guard.name_process(f"xyfleet: {settings.account}")
+    hardening.name_process(f"xyfleet: {settings.account}")
     ticket = codec.decode_down(ticket_json) if ticket_json is not None else None
     assert ticket is None or isinstance(ticket, messages.Ticket)
     hello = messages.Hello(pid=os.getpid(), marker=preload.MARKER, imported=imported)
-    life = body.Body(settings, ticket, hello, preload.SSL_CONTEXT)
+    life = runtime.WorkerRuntime(settings, ticket, hello, preload.SSL_CONTEXT)
     # Nothing is left to be done after it that the kernel does not do, and faster.
     os._exit(life.run(up.fileno(), down.fileno()))

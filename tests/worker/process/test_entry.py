@@ -18,7 +18,7 @@ from support.gateway import Gateway
 from support.nursery import Nursery, Worker, alive, until
 from support.station import DEVICE, FAST, UNB, read_log, settings_for, token
 from xyfleet.worker.ipc.messages import Stop, Ticket
-from xyfleet.worker.marker import marker
+from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 
 TICKET = Ticket(request=0, serial=1, token=token())
@@ -41,7 +41,7 @@ def test_a_worker_process(gateway: Gateway, tmp_path: Path) -> None:
         code = worker.code()
         last = worker.reports()[-1]
 
-    assert (hello.pid, hello.marker, hello.imported) == (worker.pid, marker(), [])
+    assert (hello.pid, hello.marker, hello.imported) == (worker.pid, build_id(), [])
     assert title == "xyfleet: a0"
     assert report.cpu > 0
     assert code == 0

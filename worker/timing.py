@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in seconds. Sources: rules 8, 10 and 12 of docs/heartbeat.md; tickets in docs/decisions.md."""
 
     dial_gap: float = 1.0
