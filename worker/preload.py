@@ -18,9 +18,9 @@ import ssl
 import sys
 from typing import Final
 
+from xyfleet.worker.prewarm.warmup import warm_up
 from xyfleet.worker.process import hardening
 from xyfleet.worker.process.build_id import build_id
-from xyfleet.worker.warmup import warm_up
 
 NEEDED: Final = (
     "xyfleet.worker.process.runtime",

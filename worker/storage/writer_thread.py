@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
-from xyfleet.worker import packing
+from xyfleet.worker.prewarm import heap_packing
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import Counts, HandlerRules, MessageStore
@@ -137,7 +137,7 @@ class GroupCommitThread:
                     break
         finally:
             self._close()
-            packing.give_back_free()
+            heap_packing.give_back_free()
             self._ended()
 
     def _persist(self, batch: list[tuple[Any, Job]]) -> bool:

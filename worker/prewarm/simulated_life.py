@@ -63,7 +63,7 @@ _SAID: Final = {
 """A chat message, with what every one has."""
 
 
-def rehearse(lives: int, tls: ssl.SSLContext) -> None:
+def simulate_life(lives: int, tls: ssl.SSLContext) -> None:
     """
     Live through so many lives at the same time, and through an inbox's work.
 

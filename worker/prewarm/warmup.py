@@ -14,9 +14,9 @@ import sys
 import traceback
 from typing import Final
 
-from xyfleet.worker import packing
+from xyfleet.worker.prewarm import heap_packing
+from xyfleet.worker.prewarm.simulated_life import simulate_life
 from xyfleet.worker.process import hardening
-from xyfleet.worker.rehearsal import rehearse
 
 _LIVES: Final = 10
 """Python 3.11 specialises code from its ninth run on."""
@@ -32,13 +32,13 @@ def warm_up(tls: ssl.SSLContext) -> None:
     except Exception:  # noqa: BLE001 (a fault in what only saves memory must not keep all accounts off the air)
         sys.stderr.write(f"xyfleet: workers will need more memory: {traceback.format_exc()}")
     gc.collect()
-    packing.fill_holes()
+    heap_packing.fill_holes()
 
 
 def _warm_up(tls: ssl.SSLContext) -> None:
-    used = packing.watch(lambda: rehearse(1, tls))
+    used = heap_packing.watch(lambda: simulate_life(1, tls))
     gc.collect()
-    packing.fill_holes()
-    packing.move(used)
-    packing.forget_lookups()
-    rehearse(_LIVES, tls)
+    heap_packing.fill_holes()
+    heap_packing.move(used)
+    heap_packing.forget_lookups()
+    simulate_life(_LIVES, tls)

@@ -9,7 +9,7 @@ from pathlib import Path
 PROGRAM = """
 import asyncio, os, tempfile, threading
 from xyfleet.worker import preload
-from xyfleet.worker.warmup import warm_up
+from xyfleet.worker.prewarm.warmup import warm_up
 before = sorted(os.listdir("/proc/self/fd"))
 warm_up(preload.SSL_CONTEXT)
 assert sorted(os.listdir("/proc/self/fd")) == before
@@ -40,7 +40,7 @@ def test_goes_on_without_temporary_files() -> None:
     program = """
 import tempfile
 from xyfleet.worker import preload
-from xyfleet.worker.warmup import warm_up
+from xyfleet.worker.prewarm.warmup import warm_up
 tempfile.tempdir = "/nowhere"
 warm_up(preload.SSL_CONTEXT)
 print("good")

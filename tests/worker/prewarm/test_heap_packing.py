@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xyfleet.worker import packing
+from xyfleet.worker.prewarm import heap_packing
 
 
 def make_adder(step: int) -> Callable[[int], int]:
@@ -26,8 +26,8 @@ def test_code_that_ran_is_seen_and_moved() -> None:
     first = make_adder(1)
     before, inner = make_adder.__code__, first.__code__
 
-    seen = packing.watch(lambda: make_adder(2)(3))
-    moved = packing.move([code for code in seen if code.co_filename == __file__])
+    seen = heap_packing.watch(lambda: make_adder(2)(3))
+    moved = heap_packing.move([code for code in seen if code.co_filename == __file__])
 
     assert {before, inner} <= set(seen)
     assert moved >= 2  # make_adder and `first`
@@ -44,7 +44,7 @@ def test_watching_ends_with_an_error() -> None:
     before = sys.getprofile()
 
     with pytest.raises(ZeroDivisionError):
-        packing.watch(lambda: 1 / 0)
+        heap_packing.watch(lambda: 1 / 0)
 
     assert sys.getprofile() is before
 
@@ -55,9 +55,9 @@ def test_holes_are_filled() -> None:
     program = """
 import sys
 from itertools import pairwise
-from xyfleet.worker import packing
+from xyfleet.worker.prewarm import heap_packing
 kept = [bytes(100) for _ in range(2000)][::3]
-taken = packing.fill_holes()
+taken = heap_packing.fill_holes()
 places = [id(each) for each in [bytes(100) for _ in range(100)]]
 steps = [b - a for a, b in pairwise(places)]
 print(taken > 0, taken < 40_000_000, max(steps.count(step) for step in steps) > 95)
@@ -72,14 +72,14 @@ def test_zeroes_are_given_back() -> None:
     """A loop's buffer goes, and the loop works; a small thing has no page of its own."""
     program = """
 import asyncio, uvloop
-from xyfleet.worker import packing
+from xyfleet.worker.prewarm import heap_packing
 from xyfleet.worker.telemetry.memory import pss
 def size():
     return pss(open("/proc/self/smaps_rollup", "rb").read())
 async def main():
     loop = asyncio.get_running_loop()
     before = size()
-    given = packing.give_back_zeroes(loop)
+    given = heap_packing.give_back_zeroes(loop)
     print(given > 200_000, before - size() > 150_000)
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     theirs.sendall(b"x" * 100_000)
@@ -88,7 +88,7 @@ async def main():
 import socket
 ours, theirs = socket.socketpair()
 uvloop.run(main())
-print(packing.give_back_zeroes([]))
+print(heap_packing.give_back_zeroes([]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
 
@@ -99,6 +99,6 @@ def test_freed_memory_is_given_back() -> None:
     """It can be asked for at any time; what is in use stays."""
     kept = [bytes([number]) * 5000 for number in range(100)]
 
-    packing.give_back_free()
+    heap_packing.give_back_free()
 
     assert all(each == each[:1] * 5000 for each in kept)
