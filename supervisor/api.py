@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from xyfleet.supervisor import paths
 from xyfleet.supervisor.advice import advised, down
 from xyfleet.supervisor.api_base import (
     CONTROL,
@@ -26,6 +25,7 @@ from xyfleet.supervisor.api_base import (
 )
 from xyfleet.supervisor.api_mail import MAIL_ROUTES
 from xyfleet.supervisor.api_send import SEND_ROUTES
+from xyfleet.supervisor.common import paths
 from xyfleet.supervisor.control import ACTIONS, Control, sentences
 from xyfleet.supervisor.http import guard
 from xyfleet.worker.secret import Secret

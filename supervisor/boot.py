@@ -18,13 +18,14 @@ from typing import NamedTuple
 
 import uvloop
 
-from xyfleet.supervisor import i18n, paths, records
+from xyfleet.supervisor import records
+from xyfleet.supervisor.common import i18n, paths
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.limits import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.problems import BadFile, Problem
 from xyfleet.supervisor.door import Door, HttpRefused, open_door
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.ownlog import open_log
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.settings import Settings

@@ -17,8 +17,8 @@ from typing import Final, TextIO
 from xyfleet.supervisor import render
 from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.cells import cut
-from xyfleet.supervisor.events import Event
-from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.common.event_log import Event
+from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.telling import line
 from xyfleet.supervisor.views import StatusView
 from xyfleet.worker.states import State

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Pro
 
 import msgspec
 
-from xyfleet.supervisor.events import EventLog
-from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.views import StatusView
 from xyfleet.worker.secret import Secret
 

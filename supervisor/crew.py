@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from xyfleet.supervisor.child import Child
-from xyfleet.supervisor.events import Kind
+from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.outage import OutageWatch
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import CatchUpRequest, Change, MailFigures, Redone, Sent, TicketRequest

@@ -11,8 +11,8 @@ import time
 from typing import Final
 
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.pacing import Bucket
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.tokens import Token, TokenAccount, TokenRefused, TokenService
@@ -36,7 +36,7 @@ class Desk:
         self._tokens = tokens
         self._recovery = recovery
         self._rate = connect_rate
-        self._dials: dict[Secret | None, Bucket] = {}
+        self._dials: dict[Secret | None, TokenBucket] = {}
         """By proxy; None = the machine's own address."""
         self._last_dial: dict[str, float] = {}
 
@@ -49,7 +49,7 @@ class Desk:
     def dial_wait(self, member: Member) -> float:
         """Take one dial of the member's egress, and return in how many seconds it may happen."""
         now = time.monotonic()
-        bucket = self._dials.setdefault(member.account.proxy, Bucket(self._rate, DIAL_BURST))
+        bucket = self._dials.setdefault(member.account.proxy, TokenBucket(self._rate, DIAL_BURST))
         dial = max(now + bucket.reserve(now), self._last_dial.get(member.name, 0.0) + DIAL_GAP)
         self._last_dial[member.name] = dial
         return dial - now

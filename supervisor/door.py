@@ -12,8 +12,8 @@ import ssl
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor import statefiles
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common import atomic_files
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.settings import Http, Tls
 from xyfleet.worker.secret import Secret
 
@@ -57,7 +57,7 @@ def read_token(path: Path) -> Secret:
         with contextlib.suppress(FileNotFoundError):
             return _checked(path, path.read_bytes())
         token = secrets.token_urlsafe(32)
-        statefiles.write(path, token.encode() + b"\n", keep=False)
+        atomic_files.write(path, token.encode() + b"\n", keep=False)
     except OSError as error:
         text = _("the token of the HTTP API can't be had: %(path)s: %(why)s")
         raise HttpRefused(text % {"path": path, "why": error.strerror}) from None

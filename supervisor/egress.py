@@ -16,7 +16,7 @@ import aiohttp_socks
 import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
-from xyfleet.supervisor.pacing import Bucket
+from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 
@@ -89,7 +89,7 @@ def _cause(error: BaseException) -> str:
 class Egress:
     """The pace and the HTTP session of one way out. The session lives while somebody uses it."""
 
-    def __init__(self, proxy: Secret | None, bucket: Bucket, tls: ssl.SSLContext) -> None:
+    def __init__(self, proxy: Secret | None, bucket: TokenBucket, tls: ssl.SSLContext) -> None:
         self.bucket = bucket
         self.turn = asyncio.Lock()
         """Held by the one whose turn comes next: who is cancelled in the queue takes no turn."""

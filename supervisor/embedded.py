@@ -11,7 +11,7 @@ import tempfile
 from typing import Final, Self
 
 from xyfleet.supervisor.briefing import Gateway
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.settings import Simulator
 
 START_TIMEOUT: Final = 20.0

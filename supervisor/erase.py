@@ -8,7 +8,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.paths import inbox_file
+from xyfleet.supervisor.common.paths import inbox_file
 
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 _SIDE: Final = (".stack", ".hook")

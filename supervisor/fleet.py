@@ -12,11 +12,11 @@ from typing import Any
 
 from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.event_log import EventLog, Kind
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.logroom import log_bytes
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.desk import Desk, ticket_of
-from xyfleet.supervisor.events import EventLog, Kind
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.launcher import Launcher
 from xyfleet.supervisor.logins import Logins
 from xyfleet.supervisor.mail.service import MailService

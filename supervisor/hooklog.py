@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.events import stamp
+from xyfleet.supervisor.common.event_log import stamp
 from xyfleet.supervisor.redact import Redactor
 from xyfleet.worker.telemetry.log_handlers import RotatingFile
 

@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials import OtherUser, Source
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import NeedsLogin, Step
 from xyfleet.supervisor.refresh import HookAccount, HookService

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.crew import Crew
-from xyfleet.supervisor.events import Kind
 from xyfleet.supervisor.mail.news import Tidings
 from xyfleet.supervisor.plan import Ladder
 from xyfleet.supervisor.runner import Runner, exit_reason

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import (
     Action,
     BadCookie,
@@ -24,7 +25,6 @@ from xyfleet.supervisor.control import (
     Text,
 )
 from xyfleet.supervisor.fleet import Fleet
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.mail.office import Office
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.reload import reload

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from xyfleet.supervisor.events import Kind
+from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.outage import PROBED, OutageWatch
 from xyfleet.supervisor.plan import Hook

@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.supervisor.common.program_check import diagnose
+from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.cookies import InvalidCookie
 from xyfleet.supervisor.credentials import Attempt, Credentials, OtherUser, encode, same_user
-from xyfleet.supervisor.flights import Flights
-from xyfleet.supervisor.hookfile import diagnose
 from xyfleet.supervisor.hooklog import HookLog
 from xyfleet.supervisor.hookrun import MAX_OUTPUT, Ended, execute
 from xyfleet.supervisor.redact import Redactor
@@ -87,7 +87,7 @@ class HookService:
         self._folder = folder
         self._log_dir = log_dir
         self._wall = wall
-        self._flights: Flights[Result] = Flights()
+        self._flights: SingleFlight[Result] = SingleFlight()
         self._running = 0
         self._freed = asyncio.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xyfleet-hook-log")

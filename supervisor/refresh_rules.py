@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.supervisor.common.rate_limit import DAY, free_at, growing, recent
 from xyfleet.supervisor.credentials import Attempt
-from xyfleet.supervisor.pacing import DAY, free_at, growing, recent
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 

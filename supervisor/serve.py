@@ -13,19 +13,19 @@ from typing import Final
 
 from xyfleet.supervisor.api import ApiServer, make_app
 from xyfleet.supervisor.briefing import Gateway, gateway_of
+from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.paths import webhook_socket
+from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.problems import Problem
 from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
 from xyfleet.supervisor.egress import tls_context
-from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.http import HttpServer
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.operate import Operate
-from xyfleet.supervisor.paths import webhook_socket
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.refresh import HookService
-from xyfleet.supervisor.times import zone
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.upkeep import Upkeep

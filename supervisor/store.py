@@ -1,7 +1,7 @@
 """The state folder: each account's credentials, and what the operator wants stopped. Shell.
 
 `accounts/<name>.json` (one small file per account, read when first asked for) and `desired.json`. Reading is done in
-place, about 50 µs a file; writing is a thread's job (`xyfleet.supervisor.statefiles`).
+place, about 50 µs a file; writing is a thread's job (`xyfleet.supervisor.common.atomic_files`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from xyfleet.supervisor import credentials, statefiles
+from xyfleet.supervisor import credentials
+from xyfleet.supervisor.common import atomic_files
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials import SCHEMA, Credentials, Source
-from xyfleet.supervisor.i18n import N_
 from xyfleet.worker.secret import Secret
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Store:
     def __init__(self, state_dir: Path, *, retry: float = 5.0) -> None:
         self._accounts_dir = state_dir / "accounts"
         self._desired_file = state_dir / "desired.json"
-        self._files = statefiles.Writer(retry=retry)
+        self._files = atomic_files.Writer(retry=retry)
         self._held: dict[str, Credentials] = {}
         self._torn: dict[str, Text] = {}
         self._desired: Desired | None = None
@@ -166,7 +167,7 @@ class Store:
     def _read(self, path: Path, decode: Callable[[bytes], T]) -> T | None:
         """Return a file's newest good version and note what was wrong with it."""
         try:
-            found = statefiles.read(path, lambda data: _decode(path, data, decode))
+            found = atomic_files.read(path, lambda data: _decode(path, data, decode))
         except OSError as error:
             raise _unreadable(path, error) from None
         if found.torn:
@@ -191,7 +192,7 @@ def _decode(path: Path, data: bytes, decode: Callable[[bytes], T]) -> T:
             raise StateRefused(Text(template, {"path": str(path), "found": schema, "known": SCHEMA}))
         return decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise statefiles.Unusable from None
+        raise atomic_files.Unusable from None
 
 
 def _unreadable(path: Path, error: OSError) -> StateRefused:

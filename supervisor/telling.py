@@ -6,10 +6,10 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from xyfleet.supervisor.cells import printable
-from xyfleet.supervisor.events import Event
-from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.common.event_log import Event
+from xyfleet.supervisor.common.i18n import N_, tr
+from xyfleet.supervisor.common.timestamps import clock
 from xyfleet.supervisor.phrases import cause_words
-from xyfleet.supervisor.times import clock
 from xyfleet.worker.states import State
 
 WHY_RESTART: Final[dict[str, str]] = {

@@ -16,10 +16,10 @@ import aiohttp
 import msgspec
 
 from xyfleet.supervisor import cookies, egress, mtop, tokencall
+from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
+from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import Credentials, Verdict
 from xyfleet.supervisor.egress import Egress
-from xyfleet.supervisor.flights import Flights
-from xyfleet.supervisor.pacing import Bucket, recent
 from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.turns import TokenLimits, Turns
 from xyfleet.worker.causes import Cause
@@ -82,7 +82,7 @@ class TokenService:
         self._tls = tls
         self._wall = wall
         self._turns = Turns(limits or TokenLimits(), wall=wall, clock=clock)
-        self._flights: Flights[Token] = Flights()
+        self._flights: SingleFlight[Token] = SingleFlight()
         self._egresses: dict[Secret | None, Egress] = {}
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
 
@@ -244,7 +244,7 @@ class TokenService:
     def _egress(self, proxy: Secret | None) -> Egress:
         if proxy not in self._egresses:
             limits = self._turns.limits
-            self._egresses[proxy] = Egress(proxy, Bucket(limits.rate, limits.burst), self._tls)
+            self._egresses[proxy] = Egress(proxy, TokenBucket(limits.rate, limits.burst), self._tls)
         return self._egresses[proxy]
 
 

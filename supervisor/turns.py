@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.supervisor.common.rate_limit import free_at, growing
 from xyfleet.supervisor.egress import Egress
-from xyfleet.supervisor.pacing import free_at, growing
 
 _NOTHING: Final = 0.01
 """Seconds that are not worth a wait: uvloop's timers may ring a little early, and the loop below would spin."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.common.paths import PathRefused, make_private
 from xyfleet.supervisor.fleet import Fleet
-from xyfleet.supervisor.paths import PathRefused, make_private
 
 EVERY: Final = 2.0
 

@@ -16,7 +16,7 @@ from support.inboxes import HANDLED, NOW, store, write
 from support.places import DOCS
 from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api import ApiServer, make_app
-from xyfleet.supervisor.events import KINDS, Event
+from xyfleet.supervisor.common.event_log import KINDS, Event
 from xyfleet.supervisor.telling import RESULTS, WHY_RESTART
 from xyfleet.supervisor.views import (
     AccountView,

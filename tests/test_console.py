@@ -12,8 +12,8 @@ from typing import Any, TextIO
 import pytest
 
 from support.standin import account, fleet
+from xyfleet.supervisor.common.event_log import Event
 from xyfleet.supervisor.console import MAX_LINES_PER_SECOND, PLAIN_EVERY, Console
-from xyfleet.supervisor.events import Event
 from xyfleet.supervisor.views import HeartbeatView, StatusView
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State

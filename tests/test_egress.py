@@ -16,8 +16,8 @@ from yarl import URL
 import xyfleet.supervisor.simulator as simulator
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
+from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.supervisor.egress import FAILURES, SENT, Egress, Unreachable, describe, probe, tls_context
-from xyfleet.supervisor.pacing import Bucket
 from xyfleet.worker.secret import Secret
 
 PEM = Path(simulator.__path__[0])
@@ -43,7 +43,7 @@ async def tls_server() -> AsyncIterator[TokenServer]:
 
 def egress(proxy: str | None = None, tls: ssl.SSLContext = SYSTEM) -> Egress:
     """Return an egress without a pace."""
-    return Egress(None if proxy is None else Secret(proxy), Bucket(0), tls)
+    return Egress(None if proxy is None else Secret(proxy), TokenBucket(0), tls)
 
 
 async def post(

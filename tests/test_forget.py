@@ -13,8 +13,8 @@ import pytest
 
 from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
-from xyfleet.supervisor import statefiles
 from xyfleet.supervisor.client import Refused
+from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.erase import Leftovers, is_name
 from xyfleet.supervisor.store import Store
 from xyfleet.worker.secret import Secret
@@ -152,7 +152,7 @@ def test_a_write_that_a_full_disk_holds_back_is_dropped(tmp_path: Path) -> None:
     """Else it would bring the file back when there is room again."""
     blocked = tmp_path / "folder"
     blocked.write_text("a file stands where the folder should be")
-    writer = statefiles.Writer(retry=0.05)
+    writer = atomic_files.Writer(retry=0.05)
     writer.put(blocked / "a.json", b"{}")
     assert not writer.flush(5)
     writer.remove(blocked / "a.json")

@@ -16,9 +16,9 @@ from support.inboxes import store, write
 from support.postman import hire
 from support.standin import until
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.event_log import Event, EventLog
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.crew import Crew
-from xyfleet.supervisor.events import Event, EventLog
 from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules

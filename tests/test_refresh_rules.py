@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials import Attempt
-from xyfleet.supervisor.pacing import DAY
 from xyfleet.supervisor.refresh_rules import (
     LONGEST_COOLDOWN,
     LONGEST_RETRY_AFTER,

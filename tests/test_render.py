@@ -8,8 +8,8 @@ import pytest
 
 from support.standin import account, failed, fleet
 from xyfleet.supervisor.cells import cells
+from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.render import Look, status, summary, troubled_first
-from xyfleet.supervisor.times import zone
 from xyfleet.supervisor.views import (
     AccountView,
     HeartbeatView,

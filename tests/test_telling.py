@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from xyfleet.supervisor.events import Event, Kind
+from xyfleet.supervisor.common.event_log import Event, Kind
+from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.telling import RESULTS, WHY_RESTART, line, sentence
-from xyfleet.supervisor.times import zone
 from xyfleet.worker.states import TRANSITIONS
 
 NOW = datetime(2026, 1, 2, 4, tzinfo=UTC)

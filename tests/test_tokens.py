@@ -18,8 +18,8 @@ from support.gateway import Gateway
 from support.places import VECTORS_FILE
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
+from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.egress import tls_context
-from xyfleet.supervisor.pacing import DAY
 from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import MAX_SIGNINGS, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.turns import TokenLimits

@@ -11,7 +11,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
 from xyfleet.supervisor.client import NoAnswer
-from xyfleet.supervisor.i18n import N_, _
+from xyfleet.supervisor.common.i18n import N_, _
 from xyfleet.supervisor.records import Record, is_live
 
 ACTION_TIMEOUT: Final = 60.0

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from xyfleet.supervisor import i18n
 from xyfleet.supervisor.client import ANSWER_TIMEOUT, Client, NoAnswer, Refused
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common import i18n
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.records import NoFleet, Record, SeveralFleets, find
 
 OK: Final = 0

@@ -6,7 +6,7 @@ them. The English must be click's, letter by letter.
 
 from __future__ import annotations
 
-from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.common.i18n import N_
 
 
 def P_(one: str, many: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, NO_FLEET, OK, Failure, Setup, common
 from xyfleet.supervisor.client import Client
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.records import Record, is_live
 
 END_WAIT: Final = 3.0
@@ -60,9 +60,9 @@ def _teller(setup: Setup, client: Client) -> Callable[[bytes], str]:
 
     import msgspec
 
-    from xyfleet.supervisor.events import Event
+    from xyfleet.supervisor.common.event_log import Event
+    from xyfleet.supervisor.common.timestamps import zone
     from xyfleet.supervisor.telling import line
-    from xyfleet.supervisor.times import zone
 
     where = zone(json.loads(client.get("/v1/health").body)["timezone"])
     decoder = msgspec.json.Decoder(Event)

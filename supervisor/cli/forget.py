@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 FORGET_TIMEOUT: Final = 60.0
 

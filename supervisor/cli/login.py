@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 MAX_COOKIE: Final = 64 * 1024
 """Most bytes of a cookie; real ones have some KiB."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 LINES: Final = 50
 LOOK_EVERY: Final = 0.25

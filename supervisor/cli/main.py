@@ -15,7 +15,6 @@ from typing import Final
 
 import click
 
-from xyfleet.supervisor import i18n
 from xyfleet.supervisor.cli.base import (
     FAILURE,
     INTERRUPTED,
@@ -28,7 +27,8 @@ from xyfleet.supervisor.cli.base import (
     refused,
 )
 from xyfleet.supervisor.client import NoAnswer, Refused
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common import i18n
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.worker.version import VERSION
 
 COMMANDS: Final = {
@@ -123,7 +123,7 @@ def _asked_language(words: Sequence[str]) -> str | None:
 
 def _speak_to_click(language: str) -> None:
     """Have click's own words ("Usage:", "No such option") from our catalogue: it asks gettext's global domain."""
-    gettext.bindtextdomain("xyfleet", str(Path(i18n.__file__).parent / "locale"))
+    gettext.bindtextdomain("xyfleet", str(Path(i18n.__file__).parents[1] / "locale"))
     gettext.textdomain("xyfleet")
     os.environ["LANGUAGE"] = language
 

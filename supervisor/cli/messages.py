@@ -12,7 +12,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, NO_FLEET, OK, Failure, Setup, common
 from xyfleet.supervisor.client import Answer, Client, NoAnswer, Query
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.records import Record, is_live
 
 LIMIT: Final = 50
@@ -190,8 +190,8 @@ def _teller(setup: Setup, client: Client) -> _Show:
 
     import msgspec
 
+    from xyfleet.supervisor.common.timestamps import zone
     from xyfleet.supervisor.mail.telling import Look, Shown, lines
-    from xyfleet.supervisor.times import zone
 
     where = zone(json.loads(client.get("/v1/health").body)["timezone"])
     terminal = sys.stdout.isatty()

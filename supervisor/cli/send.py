@@ -9,7 +9,7 @@ import click
 
 from xyfleet.supervisor.cells import printable
 from xyfleet.supervisor.cli.base import FAILURE, OK, USAGE, Failure, Setup, common
-from xyfleet.supervisor.i18n import N_, _
+from xyfleet.supervisor.common.i18n import N_, _
 
 UNSENT: Final = 3
 """It waits in the outbox."""

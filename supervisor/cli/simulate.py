@@ -8,7 +8,7 @@ import sys
 import click
 
 from xyfleet.supervisor.cli.base import Setup, common
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 
 @click.command(help=_("Run the built-in gateway alone. For rehearsals and tests; it prints its addresses as JSON."))

@@ -16,7 +16,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, NOT_CONNECTED, OK, Failure, Setup, common
 from xyfleet.supervisor.client import Client, NoAnswer
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.records import is_live
 
 READY_TIMEOUT: Final = 120.0

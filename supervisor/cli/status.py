@@ -16,7 +16,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, NOT_CONNECTED, OK, Failure, Setup, common
 from xyfleet.supervisor.client import Answer, Client
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 WATCH_EVERY: Final = 2.0
 """Seconds between two pictures of `--watch`."""
@@ -86,7 +86,7 @@ def _picture(answer: Answer, setup: Setup, width: int | None) -> list[str]:
     import msgspec
 
     from xyfleet.supervisor import render
-    from xyfleet.supervisor.times import zone
+    from xyfleet.supervisor.common.timestamps import zone
     from xyfleet.supervisor.views import StatusView
 
     try:

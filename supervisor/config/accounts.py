@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import mail, secrets
 from xyfleet.supervisor.config.checks import Entry
 from xyfleet.supervisor.config.context import Context, good, value
 from xyfleet.supervisor.config.form import SEED_NAMES
 from xyfleet.supervisor.config.problems import BAD, At, Item, Section
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import DEFAULT_USER_AGENT, PROFILES, Cycle

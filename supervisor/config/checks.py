@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.cookie import user_id
 from xyfleet.supervisor.config.problems import At, Item, Problems, Section
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import SIMULATOR, Account
 from xyfleet.worker.settings import DEFAULT_ENDPOINT
 

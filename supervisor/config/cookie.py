@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 _PREFIX: Final = re.compile(r"cookie\s*:\s*", re.IGNORECASE)
 _QUOTES: Final = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"))

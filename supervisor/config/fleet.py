@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import source, suggest, urls
 from xyfleet.supervisor.config.context import Context, good, subsection, value
 from xyfleet.supervisor.config.problems import BAD, At, Bad, BadFile, Item, Section
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import (
     DEFAULT_TOKEN_URL,
     SIMULATOR,

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, TypedDict
 
 from msgspec import Meta
 
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.kinds import (
     LEAST_INBOX,
     LEAST_MEMORY,
@@ -27,7 +28,6 @@ from xyfleet.supervisor.config.kinds import (
     Text,
     UserAgent,
 )
-from xyfleet.supervisor.i18n import N_
 
 
 class RawBackoff(TypedDict, total=False):

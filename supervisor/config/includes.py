@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.context import Context, value
 from xyfleet.supervisor.config.problems import BAD, At, Item, Section
-from xyfleet.supervisor.i18n import _
 
 MAX_FILES: Final = 10_000
 

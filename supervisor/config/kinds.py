@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from xyfleet.supervisor.i18n import N_
+from xyfleet.supervisor.common.i18n import N_
 
 _YEAR: Final = 31_536_000
 LEAST_MEMORY: Final = 16 * 1024 * 1024  # a worker needs some 6 MiB; a limit near that restarts it for ever

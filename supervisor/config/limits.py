@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.logroom import log_bytes
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import Settings
 
 _MIB: Final = 1024 * 1024

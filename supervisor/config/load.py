@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import accounts, checks, includes, mail, nodes, readers, secrets, source
 from xyfleet.supervisor.config.context import Context, subsection, value
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
@@ -13,7 +14,6 @@ from xyfleet.supervisor.config.form import RawFile, RawIncluded
 from xyfleet.supervisor.config.limits import total_memory
 from xyfleet.supervisor.config.logroom import least_log_total
 from xyfleet.supervisor.config.problems import BAD, At, Bad, BadFile, Item, Problem, Section, problem
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import SIMULATOR, Settings
 
 VERSION: Final = 1

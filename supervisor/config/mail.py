@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import urls
 from xyfleet.supervisor.config.context import Context, good, value
 from xyfleet.supervisor.config.kinds import OFF
 from xyfleet.supervisor.config.problems import Item, Section
-from xyfleet.supervisor.i18n import _
 from xyfleet.supervisor.settings import Mail, Webhook
 from xyfleet.worker.secret import Secret
 

@@ -13,9 +13,9 @@ from typing import Final
 
 import yaml
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.problems import At, BadFile, problem
 from xyfleet.supervisor.config.syntax import explain
-from xyfleet.supervisor.i18n import _
 
 MAX_DEPTH: Final = 32
 """Most levels, aliases expanded; a settings file has 5."""

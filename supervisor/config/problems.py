@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 MAX_PROBLEMS: Final = 2000
 """Most problems listed; of a file with more than that the first ones tell enough."""

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import form, suggest
 from xyfleet.supervisor.config.nodes import Mapping, Node, Scalar, Sequence
 from xyfleet.supervisor.config.problems import BAD, At, Bad, Item, Problems, Section
 from xyfleet.supervisor.config.reading import FOUND, Reader, mismatch
 from xyfleet.supervisor.config.scalar_readers import BoolReader, ChoiceReader, NumberReader, SizeReader, TextReader
-from xyfleet.supervisor.i18n import _
 
 MERGE: Final = "<<"
 _TELLTALE: Final = frozenset(("secret", "secret_file"))

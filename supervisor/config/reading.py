@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Protocol
 
+from xyfleet.supervisor.common.i18n import N_, _
 from xyfleet.supervisor.config.nodes import Mapping, Node, Scalar, Sequence
 from xyfleet.supervisor.config.problems import At, Bad, Problems
-from xyfleet.supervisor.i18n import N_, _
 
 FOUND: Final = {Scalar: N_("text"), Sequence: N_("a list"), Mapping: N_("settings (key: value)")}
 """What a node is, in words."""

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from msgspec import inspect
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import suggest
 from xyfleet.supervisor.config.nodes import Node, Scalar
 from xyfleet.supervisor.config.problems import BAD, At, Bad, Problems
 from xyfleet.supervisor.config.reading import scalar_text
 from xyfleet.supervisor.config.scalars import read_bool, read_number, read_size
-from xyfleet.supervisor.i18n import _
 
 _CURLY: Final = ("“", "”", "‘", "’", "「", "＂")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

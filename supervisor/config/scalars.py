@@ -6,7 +6,7 @@ import math
 import re
 from typing import Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")

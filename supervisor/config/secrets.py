@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import source, urls
 from xyfleet.supervisor.config.context import Context, value
 from xyfleet.supervisor.config.cookie import BadCookie, clean
 from xyfleet.supervisor.config.problems import BAD, At, BadFile, Item, Problems, Section, problem
-from xyfleet.supervisor.i18n import _
 from xyfleet.worker.secret import Secret
 
 SECRETS: Final = ("cookie", "username", "password", "proxy", "webhook.url", "webhook.secret")

@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.problems import At, BadFile, problem
-from xyfleet.supervisor.i18n import _
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")

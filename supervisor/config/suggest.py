@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 _CLOSE: Final = 0.72
 """Least likeness (0 to 1, difflib) of a suggestion: `intervall` is like `interval`, `timeout` not like `timezone`."""

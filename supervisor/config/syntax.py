@@ -8,8 +8,8 @@ from typing import Final
 
 import yaml
 
+from xyfleet.supervisor.common.i18n import N_, _
 from xyfleet.supervisor.config.problems import At, Problem, problem
-from xyfleet.supervisor.i18n import N_, _
 
 _INDENT: Final = N_("lines of one group begin in the same column; use spaces")
 _QUOTE: Final = N_("put the value in quotes: '…'")

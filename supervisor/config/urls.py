@@ -7,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 PROXY_SCHEMES: Final = ("http", "socks5", "socks5h", "socks4")
 """What the libraries of both users, the socket (websockets) and the token call (aiohttp-socks), can speak."""

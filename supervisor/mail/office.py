@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control import (
     Delivery,
     Forgotten,
@@ -17,9 +19,7 @@ from xyfleet.supervisor.control import (
 )
 from xyfleet.supervisor.erase import Leftovers, is_name
 from xyfleet.supervisor.fleet import Fleet
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.paths import inbox_file
 
 
 class Office:

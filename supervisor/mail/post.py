@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
-from xyfleet.supervisor.i18n import N_
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 
 FIRST_WORD: Final = 5.0

@@ -9,14 +9,14 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.mail.news import HandlerTroubles
 from xyfleet.supervisor.mail.post import Post
 from xyfleet.supervisor.mail.turns import CatchUpTurns
 from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.paths import inbox_file
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.keeper import Keeper
 from xyfleet.supervisor.webhooks.lines import table_of

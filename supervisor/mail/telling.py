@@ -6,8 +6,8 @@ from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.cells import GREEN, GREY, RED, YELLOW, Piece, draw
-from xyfleet.supervisor.i18n import N_, tr
-from xyfleet.supervisor.times import clock
+from xyfleet.supervisor.common.i18n import N_, tr
+from xyfleet.supervisor.common.timestamps import clock
 from xyfleet.worker.protocol.message import Message
 
 _KINDS: Final[dict[str, str]] = {

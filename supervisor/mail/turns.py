@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from xyfleet.supervisor.child import Child
-from xyfleet.supervisor.pacing import Bucket
+from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.worker.ipc.messages import CatchUpTurn
 
 BURST: Final = 5
@@ -18,14 +18,14 @@ class CatchUpTurns:
     """Answers each `CatchUpRequest` with a `CatchUpTurn`; a worker that asks twice gets one."""
 
     def __init__(self, rate: float) -> None:
-        self._bucket = Bucket(rate, BURST)
+        self._bucket = TokenBucket(rate, BURST)
         self._waiting: dict[Child, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def apply(self, rate: float) -> None:
         """Take another pace (turns per second, 0 = no limit), for those who wait too."""
         if rate != self._bucket.rate:
-            self._bucket = Bucket(rate, BURST)
+            self._bucket = TokenBucket(rate, BURST)
             self._rearm()
 
     def ask(self, child: Child) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import setproctitle
 import uvloop
 
-from xyfleet.supervisor import i18n
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common import i18n
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Options
 from xyfleet.supervisor.simulator.script import BadScript, read_script

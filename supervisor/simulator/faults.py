@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.simulator.kinds import KINDS, Check, Kind, Point, one_of, positive, seconds, whole
 
 _COMMON: Final = ("kind", "unb", "at", "every", "for", "count", "connections", "after")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 
 Check = Callable[[object], Any]
 """Returns the value in its final form, or raises ValueError with a text for people."""

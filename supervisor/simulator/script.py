@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.simulator.faults import BadFault, Fault, parse
 
 _LONGEST: Final = 1 << 20

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor import paths
+from xyfleet.supervisor.common import paths
 from xyfleet.supervisor.webhooks.lines import (
     MAX_LINE,
     BadLine,

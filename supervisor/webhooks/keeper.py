@@ -17,8 +17,8 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.i18n import N_
 from xyfleet.supervisor.webhooks.lines import Table, encode_table, masked
 from xyfleet.worker.ipc.messages import cut
 

@@ -15,6 +15,7 @@ import msgspec
 
 from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.control import (
     Action,
     BadCookie,
@@ -28,7 +29,6 @@ from xyfleet.supervisor.control import (
     Retried,
     Text,
 )
-from xyfleet.supervisor.events import EventLog
 from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.records import Record, write_record
 from xyfleet.supervisor.selection import select

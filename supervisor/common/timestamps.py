@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from datetime import datetime, tzinfo
 
-from xyfleet.supervisor.i18n import N_, tr
+from xyfleet.supervisor.common.i18n import N_, tr
 
 
 def zone(name: str | None) -> tzinfo | None:

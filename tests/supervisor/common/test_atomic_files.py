@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.statefiles`."""
+"""Tests of `xyfleet.supervisor.common.atomic_files`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor.statefiles import Loaded, Unusable, Writer, backup, read, write
+from xyfleet.supervisor.common.atomic_files import Loaded, Unusable, Writer, backup, read, write
 
 
 def decode(data: bytes) -> str:
@@ -104,7 +104,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 FILE_LIMIT_CHILD = textwrap.dedent("""
     import resource, sys
     from pathlib import Path
-    from xyfleet.supervisor.statefiles import Writer
+    from xyfleet.supervisor.common.atomic_files import Writer
     folder = Path(sys.argv[1])
     writer = Writer(retry=0.05)
     writer.put(folder / "big", b"1" * 10)
@@ -209,7 +209,7 @@ def test_an_unused_writer_has_no_thread() -> None:
 CRASH_CHILD = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from xyfleet.supervisor.statefiles import write
+    from xyfleet.supervisor.common.atomic_files import write
     number = 10**5
     while True:
         write(Path(sys.argv[1]), str(number).encode() * 2000)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor import events as module
-from xyfleet.supervisor.events import KINDS, EventLog, stamp
+from xyfleet.supervisor.common import event_log as module
+from xyfleet.supervisor.common.event_log import KINDS, EventLog, stamp
 
 
 def lines(path: Path) -> list[dict[str, object]]:

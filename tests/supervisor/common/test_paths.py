@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor.paths import MAX_SOCKET_PATH, PathRefused, control_socket, inbox_file, webhook_socket
+from xyfleet.supervisor.common.paths import MAX_SOCKET_PATH, PathRefused, control_socket, inbox_file, webhook_socket
 
 
 def test_inboxes_lie_in_the_state_folder() -> None:

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.pacing`."""
+"""Tests of `xyfleet.supervisor.common.rate_limit`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.pacing import DAY, Bucket, free_at, growing, recent
+from xyfleet.supervisor.common.rate_limit import DAY, TokenBucket, free_at, growing, recent
 
 moments = st.lists(st.floats(0, 1000), min_size=1, max_size=60).map(sorted)
 TINY = 1e-6  # Sums of floats are not exact.
 
 
-def turns(bucket: Bucket, asked: list[float]) -> list[float]:
+def turns(bucket: TokenBucket, asked: list[float]) -> list[float]:
     """Return when each of the callers who ask at these moments begins."""
     return [now + bucket.reserve(now) for now in asked]
 
@@ -22,7 +22,7 @@ def turns(bucket: Bucket, asked: list[float]) -> list[float]:
 @given(moments, st.floats(0.01, 100), st.integers(1, 20))
 def test_no_window_holds_too_many(asked: list[float], rate: float, burst: int) -> None:
     """In any window of t seconds at most `burst + rate * t` turns begin."""
-    begun = turns(Bucket(rate, burst), asked)
+    begun = turns(TokenBucket(rate, burst), asked)
 
     for first, last in itertools.combinations(range(len(begun)), 2):
         assert last - first + 1 <= burst + rate * (begun[last] - begun[first]) + TINY * max(1.0, rate)
@@ -31,7 +31,7 @@ def test_no_window_holds_too_many(asked: list[float], rate: float, burst: int) -
 @given(moments, st.floats(0.01, 100), st.integers(1, 20))
 def test_turns_keep_their_order(asked: list[float], rate: float, burst: int) -> None:
     """Nobody overtakes, and nobody begins before asking."""
-    begun = turns(Bucket(rate, burst), asked)
+    begun = turns(TokenBucket(rate, burst), asked)
 
     assert all(later >= earlier - TINY for earlier, later in itertools.pairwise(begun))
     assert all(begin >= now for now, begin in zip(asked, begun, strict=True))
@@ -40,12 +40,12 @@ def test_turns_keep_their_order(asked: list[float], rate: float, burst: int) -> 
 @given(moments, st.integers(1, 20))
 def test_rate_zero_is_no_limit(asked: list[float], burst: int) -> None:
     """Rate 0 lets everybody go at once."""
-    assert asked == turns(Bucket(0, burst), asked)
+    assert asked == turns(TokenBucket(0, burst), asked)
 
 
 def test_a_burst_then_the_pace() -> None:
     """The first `burst` go at once, the others one by one; a quiet time fills the bucket up again, no further."""
-    bucket = Bucket(2, 3)
+    bucket = TokenBucket(2, 3)
 
     assert [bucket.reserve(0) for _ in range(6)] == [0, 0, 0, 0.5, 1.0, 1.5]
     assert [bucket.reserve(1000) for _ in range(4)] == [0, 0, 0, 0.5]
@@ -53,7 +53,7 @@ def test_a_burst_then_the_pace() -> None:
 
 def test_a_changed_rate_holds_from_the_next_turn() -> None:
     """The limits may change under way."""
-    bucket = Bucket(0)
+    bucket = TokenBucket(0)
     bucket.reserve(10)
     bucket.rate = 4
 
@@ -62,7 +62,7 @@ def test_a_changed_rate_holds_from_the_next_turn() -> None:
 
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     """An earlier `now` waits for the later one's turns."""
-    bucket = Bucket(1)
+    bucket = TokenBucket(1)
     bucket.reserve(100)
 
     assert bucket.reserve(90) == 11

@@ -16,7 +16,7 @@ class _Flight(Generic[T]):
         self.ending = False
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """Jobs under way, by name. A job that nobody waits for any more is cancelled, and has ended before the next."""
 
     def __init__(self) -> None:

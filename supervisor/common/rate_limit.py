@@ -10,7 +10,7 @@ from collections.abc import Iterable
 DAY = 86_400.0
 
 
-class Bucket:
+class TokenBucket:
     """
     A token bucket: at once for the first `burst`, then one every `1 / rate` seconds; unused turns fill it up again.
 

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.flights`."""
+"""Tests of `xyfleet.supervisor.common.single_flight`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from xyfleet.supervisor.flights import Flights
+from xyfleet.supervisor.common.single_flight import SingleFlight
 
 
 class Job:
@@ -33,7 +33,7 @@ class Job:
         return number
 
 
-async def ask(flights: Flights[int], job: Job, name: str = "a") -> asyncio.Task[int]:
+async def ask(flights: SingleFlight[int], job: Job, name: str = "a") -> asyncio.Task[int]:
     """Ask, and let the job begin."""
     task = asyncio.create_task(flights.share(name, job.run))
     await asyncio.sleep(0.01)
@@ -42,7 +42,7 @@ async def ask(flights: Flights[int], job: Job, name: str = "a") -> asyncio.Task[
 
 async def test_who_asks_meanwhile_shares_the_result() -> None:
     """Three askers have one run and one result; the next one has a new run."""
-    flights, job = Flights[int](), Job()
+    flights, job = SingleFlight[int](), Job()
     askers = [await ask(flights, job) for _ in range(3)]
     job.go.set()
 
@@ -52,7 +52,7 @@ async def test_who_asks_meanwhile_shares_the_result() -> None:
 
 async def test_names_do_not_share() -> None:
     """Jobs of two names run side by side."""
-    flights, job = Flights[int](), Job()
+    flights, job = SingleFlight[int](), Job()
     askers = [await ask(flights, job, name) for name in "ab"]
     job.go.set()
 
@@ -62,7 +62,7 @@ async def test_names_do_not_share() -> None:
 
 async def test_an_error_reaches_everybody() -> None:
     """A job's error is raised for all who share it, and the next one is tried."""
-    flights = Flights[int]()
+    flights = SingleFlight[int]()
 
     async def fail() -> int:
         await asyncio.sleep(0.01)
@@ -77,7 +77,7 @@ async def test_an_error_reaches_everybody() -> None:
 
 async def test_one_who_leaves_does_not_end_it() -> None:
     """The job goes on as long as somebody waits."""
-    flights, job = Flights[int](), Job()
+    flights, job = SingleFlight[int](), Job()
     leaver, stayer = await ask(flights, job), await ask(flights, job)
     leaver.cancel()
     await asyncio.wait([leaver])
@@ -89,7 +89,7 @@ async def test_one_who_leaves_does_not_end_it() -> None:
 
 async def test_the_last_one_to_leave_ends_it() -> None:
     """Without anybody waiting the job is cancelled, and the leaver returns when it has ended."""
-    flights, job = Flights[int](), Job()
+    flights, job = SingleFlight[int](), Job()
     job.cleanup = 0.05
     leaver = await ask(flights, job)
     leaver.cancel()
@@ -100,7 +100,7 @@ async def test_the_last_one_to_leave_ends_it() -> None:
 
 async def test_never_two_at_once() -> None:
     """Who asks while a cancelled job is still ending gets a new one, which waits for that end."""
-    flights, job = Flights[int](), Job()
+    flights, job = SingleFlight[int](), Job()
     job.cleanup = 0.05
     leaver = await ask(flights, job)
     leaver.cancel()
@@ -113,7 +113,7 @@ async def test_never_two_at_once() -> None:
 
 async def test_an_error_after_everybody_left_is_nobodys() -> None:
     """A job that fails while it is being ended leaves no unheard error in the loop."""
-    flights = Flights[int]()
+    flights = SingleFlight[int]()
     unheard: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
 

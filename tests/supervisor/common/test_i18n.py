@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from support.places import REPOSITORY
-from xyfleet.supervisor import i18n
-from xyfleet.supervisor.i18n import N_, _, from_locale, tr, use
+from xyfleet.supervisor.common import i18n
+from xyfleet.supervisor.common.i18n import N_, _, from_locale, tr, use
 
 TOOL = REPOSITORY / "scripts" / "messages.py"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 LANGUAGES: Final = ("zh", "en")
-_LOCALE_DIR: Final = Path(__file__).parent / "locale"
+_LOCALE_DIR: Final = Path(__file__).parents[1] / "locale"
 _current = "en"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.i18n import _
+from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.settings import Fleet
 
 MAX_SOCKET_PATH: Final = 107

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from xyfleet.supervisor.times import clock, span, zone
+from xyfleet.supervisor.common.timestamps import clock, span, zone
 
 NOW = datetime(2026, 1, 2, 3, 30, tzinfo=UTC)
 
