@@ -24,13 +24,13 @@ from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.limits import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.problems import BadFile, Problem
+from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.supervisor.door import Door, HttpRefused, open_door
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.ownlog import open_log
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.spawn import Forkserver, clean_environment
-from xyfleet.supervisor.store import StateRefused, Store
 from xyfleet.worker.process.hardening import keep_secrets
 
 FAILURE = 1

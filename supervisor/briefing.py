@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from xyfleet.supervisor.common.paths import inbox_file
-from xyfleet.supervisor.credentials import Credentials
+from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
 

@@ -16,6 +16,7 @@ from xyfleet.supervisor.common.event_log import EventLog, Kind
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.logroom import log_bytes
 from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.desk import Desk, ticket_of
 from xyfleet.supervisor.launcher import Launcher
 from xyfleet.supervisor.logins import Logins
@@ -26,7 +27,6 @@ from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.refresh import HookService
 from xyfleet.supervisor.settings import Account, Settings
 from xyfleet.supervisor.spawn import Forkserver
-from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.supervisor.watch import Watch

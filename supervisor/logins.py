@@ -15,14 +15,14 @@ from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.cookies import InvalidCookie, unb
-from xyfleet.supervisor.credentials import OtherUser, Source
+from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
+from xyfleet.supervisor.credentials.record import OtherUser, Source
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import NeedsLogin, Step
 from xyfleet.supervisor.refresh import HookAccount, HookService
 from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import TokenService
 from xyfleet.supervisor.view import rfc3339
 from xyfleet.supervisor.views import RefreshView

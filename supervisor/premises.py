@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.door import Door
 from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.spawn import Forkserver
-from xyfleet.supervisor.store import Store
 
 
 class Premises(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
-from xyfleet.supervisor import cookies
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.secret import MASK, Secret
 
 MAX_LINE: Final = 4096

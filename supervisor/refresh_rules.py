@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.rate_limit import DAY, free_at, growing, recent
-from xyfleet.supervisor.credentials import Attempt
+from xyfleet.supervisor.credentials.record import Attempt
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 

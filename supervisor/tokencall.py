@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from xyfleet.supervisor import cookies, mtop
+from xyfleet.supervisor import mtop
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.egress import FAILURES, SENT, describe
 from xyfleet.worker.secret import Secret
 

@@ -15,12 +15,13 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from xyfleet.supervisor import cookies, egress, mtop, tokencall
+from xyfleet.supervisor import egress, mtop, tokencall
 from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
-from xyfleet.supervisor.credentials import Credentials, Verdict
+from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.credentials.record import Credentials, Verdict
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.egress import Egress
-from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.turns import TokenLimits, Turns
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.supervisor import cookies, mtop
+from xyfleet.supervisor import mtop
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.secret import Secret
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())

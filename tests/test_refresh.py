@@ -21,11 +21,11 @@ import psutil
 import pytest
 import uvloop
 
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.hooklog import MAX_FILE, MAX_RUN
 from xyfleet.supervisor.refresh import HookAccount, HookService
 from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
 from xyfleet.supervisor.settings import Refresh
-from xyfleet.supervisor.store import Store
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
@@ -402,7 +402,7 @@ SUPERVISOR = textwrap.dedent("""
     import uvloop
     from xyfleet.supervisor.refresh import HookAccount, HookService
     from xyfleet.supervisor.settings import Refresh
-    from xyfleet.supervisor.store import Store
+    from xyfleet.supervisor.credentials.store import Store
     from xyfleet.worker.causes import Cause
 
     async def main():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.supervisor.common.rate_limit import DAY
-from xyfleet.supervisor.credentials import Attempt
+from xyfleet.supervisor.credentials.record import Attempt
 from xyfleet.supervisor.refresh_rules import (
     LONGEST_COOLDOWN,
     LONGEST_RETRY_AFTER,

@@ -19,8 +19,8 @@ from support.places import VECTORS_FILE
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.egress import tls_context
-from xyfleet.supervisor.store import Store
 from xyfleet.supervisor.tokens import MAX_SIGNINGS, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.turns import TokenLimits
 from xyfleet.worker.causes import Cause

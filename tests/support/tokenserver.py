@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from xyfleet.supervisor import cookies
+from xyfleet.supervisor.credentials import cookies
 
 
 @dataclass

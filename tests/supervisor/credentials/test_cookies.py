@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.cookies`."""
+"""Tests of `xyfleet.supervisor.credentials.cookies`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.supervisor import cookies
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.secret import Secret
 
 VECTORS: list[dict[str, Any]] = json.loads(VECTORS_FILE.read_text())["cookie_parse"]

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.credentials`."""
+"""Tests of `xyfleet.supervisor.credentials.record`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.cookies import InvalidCookie
-from xyfleet.supervisor.credentials import (
+from xyfleet.supervisor.credentials.cookies import InvalidCookie
+from xyfleet.supervisor.credentials.record import (
     Attempt,
     Credentials,
     OtherUser,

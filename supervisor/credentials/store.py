@@ -16,11 +16,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from xyfleet.supervisor import credentials
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.credentials import SCHEMA, Credentials, Source
+from xyfleet.supervisor.credentials import record
+from xyfleet.supervisor.credentials.record import SCHEMA, Credentials, Source
 from xyfleet.worker.secret import Secret
 
 T = TypeVar("T")
@@ -80,15 +80,15 @@ class Store:
         """Return an account's credentials, empty ones for a new account; `save()` after a change."""
         held = self._held.get(name)
         if held is None:
-            held = self._read(self._file(name), credentials.decode) or Credentials()
+            held = self._read(self._file(name), record.decode) or Credentials()
             self._held[name] = held
-            if credentials.meet(held, time.time()):  # Written by a version that knew nothing of messages.
+            if record.meet(held, time.time()):  # Written by a version that knew nothing of messages.
                 self.save(name)
         return held
 
     def save(self, name: str) -> None:
         """Have an account's credentials written as they are now."""
-        self._files.put(self._file(name), credentials.encode(self.get(name)))
+        self._files.put(self._file(name), record.encode(self.get(name)))
 
     def forget(self, name: str) -> None:
         """Drop a removed account from memory. Its file stays, for the account may come back."""
@@ -106,16 +106,16 @@ class Store:
 
     def adopt(self, name: str, cookie: Secret, source: Source) -> bool:
         """Offer the cookie that the owner's file has; return whether it is new and was taken. `InvalidCookie`."""
-        taken = credentials.adopt(self.get(name), cookie, source, uuid.uuid4())
+        taken = record.adopt(self.get(name), cookie, source, uuid.uuid4())
         if taken:
-            credentials.meet(self.get(name), time.time())
+            record.meet(self.get(name), time.time())
             self.save(name)
         return taken
 
     def replace(self, name: str, cookie: Secret, source: Source) -> None:
         """Take a cookie of the hook or of `login`. Raises `InvalidCookie` or `OtherUser`, changing nothing."""
-        credentials.replace(self.get(name), cookie, source, uuid.uuid4())
-        credentials.meet(self.get(name), time.time())
+        record.replace(self.get(name), cookie, source, uuid.uuid4())
+        record.meet(self.get(name), time.time())
         self.save(name)
 
     def stopped(self, name: str) -> Stopped | None:
@@ -162,7 +162,7 @@ class Store:
         return self._desired
 
     def _save_desired(self) -> None:
-        self._files.put(self._desired_file, credentials.encode(self._wishes()))
+        self._files.put(self._desired_file, record.encode(self._wishes()))
 
     def _read(self, path: Path, decode: Callable[[bytes], T]) -> T | None:
         """Return a file's newest good version and note what was wrong with it."""

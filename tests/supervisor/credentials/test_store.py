@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.store`."""
+"""Tests of `xyfleet.supervisor.credentials.store`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor.credentials import SCHEMA, OtherUser
-from xyfleet.supervisor.store import StateRefused, Stopped, Store
+from xyfleet.supervisor.credentials.record import SCHEMA, OtherUser
+from xyfleet.supervisor.credentials.store import StateRefused, Stopped, Store
 from xyfleet.worker.secret import Secret
 
 COOKIE = Secret("unb=2200000000001; cookie2=sim-a")
