@@ -21,9 +21,9 @@ import uvloop
 from xyfleet.supervisor import records
 from xyfleet.supervisor.common import i18n, paths
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config.limits import fds_needed
+from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
-from xyfleet.supervisor.config.problems import BadFile, Problem
+from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.supervisor.door import Door, HttpRefused, open_door
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed

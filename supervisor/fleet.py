@@ -14,7 +14,7 @@ from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, mail_
 from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import EventLog, Kind
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.config.logroom import log_bytes
+from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.desk import Desk, ticket_of

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.config.problems import BadFile
+from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb

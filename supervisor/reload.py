@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.config.changes import Changes, diff
+from xyfleet.supervisor.config.diff import Changes, diff
 from xyfleet.supervisor.config.load import load_with_warnings
-from xyfleet.supervisor.config.problems import BadFile as BadFileFound
+from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control import BadFile, NotPossible, Reloaded, Text
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.settings import Settings

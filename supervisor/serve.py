@@ -17,7 +17,7 @@ from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.common.paths import webhook_socket
 from xyfleet.supervisor.common.timestamps import zone
-from xyfleet.supervisor.config.problems import Problem
+from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
 from xyfleet.supervisor.egress import tls_context

@@ -10,10 +10,10 @@ import click
 
 from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config.limits import inbox_bytes, read_limits, shortfalls
+from xyfleet.supervisor.config.capacity import inbox_bytes, read_limits, shortfalls
 from xyfleet.supervisor.config.load import load_with_warnings
-from xyfleet.supervisor.config.logroom import log_bytes
-from xyfleet.supervisor.config.problems import BadFile
+from xyfleet.supervisor.config.log_budget import log_bytes
+from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.settings import Settings
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import mail, secrets
-from xyfleet.supervisor.config.checks import Entry
-from xyfleet.supervisor.config.context import Context, good, value
-from xyfleet.supervisor.config.form import SEED_NAMES
-from xyfleet.supervisor.config.problems import BAD, At, Item, Section
+from xyfleet.supervisor.config import messaging, secrets
+from xyfleet.supervisor.config.cross_checks import Entry
+from xyfleet.supervisor.config.reading.context import Context, good, value
+from xyfleet.supervisor.config.reading.file_schema import SEED_NAMES
+from xyfleet.supervisor.config.reading.problems import BAD, At, Item, Section
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import DEFAULT_USER_AGENT, PROFILES, Cycle
@@ -116,7 +116,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
     """
     own = layer(item.value, context)
     merged = {**defaults, **own}
-    answerer = mail.answerer(own, defaults, context)
+    answerer = messaging.answerer(own, defaults, context)
     name = _text(own, "name")
     at = item.at._replace(account=name, key=None) if name else item.at
     _check_login(merged, at, context, hook=hook)
@@ -134,7 +134,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         cycle=cycle(merged, context),
         handler=answerer.handler,
         webhook=answerer.webhook,
-        mail=mail.build(merged),
+        mail=messaging.build(merged),
         max_memory=value(merged, "max_memory"),
         enabled=value(merged, "enabled") is not False,
     )

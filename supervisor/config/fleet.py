@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import source, suggest, urls
-from xyfleet.supervisor.config.context import Context, good, subsection, value
-from xyfleet.supervisor.config.problems import BAD, At, Bad, BadFile, Item, Section
+from xyfleet.supervisor.config import addresses
+from xyfleet.supervisor.config.reading import source, suggestions
+from xyfleet.supervisor.config.reading.context import Context, good, subsection, value
+from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, BadFile, Item, Section
 from xyfleet.supervisor.settings import (
     DEFAULT_TOKEN_URL,
     SIMULATOR,
@@ -97,7 +98,7 @@ def _endpoint(section: Section, context: Context) -> str:
     item = good(section, "endpoint")
     if item is None or item.value == SIMULATOR:
         return SIMULATOR if item else DEFAULT_ENDPOINT
-    wrong = urls.check_server(item.value, "wss", "ws")
+    wrong = addresses.check_server(item.value, "wss", "ws")
     if wrong:
         context.problems.add(item.at, *wrong)
     elif "token_url" not in section and item.value != DEFAULT_ENDPOINT:
@@ -114,7 +115,7 @@ def _token_url(section: Section, endpoint: str, context: Context) -> str:
         return SIMULATOR
     if item is None:
         return DEFAULT_TOKEN_URL
-    wrong = urls.check_server(item.value, "https", "http")
+    wrong = addresses.check_server(item.value, "https", "http")
     if wrong:
         context.problems.add(item.at, *wrong)
     return str(item.value)
@@ -138,14 +139,14 @@ def _http(section: Section, context: Context) -> Http | None:
             context.problems.add(section[key].at, _("is for fleet.http only"), _("set fleet.http, or remove this"))
     if item is None:
         return None
-    address = urls.parse_listen(item.value)
-    if isinstance(address, urls.Wrong):
+    address = addresses.parse_listen(item.value)
+    if isinstance(address, addresses.Wrong):
         context.problems.add(item.at, *address)
         return None
     files = subsection(section, "tls")
     cert, key_file = _file(files, "cert", context), _file(files, "key", context)
     behind_proxy = value(section, "behind_proxy") is True
-    if not urls.is_loopback(address[0]) and "tls" not in section and not behind_proxy:
+    if not addresses.is_loopback(address[0]) and "tls" not in section and not behind_proxy:
         message = _("would be reachable from other machines without encryption")
         remedy = _("write 127.0.0.1:%(port)s, or add tls: {cert: …, key: …} or behind_proxy: true beside it")
         context.problems.add(item.at, message, remedy % {"port": address[1]})
@@ -160,7 +161,7 @@ def _timezone(section: Section, context: Context) -> str | None:
     try:
         return zoneinfo.ZoneInfo(item.value).key
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        near = suggest.nearest(item.value, zoneinfo.available_timezones()) or "Asia/Shanghai"
+        near = suggestions.nearest(item.value, zoneinfo.available_timezones()) or "Asia/Shanghai"
         context.problems.add(item.at, _("is not a time zone"), _("write a name such as %(zone)s") % {"zone": near})
         return None
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import accounts, checks, includes, mail, nodes, readers, secrets, source
-from xyfleet.supervisor.config.context import Context, subsection, value
+from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
+from xyfleet.supervisor.config.capacity import total_memory
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
-from xyfleet.supervisor.config.form import RawFile, RawIncluded
-from xyfleet.supervisor.config.limits import total_memory
-from xyfleet.supervisor.config.logroom import least_log_total
-from xyfleet.supervisor.config.problems import BAD, At, Bad, BadFile, Item, Problem, Section, problem
+from xyfleet.supervisor.config.log_budget import least_log_total
+from xyfleet.supervisor.config.reading import includes, section_readers, source, yaml_tree
+from xyfleet.supervisor.config.reading.context import Context, subsection, value
+from xyfleet.supervisor.config.reading.file_schema import RawFile, RawIncluded
+from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, BadFile, Item, Problem, Section, problem
 from xyfleet.supervisor.settings import SIMULATOR, Settings
 
 VERSION: Final = 1
@@ -54,10 +55,10 @@ def load_with_warnings(
 def _read(at: At, form: type, context: Context) -> tuple[Section, int]:
     """Return what stands in one file, and its size in bytes."""
     text, size, shared = source.read(Path(at.file), at)
-    root = nodes.compose(text, at.file)
+    root = yaml_tree.compose(text, at.file)
     if root is None:
         raise BadFile([problem(at, _("is empty"), _("accounts.example.yml is a file to begin with"))])
-    section = readers.root(form).read(root, at, context.problems)
+    section = section_readers.root(form).read(root, at, context.problems)
     if isinstance(section, Bad):
         raise BadFile(context.problems.all())
     inside = [subsection(section, "defaults"), *(item.value for item in _listed(section) if item.value is not BAD)]
@@ -107,10 +108,10 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
     ]
     if not listed and not _lost(section, context):
         context.problems.add(top, _("there is no account in it"), _("add accounts: with “- name: …” below it"))
-    checks.check_names(entries, context.problems)
-    checks.check_users(entries, context.problems)
-    checks.check_simulator(entries, fleet.endpoint, context.problems)
-    mail.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)
+    cross_checks.check_names(entries, context.problems)
+    cross_checks.check_users(entries, context.problems)
+    cross_checks.check_simulator(entries, fleet.endpoint, context.problems)
+    messaging.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)
     settings = Settings(
         path=Path(top.file).absolute(),
         fleet=fleet,

@@ -13,21 +13,21 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor import settings
-from xyfleet.supervisor.config import form
 from xyfleet.supervisor.config.load import VERSION
+from xyfleet.supervisor.config.reading import file_schema
 from xyfleet.worker.settings import Backoff, Cycle, Retry
 
 FILE: Final = "docs/accounts.schema.json"
 _RESOLVED: Final[dict[type, tuple[type[msgspec.Struct], ...]]] = {
-    form.RawFleet: (settings.Fleet,),
-    form.RawSimulator: (settings.Simulator,),
-    form.RawRestart: (settings.Restart,),
-    form.RawLog: (settings.Log,),
-    form.RawRefresh: (settings.Refresh,),
-    form.RawRetry: (Retry,),
-    form.RawBackoff: (Backoff,),
-    form.RawDefaults: (Cycle, settings.Account, settings.Mail),
-    form.RawAccount: (Cycle, settings.Account, settings.Mail),
+    file_schema.RawFleet: (settings.Fleet,),
+    file_schema.RawSimulator: (settings.Simulator,),
+    file_schema.RawRestart: (settings.Restart,),
+    file_schema.RawLog: (settings.Log,),
+    file_schema.RawRefresh: (settings.Refresh,),
+    file_schema.RawRetry: (Retry,),
+    file_schema.RawBackoff: (Backoff,),
+    file_schema.RawDefaults: (Cycle, settings.Account, settings.Mail),
+    file_schema.RawAccount: (Cycle, settings.Account, settings.Mail),
 }
 """Each part of the form and the types whose defaults it has."""
 _DEPENDS: Final = frozenset(("max_concurrent", "name", "label"))
@@ -36,7 +36,7 @@ _DEPENDS: Final = frozenset(("max_concurrent", "name", "label"))
 
 def schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12): the file as people write it, so sizes and texts in all their spellings."""
-    found = msgspec.json.schema(form.RawFile)
+    found = msgspec.json.schema(file_schema.RawFile)
     parts = {cls.__name__: cls for cls in _RESOLVED}
     for name, part in found["$defs"].items():
         part["additionalProperties"] = False
@@ -44,9 +44,11 @@ def schema() -> dict[str, Any]:
         for key, default in _defaults(parts[name]).items() if name in parts else ():
             if key in part["properties"]:
                 part["properties"][key]["default"] = default
-    root = found["$defs"][form.RawFile.__name__]
+    root = found["$defs"][file_schema.RawFile.__name__]
     root["properties"]["version"]["default"] = root["properties"]["version"]["maximum"] = VERSION
-    root["patternProperties"] = {f"^{form.TEMPLATE_PREFIX}": {"description": "Not read; a place for YAML anchors."}}
+    root["patternProperties"] = {
+        f"^{file_schema.TEMPLATE_PREFIX}": {"description": "Not read; a place for YAML anchors."}
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "xyfleet accounts.yml", **found}
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import source, urls
-from xyfleet.supervisor.config.context import Context, value
+from xyfleet.supervisor.config import addresses
 from xyfleet.supervisor.config.cookie import BadCookie, clean
-from xyfleet.supervisor.config.problems import BAD, At, BadFile, Item, Problems, Section, problem
+from xyfleet.supervisor.config.reading import source
+from xyfleet.supervisor.config.reading.context import Context, value
+from xyfleet.supervisor.config.reading.problems import BAD, At, BadFile, Item, Problems, Section, problem
 from xyfleet.worker.secret import Secret
 
 SECRETS: Final = ("cookie", "username", "password", "proxy", "webhook.url", "webhook.secret")
@@ -133,7 +134,7 @@ def _checked(slot: str, item: Item, context: Context) -> Item:
     return Item(context.problems.add(item.at, *wrong), item.at) if wrong else item
 
 
-def _wrong_address(slot: str, text: str) -> urls.Wrong | None:
+def _wrong_address(slot: str, text: str) -> addresses.Wrong | None:
     if slot == "webhook.url":
-        return urls.check_webhook(text)
-    return urls.check_proxy(text) if slot == "proxy" and text != NO_PROXY else None
+        return addresses.check_webhook(text)
+    return addresses.check_proxy(text) if slot == "proxy" and text != NO_PROXY else None

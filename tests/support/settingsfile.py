@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xyfleet.supervisor.config.load import load, load_with_warnings
-from xyfleet.supervisor.config.problems import BadFile, Problem
+from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.settings import Account, Settings
 
 GIB = 1024**3

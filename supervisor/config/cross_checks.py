@@ -1,0 +1,95 @@
+"""Rules that span several accounts, or accounts and fleet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.config.cookie import user_id
+from xyfleet.supervisor.config.reading.problems import At, Item, Problems, Section
+from xyfleet.supervisor.settings import SIMULATOR, Account
+from xyfleet.worker.settings import DEFAULT_ENDPOINT
+
+SIMULATOR_FIRST: Final = 2200000000001
+SIMULATOR_LAST: Final = 2200000099999
+"""The user ids of the built-in gateway: a file that uses it holds no cookie of a real account."""
+SIDE_LOGS: Final = (".hook", ".stack")
+"""What the names of an account's further log files have before `.log`."""
+
+
+class Entry(NamedTuple):
+    """An account with the places to blame."""
+
+    account: Account
+    at: At
+    cookie: Item | None
+    own: Section
+    """What the account says itself, as `accounts.layer` gave it."""
+
+
+def check_names(entries: Iterable[Entry], problems: Problems) -> None:
+    """Note names used twice, and names whose log files would be one file."""
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        name = entry.account.name
+        first = seen.setdefault(name.lower(), entry)
+        if not name or first is entry:
+            continue
+        where = {"name": first.account.name, "where": first.account.where}
+        if first.account.name == name:
+            problems.add(_name(entry), _("the name is used already at %(where)s") % where, _("choose another name"))
+        else:
+            message = _("differs only in upper and lower case from %(name)s at %(where)s") % where
+            problems.add(_name(entry), message, _("choose another name: log files must not clash"))
+    for folded, entry in seen.items():
+        for suffix in SIDE_LOGS:
+            other = seen.get(folded.removesuffix(suffix)) if folded.endswith(suffix) else None
+            if other:
+                where = {"name": other.account.name, "where": other.account.where}
+                message = _("its log file would be a log file of %(name)s at %(where)s") % where
+                problems.add(_name(entry), message, _("choose another name: log files must not clash"))
+
+
+def check_users(entries: Iterable[Entry], problems: Problems) -> None:
+    """Note accounts whose cookies are of one user: two connections of one user kick each other out."""
+    seen: dict[str, Entry] = {}
+    for entry in entries:
+        unb = _user(entry)
+        first = seen.setdefault(unb, entry) if unb else entry
+        if first is not entry and entry.cookie:
+            where = {"name": first.account.name, "where": first.account.where}
+            problems.add(
+                entry.cookie.at,
+                _("is of the same user (unb) as %(name)s at %(where)s") % where,
+                _("remove one of the two: they would kick each other out"),
+            )
+
+
+def check_simulator(entries: Iterable[Entry], endpoint: str, problems: Problems) -> None:
+    """Note real cookies in a file that uses the built-in gateway; warn once about made-up ones for the real gateway."""
+    span = {"first": SIMULATOR_FIRST, "last": SIMULATOR_LAST}
+    made_up: list[At] = []
+    for entry in entries:
+        unb = _user(entry)
+        if unb is None or entry.cookie is None:
+            continue
+        if SIMULATOR_FIRST <= int(unb) <= SIMULATOR_LAST:
+            made_up.append(entry.cookie.at)
+        elif endpoint == SIMULATOR:
+            problems.add(
+                entry.cookie.at,
+                _("may be of a real account, and the endpoint is the built-in gateway"),
+                _("use made-up cookies with unb=%(first)s to %(last)s, or remove fleet.endpoint") % span,
+            )
+    if made_up and endpoint == DEFAULT_ENDPOINT:
+        message = _("looks like an example's cookie (unb %(first)s to %(last)s)") % span
+        problems.warn(made_up[0], message, _("put a real cookie here, or set fleet.endpoint: simulator"))
+
+
+def _user(entry: Entry) -> str | None:
+    return user_id(entry.account.cookie.reveal()) if entry.account.cookie else None
+
+
+def _name(entry: Entry) -> At:
+    return entry.at._replace(key="name")

@@ -1,0 +1,266 @@
+"""The form of accounts.yml as people write it: every key, its type and its bounds. Pure.
+
+These types check the file (`readers`) and make the JSON schema for editors (`schema`). Every key may be absent.
+What the values mean in the end, and their defaults: `xyfleet.supervisor.settings` and `xyfleet.worker.settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypedDict
+
+from msgspec import Meta
+
+from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.config.reading.value_types import (
+    LEAST_INBOX,
+    LEAST_MEMORY,
+    CookieText,
+    Count,
+    Handler,
+    Label,
+    Name,
+    Period,
+    Rate,
+    Seconds,
+    SecretText,
+    Size,
+    Tag,
+    Text,
+    UserAgent,
+)
+
+
+class RawBackoff(TypedDict, total=False):
+    """The delay after the n-th failure: min(step * n, max) seconds."""
+
+    step: Annotated[Seconds, Meta(description="Seconds added per failure.")]
+    max: Annotated[Seconds, Meta(description="Longest delay, seconds.")]
+
+
+class RawRetry(TypedDict, total=False):
+    """How long to wait before dialling again; only what is given changes."""
+
+    closed: Annotated[RawBackoff, Meta(description="After a connection that was closed or declared dead.")]
+    network: Annotated[RawBackoff, Meta(description="After a network failure.")]
+    other: Annotated[RawBackoff, Meta(description="After anything else.")]
+    growth: Annotated[Literal["linear", "exponential"], Meta(description="How the delay grows.")]
+    jitter: Annotated[float, Meta(ge=0, le=1, description="Share by which a delay may be cut at random; 0 = exact.")]
+
+
+class _Url(TypedDict):
+    url: Annotated[
+        SecretText, Meta(description="http:// or https:// address that messages are posted to; may hold ${ENV_NAME}.")
+    ]
+
+
+class RawWebhook(_Url, total=False):
+    """Where messages are posted to, and what signs them."""
+
+    secret: Annotated[
+        SecretText, Meta(description="Key of the signature (HMAC-SHA256); absent: unsigned; may hold ${ENV_NAME}.")
+    ]
+    secret_file: Annotated[Text, Meta(description="File that holds the key.")]
+
+
+class RawDefaults(TypedDict, total=False):
+    """Settings for all accounts; an account's own win."""
+
+    profile: Annotated[
+        Literal["enterprise", "high_latency", "unstable", "mobile"],
+        Meta(description="A set of heartbeat settings by the kind of network; single settings win over it."),
+    ]
+    heartbeat_interval: Annotated[Seconds, Meta(description="Seconds between beats.")]
+    heartbeat_timeout: Annotated[
+        Seconds,
+        Meta(description="Oldest unanswered beat this old: the connection is dead. At least twice the interval."),
+    ]
+    heartbeat_send_timeout: Annotated[Seconds, Meta(description="One send may take this long; less than the interval.")]
+    max_heartbeat_failures: Annotated[Count, Meta(description="Failed sends in a row that end the connection.")]
+    heartbeat_retry_delay: Annotated[Seconds, Meta(description="Wait after a failed send.")]
+    max_connection_failures: Annotated[
+        Count, Meta(description="Failed or short-lived connections in a row that mean FAILED.")
+    ]
+    stable_after: Annotated[Seconds, Meta(description="A connection this old, with an answer, resets the counters.")]
+    open_timeout: Annotated[Seconds, Meta(description="Name look-up, TCP, TLS and upgrade together.")]
+    register_timeout: Annotated[Seconds, Meta(description="Wait for the answer to the registration.")]
+    retry: Annotated[RawRetry, Meta(description="Delays before dialling again.")]
+    HEARTBEAT_INTERVAL: Annotated[Seconds, Meta(description="Other spelling of heartbeat_interval.")]
+    HEARTBEAT_TIMEOUT: Annotated[Seconds, Meta(description="Other spelling of heartbeat_timeout.")]
+    MAX_HEARTBEAT_FAILURES: Annotated[Count, Meta(description="Other spelling of max_heartbeat_failures.")]
+    RETRY_DELAY_BASE: Annotated[Seconds, Meta(description="Other spelling of retry.other.step.")]
+    RETRY_DELAY_MAX: Annotated[Seconds, Meta(description="Other spelling of retry.other.max.")]
+    password: Annotated[SecretText, Meta(description="For the refresh hook; may hold ${ENV_NAME}.")]
+    password_file: Annotated[Text, Meta(description="File that holds the password.")]
+    proxy: Annotated[
+        SecretText,
+        Meta(description="http://, socks5://, socks5h:// or socks4:// with host and port; none = no proxy."),
+    ]
+    proxy_file: Annotated[Text, Meta(description="File that holds the proxy's address.")]
+    user_agent: Annotated[UserAgent, Meta(description="The browser to appear as; the one that made the cookie.")]
+    max_memory: Annotated[
+        Size,
+        Meta(
+            extra_json_schema={"minimum": LEAST_MEMORY},
+            description="A worker above this is restarted politely; bytes, or 200MB.",
+        ),
+    ]
+    handler: Annotated[
+        Handler,
+        Meta(description="Python function that answers messages, package.module:function; none = no handler."),
+    ]
+    webhook: Annotated[
+        RawWebhook | Literal["none"],
+        Meta(
+            extra={"hint": N_("write webhook: {url: …, secret: …}, or webhook: none")},
+            description="HTTP service that answers messages; none = no webhook.",
+        ),
+    ]
+    handler_timeout: Annotated[Seconds, Meta(description="One call of handler or webhook may take this long.")]
+    handler_concurrency: Annotated[
+        int, Meta(ge=1, le=1000, description="Calls at one time; of one conversation never more than one.")
+    ]
+    handler_retries: Annotated[int, Meta(ge=0, le=20, description="Further calls after one that failed.")]
+    handler_retry_delay: Annotated[Seconds, Meta(description="Wait before the first of them; doubles, up to 300.")]
+    reply_max_age: Annotated[Period, Meta(description="Older messages reach the inbox, not the handler; 0 = no limit.")]
+    on_unknown: Annotated[
+        Literal["park", "retry"], Meta(description="What becomes of a message in whose call a crash came.")
+    ]
+    takeover_pause: Annotated[
+        Period,
+        Meta(description="The handler leaves a conversation alone this long after its owner wrote in it; 0 = never."),
+    ]
+    send_rate: Annotated[Rate, Meta(description="Messages sent per second; 0 = no limit.")]
+    keep_days: Annotated[float, Meta(gt=0, le=36_500, description="Messages older than this many days are deleted.")]
+    keep_bytes: Annotated[
+        Size,
+        Meta(
+            extra_json_schema={"minimum": LEAST_INBOX},
+            description="Size of the inbox at which the oldest messages are deleted, whatever their age.",
+        ),
+    ]
+    catch_up_every: Annotated[
+        Period,
+        Meta(description="Silent this long, the account looks for messages it missed; 0 = after a reconnect only."),
+    ]
+    tags: Annotated[list[Tag], Meta(description="For choosing accounts: status @phones.")]
+    enabled: Annotated[bool, Meta(description="false: no worker is started.")]
+
+
+class _Named(TypedDict):
+    name: Annotated[Name, Meta(description="Unique; letters, digits, . _ - and at most 64 of them.")]
+
+
+class RawAccount(RawDefaults, _Named, total=False):
+    """One account."""
+
+    label: Annotated[Label, Meta(description="Shown everywhere beside the name.")]
+    cookie: Annotated[
+        CookieText,
+        Meta(description="The Cookie header of a logged-in browser, with unb=…; may hold ${ENV_NAME}."),
+    ]
+    cookie_file: Annotated[Text, Meta(description="File that holds the cookie; watched for changes.")]
+    username: Annotated[Text, Meta(description="For the refresh hook; may hold ${ENV_NAME}.")]
+    username_file: Annotated[Text, Meta(description="File that holds the user name.")]
+
+
+class RawTls(TypedDict):
+    """Certificate and key of the HTTP listener, PEM files."""
+
+    cert: Annotated[Text, Meta(description="Certificate chain.")]
+    key: Annotated[Text, Meta(description="Private key.")]
+
+
+class RawSimulator(TypedDict, total=False):
+    """The built-in gateway; only with `endpoint: simulator`."""
+
+    faults: Annotated[Text, Meta(description="File with a script of faults.")]
+    tls: Annotated[bool, Meta(description="Whether the built-in gateway speaks TLS.")]
+
+
+class RawRestart(TypedDict, total=False):
+    """How workers are restarted."""
+
+    backoff_max: Annotated[Seconds, Meta(description="Longest wait before a restart.")]
+    healthy_after: Annotated[Seconds, Meta(description="Healthy this long: the next restart is at once again.")]
+    failed_grace: Annotated[Seconds, Meta(description="Still FAILED this long after a refresh: restart.")]
+
+
+class RawLog(TypedDict, total=False):
+    """Log files of the workers."""
+
+    format: Annotated[Literal["console", "json"], Meta(description="Lines for people, or JSON lines.")]
+    dir: Annotated[
+        Text, Meta(description="Folder; absent: <state_dir>/logs; none: JSON lines on standard output only.")
+    ]
+    max_bytes: Annotated[
+        Size, Meta(extra_json_schema={"minimum": 1000}, description="Size at which a log file is rotated.")
+    ]
+    backups: Annotated[int, Meta(ge=0, le=100, description="Rotated files kept per account.")]
+    total: Annotated[Size, Meta(description="Most bytes of all log files; lowers max_bytes for many accounts.")]
+    beats: Annotated[bool, Meta(description="Whether each heartbeat is a line.")]
+
+
+class RawFleet(TypedDict, total=False):
+    """The fleet's own settings."""
+
+    name: Annotated[Name, Meta(description="The fleet's name; absent: the file's name without its ending.")]
+    endpoint: Annotated[Text, Meta(description="wss:// address of the gateway, or simulator for the built-in one.")]
+    token_url: Annotated[Text, Meta(description="https:// address of the token call.")]
+    state_dir: Annotated[Text, Meta(description="Folder for credentials, tokens, logs and everything kept.")]
+    http: Annotated[Text, Meta(description="host:port of the API on TCP, with a token; absent: Unix socket only.")]
+    tls: Annotated[RawTls, Meta(description="Makes `http` speak TLS.")]
+    behind_proxy: Annotated[bool, Meta(description="A reverse proxy with TLS stands before `http`.")]
+    language: Annotated[Literal["zh", "en"], Meta(description="Of all texts; absent: the locale's.")]
+    timezone: Annotated[Text, Meta(description="For the times shown, such as Asia/Shanghai; absent: the machine's.")]
+    simulator: Annotated[RawSimulator, Meta(description="Settings of the built-in gateway.")]
+    ca_file: Annotated[Text, Meta(description="PEM file of the certificate authorities to trust instead.")]
+    connect_rate: Annotated[Rate, Meta(description="Dials per second and egress; 0 = no limit.")]
+    token_rate: Annotated[Rate, Meta(description="Token calls per second and egress; 0 = no limit.")]
+    catch_up_rate: Annotated[
+        Rate, Meta(description="Accounts per second that begin to look for missed messages; 0 = no limit.")
+    ]
+    hang_timeout: Annotated[Seconds, Meta(description="A worker silent this long is looked at, then replaced.")]
+    restart: Annotated[RawRestart, Meta(description="How workers are restarted.")]
+    log: Annotated[RawLog, Meta(description="Log files of the workers.")]
+
+
+class RawRefresh(TypedDict, total=False):
+    """The password-login refresh hook."""
+
+    command: Annotated[list[Text], Meta(min_length=1, description="The hook's program and its arguments; no shell.")]
+    timeout: Annotated[Seconds, Meta(description="A hook that runs longer is killed.")]
+    cooldown: Annotated[Seconds, Meta(description="Least time between two starts for one account.")]
+    max_concurrent: Annotated[
+        Count, Meta(description="Hooks that run at once; absent: 3, or 1 with less than 4 GiB of memory.")
+    ]
+    login_budget: Annotated[Count, Meta(description="Hook runs per account and day.")]
+
+
+class RawFile(TypedDict, total=False):
+    """Settings of a fleet of accounts."""
+
+    version: Annotated[int, Meta(ge=1, description="Version of this format: 1.")]
+    include: Annotated[list[Text], Meta(description="Further files with `accounts:` only; * and ? work.")]
+    fleet: Annotated[RawFleet, Meta(description="The fleet's own settings.")]
+    refresh: Annotated[RawRefresh, Meta(description="The password-login refresh hook.")]
+    defaults: Annotated[RawDefaults, Meta(description="Settings for all accounts; an account's own win.")]
+    accounts: Annotated[list[RawAccount], Meta(description="The accounts.")]
+
+
+class RawIncluded(TypedDict, total=False):
+    """A file named by `include`."""
+
+    accounts: Annotated[list[RawAccount], Meta(description="The accounts.")]
+
+
+TEMPLATE_PREFIX: Final = "x-"
+"""Top-level keys that begin like this are not read: a place for anchors."""
+
+SEED_NAMES: Final = {
+    "HEARTBEAT_INTERVAL": "heartbeat_interval",
+    "HEARTBEAT_TIMEOUT": "heartbeat_timeout",
+    "MAX_HEARTBEAT_FAILURES": "max_heartbeat_failures",
+    "RETRY_DELAY_BASE": "retry.other.step",
+    "RETRY_DELAY_MAX": "retry.other.max",
+}
+"""The upper-case names of the seed (docs/heartbeat.md) and the settings they mean."""
