@@ -15,7 +15,7 @@ from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.tokens import Token, TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest, cut
 from xyfleet.worker.secret import Secret
 

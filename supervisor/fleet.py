@@ -27,8 +27,8 @@ from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.refresh import HookService
 from xyfleet.supervisor.settings import Account, Settings
 from xyfleet.supervisor.spawn import Forkserver
-from xyfleet.supervisor.tokens import TokenService
-from xyfleet.supervisor.turns import TokenLimits
+from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.watch import Watch
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings

@@ -23,7 +23,7 @@ from xyfleet.supervisor.plan import NeedsLogin, Step
 from xyfleet.supervisor.refresh import HookAccount, HookService
 from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.tokens import TokenService
+from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.view import rfc3339
 from xyfleet.supervisor.views import RefreshView
 from xyfleet.worker.causes import Cause

@@ -20,14 +20,14 @@ from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
-from xyfleet.supervisor.egress import tls_context
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.operate import Operate
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.refresh import HookService
-from xyfleet.supervisor.tokens import TokenService
-from xyfleet.supervisor.turns import TokenLimits
+from xyfleet.supervisor.tokens.egress import tls_context
+from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.upkeep import Upkeep
 
 ACCOUNTS_PER_SECOND: Final = 200

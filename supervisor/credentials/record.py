@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from xyfleet.supervisor import mtop
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.tokens import mtop
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

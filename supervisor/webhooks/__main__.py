@@ -17,7 +17,7 @@ from typing import Final
 
 import uvloop
 
-from xyfleet.supervisor.egress import tls_context
+from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.webhooks.door import Door
 from xyfleet.supervisor.webhooks.lines import decode_table
 from xyfleet.supervisor.webhooks.poster import Poster

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from xyfleet.supervisor.egress import FAILURES, describe
 from xyfleet.supervisor.settings import Webhook
+from xyfleet.supervisor.tokens.egress import FAILURES, describe
 from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret

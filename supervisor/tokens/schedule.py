@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.rate_limit import free_at, growing
-from xyfleet.supervisor.egress import Egress
+from xyfleet.supervisor.tokens.egress import Egress
 
 _NOTHING: Final = 0.01
 """Seconds that are not worth a wait: uvloop's timers may ring a little early, and the loop below would spin."""
@@ -47,7 +47,7 @@ class _Pause:
         self.over = asyncio.Event()
 
 
-class Turns:
+class TokenSchedule:
     """Makes callers wait. `wall` and `clock` are `time.time` and `time.monotonic`."""
 
     def __init__(

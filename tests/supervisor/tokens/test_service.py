@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.tokens`, `turns` and `tokencall`: the service against a real HTTP server."""
+"""Tests of `xyfleet.supervisor.tokens.service`, `turns` and `tokencall`: the service against a real HTTP server."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.egress import tls_context
-from xyfleet.supervisor.tokens import MAX_SIGNINGS, Token, TokenAccount, TokenRefused, TokenService
-from xyfleet.supervisor.turns import TokenLimits
+from xyfleet.supervisor.tokens.egress import tls_context
+from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.service import MAX_SIGNINGS, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

@@ -15,14 +15,14 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from xyfleet.supervisor import egress, mtop, tokencall
 from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials, Verdict
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.egress import Egress
-from xyfleet.supervisor.turns import TokenLimits, Turns
+from xyfleet.supervisor.tokens import call, egress, mtop
+from xyfleet.supervisor.tokens.egress import Egress
+from xyfleet.supervisor.tokens.schedule import TokenLimits, TokenSchedule
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
@@ -82,7 +82,7 @@ class TokenService:
         """Where tokens are called for; may be changed at any time."""
         self._tls = tls
         self._wall = wall
-        self._turns = Turns(limits or TokenLimits(), wall=wall, clock=clock)
+        self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
         self._flights: SingleFlight[Token] = SingleFlight()
         self._egresses: dict[Secret | None, Egress] = {}
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
@@ -176,7 +176,7 @@ class TokenService:
         now = self._wall()
         held.calls = recent([*held.calls, now], now)
         try:
-            answer = await tokencall.post(
+            answer = await call.post(
                 session,
                 self.url,
                 cookie=sent,
@@ -186,14 +186,14 @@ class TokenService:
                 timeout=self._turns.limits.timeout,
             )
             return self._settle(account.name, held, sent, answer)
-        except tokencall.CallFailed as error:
+        except call.CallFailed as error:
             if not error.reached:
                 held.calls.remove(now)
             raise self._failed(account.name, error.reason, reached=error.reached) from None
         finally:
             self._store.save(account.name)
 
-    def _settle(self, name: str, held: Credentials, sent: Secret, raw: tokencall.RawAnswer) -> Token | None:
+    def _settle(self, name: str, held: Credentials, sent: Secret, raw: call.RawAnswer) -> Token | None:
         """Take over what an answer brings; return as `_call` does."""
         if held.cookie is not sent:
             return None  # A new login came meanwhile; this answer speaks of the old one.

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from xyfleet.supervisor import mtop
 from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.egress import FAILURES, SENT, describe
+from xyfleet.supervisor.tokens import mtop
+from xyfleet.supervisor.tokens.egress import FAILURES, SENT, describe
 from xyfleet.worker.secret import Secret
 
 MAX_ANSWER: Final = 1024 * 1024

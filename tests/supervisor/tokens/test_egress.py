@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.egress`."""
+"""Tests of `xyfleet.supervisor.tokens.egress`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import xyfleet.supervisor.simulator as simulator
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.common.rate_limit import TokenBucket
-from xyfleet.supervisor.egress import FAILURES, SENT, Egress, Unreachable, describe, probe, tls_context
+from xyfleet.supervisor.tokens.egress import FAILURES, SENT, Egress, Unreachable, describe, probe, tls_context
 from xyfleet.worker.secret import Secret
 
 PEM = Path(simulator.__path__[0])

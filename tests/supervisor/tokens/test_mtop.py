@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.mtop`."""
+"""Tests of `xyfleet.supervisor.tokens.mtop`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.supervisor import mtop
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.tokens import mtop
 from xyfleet.worker.secret import Secret
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
