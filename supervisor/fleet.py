@@ -19,12 +19,12 @@ from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.desk import Desk, ticket_of
 from xyfleet.supervisor.launcher import Launcher
+from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.logins import Logins
 from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.recovery import Recovery
-from xyfleet.supervisor.refresh import HookService
 from xyfleet.supervisor.settings import Account, Settings
 from xyfleet.supervisor.spawn import Forkserver
 from xyfleet.supervisor.tokens.schedule import TokenLimits

@@ -18,10 +18,10 @@ from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
+from xyfleet.supervisor.login_hook.service import HookAccount, HookService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import NeedsLogin, Step
-from xyfleet.supervisor.refresh import HookAccount, HookService
-from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.view import rfc3339

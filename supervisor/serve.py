@@ -22,9 +22,9 @@ from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
 from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.http import HttpServer
+from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.operate import Operate
 from xyfleet.supervisor.premises import Premises
-from xyfleet.supervisor.refresh import HookService
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService

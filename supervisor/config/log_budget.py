@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from xyfleet.supervisor.settings import Settings
 
 HOOK_LOG_BYTES: Final = 2 * 512 * 1024
-"""Most bytes of `<account>.hook.log` and its older file (`xyfleet.supervisor.hooklog`)."""
+"""Most bytes of `<account>.hook.log` and its older file (`xyfleet.supervisor.login_hook.log`)."""
 MIN_LOG_BYTES: Final = 10_000
 """A log file smaller than this, some 80 lines, helps nobody."""
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor import hooklog
 from xyfleet.supervisor.config.log_budget import HOOK_LOG_BYTES, LogRoom, least_log_total, log_bytes
+from xyfleet.supervisor.login_hook import log as hook_log
 from xyfleet.supervisor.settings import Account, Fleet, Log, Refresh, Settings
 
 
@@ -41,7 +41,7 @@ def test_hook_logs_come_on_top() -> None:
     without, with_hook = (log_bytes(settings(3, Log(dir=LOGS), hook=hook)) for hook in (False, True))
 
     assert with_hook.worst_case - without.worst_case == 3 * HOOK_LOG_BYTES
-    assert HOOK_LOG_BYTES == 2 * hooklog.MAX_FILE
+    assert HOOK_LOG_BYTES == 2 * hook_log.MAX_FILE
 
 
 def test_no_folder_no_bytes() -> None:

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.refresh_rules`."""
+"""Tests of `xyfleet.supervisor.login_hook.policy`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.record import Attempt
-from xyfleet.supervisor.refresh_rules import (
+from xyfleet.supervisor.login_hook.policy import (
     LONGEST_COOLDOWN,
     LONGEST_RETRY_AFTER,
     Failed,

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.refresh` and the modules under it, with real hooks."""
+"""Tests of `xyfleet.supervisor.login_hook.service` and the modules under it, with real hooks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ import pytest
 import uvloop
 
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.hooklog import MAX_FILE, MAX_RUN
-from xyfleet.supervisor.refresh import HookAccount, HookService
-from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
+from xyfleet.supervisor.login_hook.log import MAX_FILE, MAX_RUN
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
+from xyfleet.supervisor.login_hook.service import HookAccount, HookService
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
@@ -400,7 +400,7 @@ SUPERVISOR = textwrap.dedent("""
     import asyncio, sys
     from pathlib import Path
     import uvloop
-    from xyfleet.supervisor.refresh import HookAccount, HookService
+    from xyfleet.supervisor.login_hook.service import HookAccount, HookService
     from xyfleet.supervisor.settings import Refresh
     from xyfleet.supervisor.credentials.store import Store
     from xyfleet.worker.causes import Cause

@@ -1,4 +1,4 @@
-"""Tests of `supervisor/hookguard.py`: a program of its own, run as the supervisor runs it."""
+"""Tests of `supervisor/login_hook/guard.py`: a program of its own, run as the supervisor runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import xyfleet.supervisor as supervisor
 
-GUARD = Path(supervisor.__path__[0]) / "hookguard.py"
+GUARD = Path(supervisor.__path__[0]) / "login_hook" / "guard.py"
 SH = "/bin/sh"
 
 

@@ -15,7 +15,7 @@ MAX_OUTPUT: Final = 64 * 1024
 """Most bytes that a hook may write to standard output."""
 END_TIMEOUT: Final = 6.0
 """Seconds that the guard may take to end the hook; its own grace and last fence are shorter."""
-_GUARD: Final = Path(__file__).with_name("hookguard.py")
+_GUARD: Final = Path(__file__).with_name("guard.py")
 
 
 class Ended(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.event_log import stamp
-from xyfleet.supervisor.redact import Redactor
+from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.worker.telemetry.log_handlers import RotatingFile
 
 MAX_FILE: Final = 512 * 1024

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.redact`."""
+"""Tests of `xyfleet.supervisor.login_hook.redaction`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.redact import MAX_LINE, Redactor
+from xyfleet.supervisor.login_hook.redaction import MAX_LINE, Redactor
 from xyfleet.worker.secret import Secret
 
 COOKIE = Secret("unb=2200000000001; cookie2=abcdef123456; short=1; odd=a+b/c d==")

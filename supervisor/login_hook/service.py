@@ -24,10 +24,10 @@ from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials.cookies import InvalidCookie
 from xyfleet.supervisor.credentials.record import Attempt, Credentials, OtherUser, encode, same_user
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.hooklog import HookLog
-from xyfleet.supervisor.hookrun import MAX_OUTPUT, Ended, execute
-from xyfleet.supervisor.redact import Redactor
-from xyfleet.supervisor.refresh_rules import Failed, NewCookie, NothingToChange, Result, understand
+from xyfleet.supervisor.login_hook.log import HookLog
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, understand
+from xyfleet.supervisor.login_hook.process import MAX_OUTPUT, Ended, execute
+from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
