@@ -30,7 +30,7 @@ from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.ownlog import open_log
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.spawn import Forkserver, clean_environment
+from xyfleet.supervisor.workers.forkserver import Forkserver, clean_environment
 from xyfleet.worker.process.hardening import keep_secrets
 
 FAILURE = 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.outage import OutageWatch
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import CatchUpRequest, Change, MailFigures, Redone, Sent, TicketRequest
 
@@ -26,7 +26,7 @@ class Crew(Protocol):
     def queue_start(self, member: Member) -> None:
         """Start the member's worker when its turn comes."""
 
-    def answer_ticket(self, member: Member, child: Child, request: TicketRequest) -> None:
+    def answer_ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it."""
 
     def run_hook(self, member: Member, cause: Cause, wait: bool) -> None:
@@ -57,11 +57,11 @@ class Crew(Protocol):
 class MailCrew(Protocol):
     """What a member needs of those who see to the messages. Every call returns at once."""
 
-    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+    def heard(self, child: WorkerProcess, message: Sent | Redone | CatchUpRequest) -> None:
         """A worker answers a request about messages, or wants its turn to look for missed ones."""
 
     def reported(self, member: Member, mail: MailFigures) -> None:
         """The worker says how its messages are."""
 
-    def worker_gone(self, member: Member, child: Child) -> None:
+    def worker_gone(self, member: Member, child: WorkerProcess) -> None:
         """The worker is proven gone: it answers nothing more."""

@@ -10,12 +10,12 @@ import asyncio
 import time
 from typing import Final
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest, cut
 from xyfleet.worker.secret import Secret
 
@@ -54,7 +54,7 @@ class Desk:
         self._last_dial[member.name] = dial
         return dial - now
 
-    async def answer(self, member: Member, child: Child, request: TicketRequest) -> None:
+    async def answer(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
         """Answer one request. Cancel it when the worker is gone or asks anew."""
         talk = asyncio.ensure_future(self._say_queued(child, request))
         try:
@@ -64,7 +64,7 @@ class Desk:
         finally:
             talk.cancel()
 
-    async def _ticket(self, member: Member, child: Child, request: TicketRequest) -> Ticket:
+    async def _ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> Ticket:
         def waits(why: str) -> None:
             child.send(Queued(request=request.request, why=why))
 
@@ -74,7 +74,7 @@ class Desk:
         await self._recovery.pass_gate(member.name)
         return ticket_of(token, request.request)
 
-    async def _say_queued(self, child: Child, request: TicketRequest) -> None:
+    async def _say_queued(self, child: WorkerProcess, request: TicketRequest) -> None:
         await asyncio.sleep(FIRST_WORD)
         while True:
             child.send(Queued(request=request.request))

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from typing import Final, Self
 
-from xyfleet.supervisor.briefing import Gateway
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.settings import Simulator
+from xyfleet.supervisor.workers.worker_config import Gateway
 
 START_TIMEOUT: Final = 20.0
 STOP_TIMEOUT: Final = 3.0

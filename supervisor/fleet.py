@@ -10,15 +10,12 @@ from pathlib import Path
 from random import random
 from typing import Any
 
-from xyfleet.supervisor.briefing import Gateway, gateway_of, log_settings, mail_settings, worker_settings
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import EventLog, Kind
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.desk import Desk, ticket_of
-from xyfleet.supervisor.launcher import Launcher
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.logins import Logins
 from xyfleet.supervisor.mail.service import MailService
@@ -26,10 +23,13 @@ from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account, Settings
-from xyfleet.supervisor.spawn import Forkserver
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
-from xyfleet.supervisor.watch import Watch
+from xyfleet.supervisor.workers.forkserver import Forkserver
+from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.start_queue import StartQueue
+from xyfleet.supervisor.workers.watchdog import HangWatchdog
+from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings
 from xyfleet.worker.ipc.codec import encode as encode_message
@@ -70,8 +70,8 @@ class Fleet:
         self.outage = self.recovery.watch
         self.desk = Desk(tokens, self.recovery, settings.fleet.connect_rate)
         self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
-        self.watch = Watch(self.members, lambda: self.settings.fleet.hang_timeout)
-        self.launcher = Launcher(forkserver, self.members, self._cargo)
+        self.watch = HangWatchdog(self.members, lambda: self.settings.fleet.hang_timeout)
+        self.launcher = StartQueue(forkserver, self.members, self._cargo)
         self._verbose = verbose
         self._webhook_socket = webhook_socket
         self.mail = MailService(settings, webhook_socket, self.members, events, self.notes)
@@ -137,7 +137,7 @@ class Fleet:
         else:
             self.launcher.put(member)
 
-    def answer_ticket(self, member: Member, child: Child, request: TicketRequest) -> None:
+    def answer_ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
         self._cancel_asking(member.name)
         job = self.run(self.desk.answer(member, child, request))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.crew import Crew
 from xyfleet.supervisor.mail.news import Tidings
 from xyfleet.supervisor.plan import Ladder
-from xyfleet.supervisor.runner import Runner, exit_reason
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.steps import Steps
 from xyfleet.supervisor.views import Process
+from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Alive, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
 from xyfleet.worker.states import State
@@ -28,7 +28,7 @@ class Member:
         self.desired = desired
         self.desired_by: str | None = None
         """Who stopped it and when, while it is stopped."""
-        self.runner = Runner(self._ended)
+        self.runner = WorkerSlot(self._ended)
         self.report: Report | None = None
         """The live worker's latest report."""
         self.last: Report | None = None
@@ -51,7 +51,7 @@ class Member:
         return self.account.name
 
     @property
-    def child(self) -> Child | None:
+    def child(self) -> WorkerProcess | None:
         """The live worker."""
         return self.runner.child
 
@@ -109,7 +109,7 @@ class Member:
         self.runner.take_turn()
         return self.wanted and self.child is None
 
-    def started(self, child: Child) -> None:
+    def started(self, child: WorkerProcess) -> None:
         """Its worker was just started."""
         self.runner.started(child)
         self.report = None
@@ -140,7 +140,7 @@ class Member:
 
     # What the child says.
 
-    def heard(self, child: Child, message: Up) -> None:
+    def heard(self, child: WorkerProcess, message: Up) -> None:
         """A message of the worker came."""
         match message:
             case Alive():
@@ -154,7 +154,7 @@ class Member:
             case Sent() | Redone() | CatchUpRequest():
                 self._crew.mail.heard(child, message)
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """The worker is proven gone."""
         self.report = None
         self.since = time.time()
@@ -170,7 +170,7 @@ class Member:
         """Put an event of this account on record."""
         self._crew.note(self, kind, to, **facts)
 
-    def _ended(self, child: Child, why: str) -> None:
+    def _ended(self, child: WorkerProcess, why: str) -> None:
         """The worker ended, and nobody had asked for it."""
         if self.steps.needs_login or self.steps.hooking or self.steps.holding:
             self.tell("restart", "stopped", why=why, reason=exit_reason(child))

@@ -10,7 +10,7 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.door import Door
 from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.spawn import Forkserver
+from xyfleet.supervisor.workers.forkserver import Forkserver
 
 
 class Premises(NamedTuple):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from xyfleet.supervisor.api import ApiServer, make_app
-from xyfleet.supervisor.briefing import Gateway, gateway_of
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.common.paths import webhook_socket
@@ -29,6 +28,7 @@ from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.upkeep import Upkeep
+from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 
 ACCOUNTS_PER_SECOND: Final = 200
 """How many accounts' figures the live line may gather per second."""

@@ -12,10 +12,10 @@ import pytest
 
 from support.postman import hire
 from support.standin import until
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken
 from xyfleet.supervisor.mail.post import ENDED, NO_ANSWER, Post
 from xyfleet.supervisor.mail.turns import BURST, CatchUpTurns
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Redone, Send, Sent, Up
 
 WAIT = 10.0
@@ -32,7 +32,7 @@ class Office:
         self.asked = 0
         self.child = hire(self, self.inbox)
 
-    def heard(self, child: Child, message: Up) -> None:
+    def heard(self, child: WorkerProcess, message: Up) -> None:
         """Hand on."""
         if isinstance(message, Sent | Redone):
             self.post.heard(child, message)
@@ -40,7 +40,7 @@ class Office:
             self.asked += 1
             self.turns.ask(child)
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """Hand on."""
         self.post.gone(child)
         self.turns.gone(child)

@@ -15,7 +15,6 @@ import pytest
 from support.inboxes import store, write
 from support.postman import hire
 from support.standin import until
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import Event, EventLog
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.crew import Crew
@@ -23,6 +22,7 @@ from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account, Fleet, Settings
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Up
 
 
@@ -109,13 +109,13 @@ class Post:
         self.ended = asyncio.Event()
         self.child = hire(self, crew.folder / "a.db")
 
-    def heard(self, child: Child, message: Up) -> None:
+    def heard(self, child: WorkerProcess, message: Up) -> None:
         """Hand on."""
         assert isinstance(message, CatchUpRequest | Redone)
         self.heard_of.append(message)
         self._crew.mail.heard(child, message)
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """Hand on."""
         self._crew.mail.worker_gone(self._crew.members["a"], child)
         self.ended.set()

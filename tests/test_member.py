@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.outage import OutageWatch
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.views import Process
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import (
     CatchUpRequest,
@@ -38,7 +38,7 @@ class Letters:
     def __init__(self, asked: list[tuple[str, Any]]) -> None:
         self.asked = asked
 
-    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+    def heard(self, child: WorkerProcess, message: Sent | Redone | CatchUpRequest) -> None:
         """Write down."""
         self.asked.append(("heard", message))
 
@@ -47,7 +47,7 @@ class Letters:
         if mail != MailFigures():
             self.asked.append(("mail", mail))
 
-    def worker_gone(self, member: Member, child: Child) -> None:
+    def worker_gone(self, member: Member, child: WorkerProcess) -> None:
         """Not written down."""
 
 
@@ -65,7 +65,7 @@ class Book:
         """Write down."""
         self.asked.append(("start", None))
 
-    def answer_ticket(self, member: Member, child: Child, request: TicketRequest) -> None:
+    def answer_ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
         """Write down."""
         self.asked.append(("ticket", request))
 
@@ -133,14 +133,14 @@ def make(**rules: Any) -> tuple[Member, Book]:
 def live(member: Member) -> Puppet:
     """Give a member a live worker."""
     puppet = Puppet()
-    member.started(cast(Child, puppet))
+    member.started(cast(WorkerProcess, puppet))
     return puppet
 
 
 def report(member: Member, state: State, cause: Cause | None = None, **more: Any) -> None:
     """Have the worker report a state."""
     message = Report(state=state, since=time.time(), cause=cause, **more)
-    member.heard(cast(Child, member.child), message)
+    member.heard(cast(WorkerProcess, member.child), message)
 
 
 async def test_start_asks_for_a_turn_once() -> None:
@@ -172,7 +172,7 @@ async def test_memory_above_the_limit_is_a_polite_restart() -> None:
     report(member, State.CONNECTED, memory=60_000_000)
     assert puppet.sent == [Stop()]
     assert book.notes == [("restart", "starting", {"why": "memory", "reason": "57.2 MiB"})]
-    member.gone(cast(Child, puppet))
+    member.gone(cast(WorkerProcess, puppet))
     assert book.asked == [("start", None)]
 
 
@@ -191,7 +191,7 @@ async def test_first_failure_restarts_with_a_new_token() -> None:
     report(member, State.FAILED, Cause.REFUSED)
     assert puppet.sent == [Stop()]
     assert ("void", None) in book.asked
-    member.gone(cast(Child, puppet))
+    member.gone(cast(WorkerProcess, puppet))
     assert book.asked[-1] == ("start", None)
 
 
@@ -201,7 +201,7 @@ async def test_same_failure_is_acted_on_once() -> None:
     live(member)
     message = Report(state=State.FAILED, since=5.0, cause=Cause.AUTH)
     for _ in range(3):
-        member.heard(cast(Child, member.child), message)
+        member.heard(cast(WorkerProcess, member.child), message)
     assert book.asked == [("hook", (Cause.AUTH, True))]
 
 
@@ -228,7 +228,7 @@ async def test_hold_is_shown_and_ends_with_a_probe() -> None:
     assert member.steps.next_attempt == pytest.approx(time.time() + 1800, abs=5)
     assert member.process is Process.BACKOFF
     assert not puppet.sent
-    member.gone(cast(Child, puppet))
+    member.gone(cast(WorkerProcess, puppet))
     assert member.steps.holding
     assert not book.asked
     assert book.notes[-1][:2] == ("restart", "stopped")
@@ -262,7 +262,7 @@ async def test_quarantine_is_told_once_and_so_is_its_end() -> None:
     for _ in range(5):
         puppet = live(member)
         puppet.exit_code = 1
-        member.gone(cast(Child, puppet))
+        member.gone(cast(WorkerProcess, puppet))
         member.steps.cancel()
     told = [to for kind, to, _ in book.notes if kind == "quarantine"]
     assert told == ["quarantined"]
@@ -276,14 +276,14 @@ async def test_forkserver_death_is_not_counted() -> None:
     puppet = live(member)
     member.runner.orphan()
     assert puppet.signals == [signal.SIGKILL]
-    member.gone(cast(Child, puppet))
+    member.gone(cast(WorkerProcess, puppet))
     assert not book.asked
     member.start_again()
     assert book.asked == [("start", None)]
     assert book.notes == [("restart", "starting", {"why": "forkserver", "reason": None})]
     member.runner.queued = False
     puppet = live(member)
-    member.gone(cast(Child, puppet))
+    member.gone(cast(WorkerProcess, puppet))
     assert book.notes[-1][:2] == ("restart", "starting")
 
 
@@ -291,8 +291,8 @@ async def test_hello_and_tickets_are_passed_on() -> None:
     """The crew hears of a worker's program and of its requests."""
     member, book = make()
     live(member)
-    member.heard(cast(Child, member.child), Hello(pid=1, marker="m"))
-    member.heard(cast(Child, member.child), TicketRequest(request=3))
+    member.heard(cast(WorkerProcess, member.child), Hello(pid=1, marker="m"))
+    member.heard(cast(WorkerProcess, member.child), TicketRequest(request=3))
     assert book.asked == [("marker", "m"), ("ticket", TicketRequest(request=3))]
 
 
@@ -302,7 +302,7 @@ async def test_words_about_messages_are_passed_on() -> None:
     live(member)
     words = (Sent(request=1, state="sent"), Redone(request=2, count=3), CatchUpRequest())
     for word in words:
-        member.heard(cast(Child, member.child), word)
+        member.heard(cast(WorkerProcess, member.child), word)
     report(member, State.CONNECTED, mail=MailFigures(stored=3))
 
     assert book.asked == [*(("heard", word) for word in words), ("mail", MailFigures(stored=3))]

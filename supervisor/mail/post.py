@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 
 FIRST_WORD: Final = 5.0
@@ -29,7 +29,7 @@ ENDED: Final = "its worker ended meanwhile; the next one sends what was not yet 
 class _Request:
     """One request, and what was heard of it."""
 
-    def __init__(self, number: int, child: Child) -> None:
+    def __init__(self, number: int, child: WorkerProcess) -> None:
         self.number = number
         self.child = child
         self.sent: Sent | None = None
@@ -64,7 +64,7 @@ class Post:
         self._last = 0
         self._open: dict[int, _Request] = {}
 
-    async def send(self, child: Child, letter: Letter, wait: float, inbox: Path) -> Delivery:
+    async def send(self, child: WorkerProcess, letter: Letter, wait: float, inbox: Path) -> Delivery:
         """
         Have a text sent, and return what is known of it when it is settled, or after `wait` seconds.
 
@@ -90,7 +90,7 @@ class Post:
             return await _look(letter, inbox, began)
         return _delivery(request, letter)
 
-    async def redo(self, child: Child, ids: list[str]) -> int | None:
+    async def redo(self, child: WorkerProcess, ids: list[str]) -> int | None:
         """Give dead letters (none named: all) back to the handler; return how many, None if nobody knows."""
         with self._request(child) as request:
             if not child.send(Redo(request=request.number, ids=ids)):
@@ -98,20 +98,20 @@ class Post:
             await _in_time(request.answered.wait(), self._redo_wait)
         return None if request.redone is None else request.redone.count
 
-    def heard(self, child: Child, answer: Sent | Redone) -> None:
+    def heard(self, child: WorkerProcess, answer: Sent | Redone) -> None:
         """A worker answered. What nobody waits for any more is dropped."""
         request = self._open.get(answer.request)
         if request is not None and request.child is child:
             request.hear(answer)
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """A worker is proven gone: it answers nothing more."""
         for request in list(self._open.values()):
             if request.child is child:
                 request.end()
 
     @contextlib.contextmanager
-    def _request(self, child: Child) -> Iterator[_Request]:
+    def _request(self, child: WorkerProcess) -> Iterator[_Request]:
         self._last += 1
         request = self._open[self._last] = _Request(self._last, child)
         try:

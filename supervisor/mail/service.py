@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control import Text
@@ -20,6 +19,7 @@ from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.keeper import Keeper
 from xyfleet.supervisor.webhooks.lines import table_of
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent
 
 
@@ -49,7 +49,7 @@ class MailService:
         self._turns.apply(settings.fleet.catch_up_rate)
         self.webhooks.apply(table_of(settings.accounts.values()))
 
-    def heard(self, child: Child, message: Sent | Redone | CatchUpRequest) -> None:
+    def heard(self, child: WorkerProcess, message: Sent | Redone | CatchUpRequest) -> None:
         """A worker answers a request, or wants its turn to look for missed messages."""
         if isinstance(message, CatchUpRequest):
             self._turns.ask(child)
@@ -64,7 +64,7 @@ class MailService:
         if member.tidings.changed(mail):
             self.hub.changed(member.name)
 
-    def worker_gone(self, member: Member, child: Child) -> None:
+    def worker_gone(self, member: Member, child: WorkerProcess) -> None:
         """Nothing more comes from this worker."""
         self.post.gone(child)
         self._turns.gone(child)

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import Final
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.common.rate_limit import TokenBucket
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpTurn
 
 BURST: Final = 5
@@ -19,7 +19,7 @@ class CatchUpTurns:
 
     def __init__(self, rate: float) -> None:
         self._bucket = TokenBucket(rate, BURST)
-        self._waiting: dict[Child, None] = {}
+        self._waiting: dict[WorkerProcess, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def apply(self, rate: float) -> None:
@@ -28,13 +28,13 @@ class CatchUpTurns:
             self._bucket = TokenBucket(rate, BURST)
             self._rearm()
 
-    def ask(self, child: Child) -> None:
+    def ask(self, child: WorkerProcess) -> None:
         """A worker wants a turn."""
         self._waiting[child] = None
         if self._timer is None:
             self._rearm()
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """A worker ended: it needs no turn."""
         self._waiting.pop(child, None)
 

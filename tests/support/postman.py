@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from xyfleet.supervisor.child import Child
-from xyfleet.supervisor.spawn import Spawned
+from xyfleet.supervisor.workers.forkserver import Spawned
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_down, encode
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Message, Redo, Redone, Send, Sent
 from xyfleet.worker.storage.schema import TABLES
@@ -19,7 +19,7 @@ from xyfleet.worker.storage.schema import TABLES
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
-def hire(owner: Any, inbox: Path) -> Child:
+def hire(owner: Any, inbox: Path) -> WorkerProcess:
     """Start one; `owner` hears it."""
     up_read, up_write = _CONTEXT.Pipe(duplex=False)
     down_read, down_write = _CONTEXT.Pipe(duplex=False)
@@ -31,7 +31,7 @@ def hire(owner: Any, inbox: Path) -> Child:
         connection.close()
     for fd in fds:
         os.set_blocking(fd, False)
-    return Child(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), owner)
+    return WorkerProcess(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), owner)
 
 
 def work(up: Connection, down: Connection, inbox: str) -> None:

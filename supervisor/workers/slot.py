@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.supervisor.child import Child
+from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Message, Stop
 
 STOP_TIMEOUT: Final = 5.0
@@ -16,15 +16,15 @@ STOP_TIMEOUT: Final = 5.0
 HANDLER_STUCK: Final = 4
 """A worker's exit code (`xyfleet.worker.process.runtime`, which nobody but a worker should import)."""
 
-Ended = Callable[[Child, str], None]
+Ended = Callable[[WorkerProcess, str], None]
 """Hears of an end that nobody asked for, and why (a key of `phrases.WHY_RESTART`)."""
 
 
-class Runner:
+class WorkerSlot:
     """Holds at most one worker. A new one may start only after the old one is proven gone (its pidfd says so)."""
 
     def __init__(self, ended: Ended) -> None:
-        self.child: Child | None = None
+        self.child: WorkerProcess | None = None
         self.starts = 0
         """Worker starts so far, operators' excluded."""
         self.queued = False
@@ -45,7 +45,7 @@ class Runner:
         self.queued = False
         self.turn_taken.set()
 
-    def started(self, child: Child) -> None:
+    def started(self, child: WorkerProcess) -> None:
         """Its process was just started."""
         self.child = child
         self.starts += self._counted
@@ -90,7 +90,7 @@ class Runner:
         orphan, self._orphan = self._orphan, False
         return orphan
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """The process is proven gone."""
         self.child = None
         if self._kill_alarm is not None:
@@ -114,7 +114,7 @@ class Runner:
             then()
 
 
-def exit_reason(child: Child) -> str:
+def exit_reason(child: WorkerProcess) -> str:
     """Say how a worker's process ended, in words."""
     if child.garbage is not None:
         return f"wrote garbage on its pipe: {child.garbage}"

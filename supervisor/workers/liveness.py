@@ -29,7 +29,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class WorkerSigns:
     """What was seen of one silent worker."""
 
     silent_for: float
@@ -47,7 +47,7 @@ class Look:
     workers: int
 
 
-def judge(look: Look, timeout: float) -> Verdict:
+def judge(look: WorkerSigns, timeout: float) -> Verdict:
     """Return the verdict on one worker; `timeout` is `hang_timeout` in seconds."""
     if look.silent_for < timeout:
         return Verdict.FINE
@@ -56,7 +56,7 @@ def judge(look: Look, timeout: float) -> Verdict:
     return Verdict.WAIT if _excused(look) else Verdict.HUNG
 
 
-def _excused(look: Look) -> bool:
+def _excused(look: WorkerSigns) -> bool:
     starved = look.watched_for > 0 and look.run_wait >= RUN_WAIT_SHARE * look.watched_for
     everybody = look.silent >= MANY and look.silent >= SHARE * look.workers
     return look.own_lag >= LAG_SMALL or look.disk_sleep or starved or everybody

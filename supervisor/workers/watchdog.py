@@ -14,9 +14,9 @@ from typing import Final
 
 import psutil
 
-from xyfleet.supervisor.child import Child
-from xyfleet.supervisor.hang import LAG_SMALL, Look, Verdict, judge
 from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.workers.liveness import LAG_SMALL, Verdict, WorkerSigns, judge
+from xyfleet.supervisor.workers.process import WorkerProcess
 
 DUMP_GRACE: Final = 2.0
 """Seconds that a hung worker has to write its stack before SIGKILL."""
@@ -24,7 +24,7 @@ LOOKS: Final = 8
 """Looks per `hang_timeout`."""
 
 
-class Watch:
+class HangWatchdog:
     """The hang watchdog over all members."""
 
     def __init__(self, members: Mapping[str, Member], timeout: Callable[[], float]) -> None:
@@ -67,11 +67,11 @@ class Watch:
             if child.pid not in self._condemned and judge(looks[child.pid], timeout) is Verdict.HUNG:
                 self._end(member, child)
 
-    def _seen(self, child: Child, now: float, silent: int, workers: int) -> Look:
+    def _seen(self, child: WorkerProcess, now: float, silent: int, workers: int) -> WorkerSigns:
         run_wait = _run_wait(child.pid)
         at, before = self._waited.get(child.pid, (now, run_wait))
         self._waited[child.pid] = (now, run_wait)
-        return Look(
+        return WorkerSigns(
             silent_for=now - child.last_heard,
             own_lag=self.lag,
             disk_sleep=_in_disk_sleep(child.pid),
@@ -81,7 +81,7 @@ class Watch:
             workers=workers,
         )
 
-    def _end(self, member: Member, child: Child) -> None:
+    def _end(self, member: Member, child: WorkerProcess) -> None:
         self._condemned.add(child.pid)
         child.signal(signal.SIGUSR1)
 

@@ -10,7 +10,7 @@ import signal
 import time
 from typing import Final, Protocol
 
-from xyfleet.supervisor.spawn import Spawned
+from xyfleet.supervisor.workers.forkserver import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Message, Up
 
@@ -23,20 +23,20 @@ READ_SIZE: Final = 65536
 log = logging.getLogger(__name__)
 
 
-class Owner(Protocol):
+class WorkerOwner(Protocol):
     """Who hears of a child."""
 
-    def heard(self, child: Child, message: Up) -> None:
+    def heard(self, child: WorkerProcess, message: Up) -> None:
         """A whole message came."""
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """The process is proven gone and everything is closed."""
 
 
-class Child:
+class WorkerProcess:
     """A worker process. `exit_code` is its code, -N for signal N, or None while unknown."""
 
-    def __init__(self, spawned: Spawned, owner: Owner) -> None:
+    def __init__(self, spawned: Spawned, owner: WorkerOwner) -> None:
         self.pid = spawned.pid
         self.started = time.monotonic()
         self.last_heard = self.started

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.hang import Look, Verdict, judge
+from xyfleet.supervisor.workers.liveness import Verdict, WorkerSigns, judge
 
-SILENT = Look(silent_for=25, own_lag=0.0, disk_sleep=False, run_wait=0.0, watched_for=5.0, silent=1, workers=100)
+SILENT = WorkerSigns(silent_for=25, own_lag=0.0, disk_sleep=False, run_wait=0.0, watched_for=5.0, silent=1, workers=100)
 
 
-def seen(**differing: object) -> Look:
+def seen(**differing: object) -> WorkerSigns:
     """Return the look at a plainly hung worker, but for what is given."""
-    return Look(**{**{name: getattr(SILENT, name) for name in Look.__slots__}, **differing})  # type: ignore[arg-type]
+    return WorkerSigns(**{**{name: getattr(SILENT, name) for name in WorkerSigns.__slots__}, **differing})  # type: ignore[arg-type]
 
 
 def test_worker_that_reports_is_fine() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from msgspec.structs import asdict
 
-from xyfleet.supervisor.briefing import gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Fleet, Mail, Settings, Webhook
+from xyfleet.supervisor.workers.worker_config import gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.worker.ipc.codec import encode_settings
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import MailSettings

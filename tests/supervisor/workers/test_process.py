@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from support import targets
-from xyfleet.supervisor.child import Child
-from xyfleet.supervisor.runner import Runner, exit_reason
-from xyfleet.supervisor.spawn import Spawned
+from xyfleet.supervisor.workers.forkserver import Spawned
+from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.ipc.messages import Alive, Apply, Hello, Reconnect, Up
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -30,17 +30,17 @@ class Ear:
         self.spoke = asyncio.Event()
         self.ended = asyncio.Event()
 
-    def heard(self, child: Child, message: Up) -> None:
+    def heard(self, child: WorkerProcess, message: Up) -> None:
         """Keep a message."""
         self.messages.append(message)
         self.spoke.set()
 
-    def gone(self, child: Child) -> None:
+    def gone(self, child: WorkerProcess) -> None:
         """Note the end."""
         self.ended.set()
 
 
-def start(target: Callable[..., None], ear: Any, *words: object) -> Child:
+def start(target: Callable[..., None], ear: Any, *words: object) -> WorkerProcess:
     """Start a process with the two pipes of a worker."""
     up_read, up_write = CONTEXT.Pipe(duplex=False)
     down_read, down_write = CONTEXT.Pipe(duplex=False)
@@ -52,7 +52,7 @@ def start(target: Callable[..., None], ear: Any, *words: object) -> Child:
         connection.close()
     for fd in fds:
         os.set_blocking(fd, False)
-    return Child(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), ear)
+    return WorkerProcess(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), ear)
 
 
 async def ended(ear: Ear) -> None:
@@ -168,15 +168,15 @@ async def test_worker_that_never_reads_loses_the_newest_commands() -> None:
 
 async def test_runner_kills_one_that_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that ignores the polite stop is killed when its time is over, and only then is it gone."""
-    monkeypatch.setattr("xyfleet.supervisor.runner.STOP_TIMEOUT", 0.2)
+    monkeypatch.setattr("xyfleet.supervisor.workers.slot.STOP_TIMEOUT", 0.2)
     ends: list[str] = []
-    runner = Runner(lambda child, why: ends.append(why))
+    runner = WorkerSlot(lambda child, why: ends.append(why))
 
     class Owner:
-        def heard(self, child: Child, message: Up) -> None:
+        def heard(self, child: WorkerProcess, message: Up) -> None:
             pass
 
-        def gone(self, child: Child) -> None:
+        def gone(self, child: WorkerProcess) -> None:
             runner.gone(child)
 
     child = start(targets.ignores_terminate, Owner())

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from xyfleet.supervisor.child import Child
 from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.spawn import Forkserver, SpawnFailed
+from xyfleet.supervisor.workers.forkserver import Forkserver, SpawnFailed
+from xyfleet.supervisor.workers.process import WorkerProcess
 
 SHORT_LIFE: Final = 3.0
 """A forkserver that dies sooner (in seconds) may do so again: the next launch waits."""
@@ -25,7 +25,7 @@ Cargo = Callable[[Member], tuple[bytes, bytes | None]]
 """Returns the settings and, where a token is in hand, the first ticket of a member's new worker."""
 
 
-class Launcher:
+class StartQueue:
     """
     The queue of members whose turn to start has come.
 
@@ -75,7 +75,7 @@ class Launcher:
         if spawned is None:
             member.runner.orphan()
             return
-        member.started(Child(spawned, member))
+        member.started(WorkerProcess(spawned, member))
 
     def _age(self) -> float:
         return time.monotonic() - self._launched
