@@ -17,8 +17,8 @@ from xyfleet.supervisor.mail.post import Post
 from xyfleet.supervisor.mail.turns import CatchUpTurns
 from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.webhooks.keeper import Keeper
-from xyfleet.supervisor.webhooks.lines import table_of
+from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
+from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent
 
@@ -36,7 +36,7 @@ class MailService:
     ) -> None:
         self.post = Post()
         self.hub = Hub(functools.partial(inbox_file, settings.fleet.state_dir))
-        self.webhooks = Keeper(webhook_socket, notes)
+        self.webhooks = WebhookProcessManager(webhook_socket, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
         self._turns = CatchUpTurns(settings.fleet.catch_up_rate)
         self._members = members

@@ -18,9 +18,9 @@ from typing import Final
 import uvloop
 
 from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.webhooks.door import Door
-from xyfleet.supervisor.webhooks.lines import decode_table
-from xyfleet.supervisor.webhooks.poster import Poster
+from xyfleet.supervisor.webhooks.client import WebhookClient
+from xyfleet.supervisor.webhooks.protocol import decode_table
+from xyfleet.supervisor.webhooks.server import WebhookServer
 from xyfleet.worker.process import hardening
 
 TITLE: Final = "xyfleet: webhooks"
@@ -57,8 +57,8 @@ async def serve(path: Path) -> None:
     tables = asyncio.StreamReader(limit=MAX_TABLE)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(tables), sys.stdin.buffer)
-    poster = Poster(tls_context(None))
-    door = Door(path, poster)
+    poster = WebhookClient(tls_context(None))
+    door = WebhookServer(path, poster)
     try:
         while (line := await tables.readline()).endswith(b"\n"):
             door.table = decode_table(line)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from support.receiver import SECRET
 from xyfleet.supervisor.settings import Webhook
-from xyfleet.supervisor.webhooks.lines import encode_table
+from xyfleet.supervisor.webhooks.protocol import encode_table
 from xyfleet.worker.secret import Secret
 
 MESSAGE: Final = {"account": "a0", "id": "1.PNM", "text": "在吗？", "raw": {"deep": [1, None]}}

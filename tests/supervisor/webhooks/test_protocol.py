@@ -8,14 +8,7 @@ import pytest
 
 from support.webhooks import hook
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.webhooks.lines import (
-    BadLine,
-    decode_request,
-    decode_table,
-    encode_table,
-    masked,
-    table_of,
-)
+from xyfleet.supervisor.webhooks.protocol import BadLine, decode_request, decode_table, encode_table, masked, table_of
 
 URL = "https://user:pa55word@hooks.example:8443/services/T0KEN?key=abcdef"
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.tokens.egress import FAILURES, describe
-from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
+from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
 from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.version import VERSION
@@ -54,7 +54,7 @@ def place(url: Secret) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-class Poster:
+class WebhookClient:
     """Use as a context manager, inside the event loop."""
 
     def __init__(self, tls: ssl.SSLContext, *, per_url: int = PER_URL, overall: int = OVERALL) -> None:

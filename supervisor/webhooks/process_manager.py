@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, cast
 
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.webhooks.lines import Table, encode_table, masked
+from xyfleet.supervisor.webhooks.protocol import Table, encode_table, masked
 from xyfleet.worker.ipc.messages import cut
 
 TOPIC: Final = "webhooks"
@@ -35,7 +35,7 @@ that is slow to look up would stop them all.
 log = logging.getLogger(__name__)
 
 
-class Pace(NamedTuple):
+class RestartPace(NamedTuple):
     """How long what may take. Seconds."""
 
     first: float = 1.0
@@ -51,18 +51,18 @@ class Pace(NamedTuple):
     """Between two looks at whether the socket is still there."""
 
 
-PACE: Final = Pace()
+PACE: Final = RestartPace()
 
 
-def pause(deaths: int, pace: Pace) -> float:
+def pause(deaths: int, pace: RestartPace) -> float:
     """Return the seconds before the restart after so many deaths in a row."""
     return 0.0 if deaths <= 1 else min(pace.most, pace.first * 2.0 ** min(deaths - 2, 30))
 
 
-class Keeper:
+class WebhookProcessManager:
     """One per fleet."""
 
-    def __init__(self, path: Path, notes: MutableMapping[str, Text], pace: Pace = PACE) -> None:
+    def __init__(self, path: Path, notes: MutableMapping[str, Text], pace: RestartPace = PACE) -> None:
         """
         Args:
             path: Where the process makes its socket.

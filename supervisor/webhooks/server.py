@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common import paths
-from xyfleet.supervisor.webhooks.lines import (
+from xyfleet.supervisor.webhooks.client import CallFailed, NoTurn, WebhookClient
+from xyfleet.supervisor.webhooks.protocol import (
     MAX_LINE,
     BadLine,
     Failed,
-    Refused,
+    NotCalled,
     Replied,
     Request,
     Table,
     decode_request,
     encode_answer,
 )
-from xyfleet.supervisor.webhooks.poster import CallFailed, NoTurn, Poster
 
 MOST_OPEN: Final = 1000
 """
@@ -33,10 +33,10 @@ BACKLOG: Final = 2048
 log = logging.getLogger(__name__)
 
 
-class Door:
+class WebhookServer:
     """Takes workers' requests and answers each."""
 
-    def __init__(self, path: Path, poster: Poster) -> None:
+    def __init__(self, path: Path, poster: WebhookClient) -> None:
         self.table: Table = {}
         self._path = path
         self._poster = poster
@@ -89,14 +89,14 @@ class Door:
             writer.write(encode_answer(answer))
             await writer.drain()
 
-    async def _call(self, request: Request) -> Replied | Failed | Refused:
+    async def _call(self, request: Request) -> Replied | Failed | NotCalled:
         hook = self.table.get(request.account)
         if hook is None:
-            return Refused(request.number, f"no webhook is set for {request.account}")
+            return NotCalled(request.number, f"no webhook is set for {request.account}")
         try:
             reply = await self._poster.call(hook, bytes(request.message), request.timeout)
         except CallFailed as error:
             return Failed(request.number, error.reason)
         except NoTurn as error:
-            return Refused(request.number, str(error))
+            return NotCalled(request.number, str(error))
         return Replied(request.number, reply)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.webhooks.answer import MAX_ANSWER, BadAnswer, check_status, reply_in
+from xyfleet.supervisor.webhooks.response import MAX_ANSWER, BadAnswer, check_status, reply_in
 
 
 @pytest.mark.parametrize(

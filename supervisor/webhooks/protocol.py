@@ -51,7 +51,7 @@ class Failed(msgspec.Struct, frozen=True):
     failed: str
 
 
-class Refused(msgspec.Struct, frozen=True):
+class NotCalled(msgspec.Struct, frozen=True):
     """Nothing was posted."""
 
     number: int
@@ -74,7 +74,7 @@ def decode_request(line: bytes) -> Request:
         raise BadLine(f"a request can't be read: {error}") from None
 
 
-def encode_answer(answer: Replied | Failed | Refused) -> bytes:
+def encode_answer(answer: Replied | Failed | NotCalled) -> bytes:
     """Return an answer as a line."""
     return msgspec.json.encode(answer) + b"\n"
 
