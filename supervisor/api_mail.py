@@ -12,9 +12,9 @@ from aiohttp import web
 
 from xyfleet.supervisor.api_base import CONTROL, BadRequest, language, limited
 from xyfleet.supervisor.control import Text, sentences
-from xyfleet.supervisor.mail.cursor import BadCursor, Cursor, decode, encode
-from xyfleet.supervisor.mail.follow import Follower, Piece
-from xyfleet.supervisor.mail.listing import Question, since
+from xyfleet.supervisor.messages.cursor import BadCursor, Cursor, decode, encode
+from xyfleet.supervisor.messages.query import Question, since
+from xyfleet.supervisor.messages.subscription import Follower, Piece
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 10_000

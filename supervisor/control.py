@@ -23,7 +23,7 @@ from xyfleet.supervisor.views import StatusView
 from xyfleet.worker.secret import Secret
 
 if TYPE_CHECKING:
-    from xyfleet.supervisor.mail.follow import Hub  # which refuses with what is below
+    from xyfleet.supervisor.messages.subscription import MessageFeed  # which refuses with what is below
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
 """What an operator can do to accounts."""
@@ -194,7 +194,7 @@ class Control(Protocol):
     language: str
     """`zh` or `en`: for a client that does not say which it wants."""
     events: EventLog
-    mail: Hub
+    mail: MessageFeed
     """The accounts' messages, to be read."""
 
     def health(self) -> Health:

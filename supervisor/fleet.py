@@ -18,8 +18,8 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.desk import Desk, ticket_of
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.logins import Logins
-from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account, Settings

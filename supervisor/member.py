@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from xyfleet.supervisor.common.event_log import Kind
 from xyfleet.supervisor.crew import Crew
-from xyfleet.supervisor.mail.news import Tidings
+from xyfleet.supervisor.messages.change_events import MessageEvents
 from xyfleet.supervisor.plan import Ladder
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.steps import Steps
@@ -37,7 +37,7 @@ class Member:
         self.cpu_percent: float | None = None
         """Share of one core since the report before."""
         self.steps = Steps(self, crew)
-        self.tidings = Tidings()
+        self.tidings = MessageEvents()
         """What was told of its messages so far, over the lives of its workers."""
         self._crew = crew
         self._failed_since: float | None = None
@@ -164,7 +164,7 @@ class Member:
     def forgotten(self) -> None:
         """All that was stored about it was deleted."""
         self.last = None
-        self.tidings = Tidings()
+        self.tidings = MessageEvents()
 
     def tell(self, kind: Kind, to: str, **facts: object) -> None:
         """Put an event of this account on record."""

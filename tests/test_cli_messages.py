@@ -14,8 +14,8 @@ from support.inboxes import NOW, bury, put
 from support.standin import StandIn, account, begin, run, serving
 from support.terminal import terminal
 from xyfleet.supervisor.cli.messages import _events
-from xyfleet.supervisor.mail.follow import Hub
 from xyfleet.supervisor.mail.telling import Look, Shown, lines, plain
+from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.worker.protocol.message import rfc3339
 
 
@@ -136,7 +136,7 @@ async def test_follow_goes_on_after_a_broken_connection(control: StandIn) -> Non
         put(control, "a", "3.PNM", now=now())
         assert await shown() == "3.PNM"
         control.mail.close()
-        control.mail = Hub(lambda name: control.folder / "inbox" / f"{name}.db")
+        control.mail = MessageFeed(lambda name: control.folder / "inbox" / f"{name}.db")
         put(control, "b", "4.PNM", now=now())
         assert await shown() == "4.PNM"
     _, err = await process.communicate()

@@ -20,8 +20,8 @@ from support.standin import StandIn, account, until
 from xyfleet.supervisor import api_base, api_mail
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.client import Client
-from xyfleet.supervisor.mail import follow
-from xyfleet.supervisor.mail.cursor import Cursor, encode
+from xyfleet.supervisor.messages import subscription
+from xyfleet.supervisor.messages.cursor import Cursor, encode
 from xyfleet.worker.protocol.message import Message
 
 
@@ -300,7 +300,7 @@ async def test_broken_connections_lose_and_repeat_nothing(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three workers write at their own pace, the reader comes and goes: each message comes once and in order."""
-    monkeypatch.setattr(follow, "PAGE", 7)
+    monkeypatch.setattr(subscription, "PAGE", 7)
     control.mail.sweep = 0.2
     loop, rng, count = asyncio.get_running_loop(), random.Random(7), 100
 

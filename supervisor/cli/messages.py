@@ -32,7 +32,7 @@ _Show = Callable[[bytes], str]
 def _since(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     """Refuse what is no time, in the user's language; the supervisor works it out."""
     if value is not None:
-        from xyfleet.supervisor.mail.listing import since
+        from xyfleet.supervisor.messages.query import since
 
         try:
             since(value, 0)

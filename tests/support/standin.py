@@ -29,7 +29,7 @@ from xyfleet.supervisor.control import (
     Retried,
     Text,
 )
-from xyfleet.supervisor.mail.follow import Hub
+from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.records import Record, write_record
 from xyfleet.supervisor.selection import select
 from xyfleet.supervisor.views import (
@@ -124,7 +124,7 @@ class StandIn:
         self.stopped_by: str | None = None
         self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
         self.log_folder: Path | None = folder
-        self.mail = Hub(lambda name: folder / "inbox" / f"{name}.db")
+        self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db")
         self.letters: list[tuple[Letter, float]] = []
         """What was to be sent, and how long was to be waited."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.mail.cursor import MOST, BadCursor, Cursor, Track, decode, encode, key
+from xyfleet.supervisor.messages.cursor import MOST, BadCursor, Cursor, Track, decode, encode, key
 
 GRACE = 10
 NAMES = ("a", "b", "c", "d", "e")
@@ -43,7 +43,7 @@ class Event(NamedTuple):
 
 
 class Session:
-    """A reader over one connection: what `xyfleet.supervisor.mail.follow` does, without files."""
+    """A reader over one connection: what `xyfleet.supervisor.messages.subscription` does, without files."""
 
     def __init__(self, fleet: Fleet, cursor: str, most: int) -> None:
         self.fleet = fleet

@@ -11,11 +11,11 @@ from pathlib import Path
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.mail.follow import Hub
-from xyfleet.supervisor.mail.news import HandlerTroubles
-from xyfleet.supervisor.mail.post import Post
-from xyfleet.supervisor.mail.turns import CatchUpTurns
 from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
+from xyfleet.supervisor.messages.change_events import HandlerTroubles
+from xyfleet.supervisor.messages.requests import MessageRequests
+from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
@@ -34,11 +34,11 @@ class MailService:
         events: EventLog,
         notes: MutableMapping[str, Text],
     ) -> None:
-        self.post = Post()
-        self.hub = Hub(functools.partial(inbox_file, settings.fleet.state_dir))
+        self.post = MessageRequests()
+        self.hub = MessageFeed(functools.partial(inbox_file, settings.fleet.state_dir))
         self.webhooks = WebhookProcessManager(webhook_socket, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
-        self._turns = CatchUpTurns(settings.fleet.catch_up_rate)
+        self._turns = CatchUpQueue(settings.fleet.catch_up_rate)
         self._members = members
         self._events = events
         self._troubles = HandlerTroubles()

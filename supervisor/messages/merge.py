@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.mail.files import Files, Unreadable
-from xyfleet.supervisor.mail.listing import TooLong, read_lines
+from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
+from xyfleet.supervisor.messages.query import TooLong, read_lines
 from xyfleet.worker.storage.schema import Row
 
 MOST_BYTES: Final = 4 * 2**20

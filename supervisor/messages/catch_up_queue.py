@@ -14,7 +14,7 @@ BURST: Final = 5
 """Turns that come at once after a quiet time."""
 
 
-class CatchUpTurns:
+class CatchUpQueue:
     """Answers each `CatchUpRequest` with a `CatchUpTurn`; a worker that asks twice gets one."""
 
     def __init__(self, rate: float) -> None:

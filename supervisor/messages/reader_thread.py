@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from xyfleet.supervisor.mail.files import Files
+from xyfleet.supervisor.messages.inbox_files import Files
 
 IDLE: Final = 30.0
 """Seconds without a question after which all files are closed and the thread ends."""
@@ -16,7 +16,7 @@ IDLE: Final = 30.0
 _T = TypeVar("_T")
 
 
-class Reader:
+class ReaderThread:
     """Runs questions one after the other, off the event loop."""
 
     def __init__(self, where: Callable[[str], Path], idle: float = IDLE) -> None:

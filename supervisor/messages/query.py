@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.mail.cursor import Cursor, Track
-from xyfleet.supervisor.mail.files import Files, Unreadable
+from xyfleet.supervisor.messages.cursor import Cursor, Track
+from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.storage.schema import COLUMNS, Row, row_of
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from xyfleet.supervisor.mail.news import HandlerTroubles, Tiding, Tidings
+from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvent, MessageEvents
 from xyfleet.worker.ipc.messages import MailFigures
 
 
-def failed(new: int, dead: int) -> Tiding:
-    return Tiding("failed", {"counts": {"new": new, "dead": dead}})
+def failed(new: int, dead: int) -> MessageEvent:
+    return MessageEvent("failed", {"counts": {"new": new, "dead": dead}})
 
 
 def test_dead_letters_are_told_when_they_become_more() -> None:
     """A retry takes some away, and says nothing; the next one that fails is new again."""
-    tidings = Tidings()
+    tidings = MessageEvents()
     told = [tidings.take(MailFigures(stored=9, dead=dead)) for dead in (0, 1, 1, 3, 0, 1)]
 
     assert told == [[], [failed(1, 1)], [], [failed(2, 3)], [], [failed(1, 1)]]
@@ -20,7 +20,7 @@ def test_dead_letters_are_told_when_they_become_more() -> None:
 
 def test_dead_letters_survive_a_worker_without_being_told_again() -> None:
     """A new worker has not opened the inbox at first, and reports none."""
-    tidings = Tidings()
+    tidings = MessageEvents()
     tidings.take(MailFigures(stored=9, dead=2))
     tidings.worker_started()
 
@@ -30,7 +30,7 @@ def test_dead_letters_survive_a_worker_without_being_told_again() -> None:
 
 def test_a_disk_that_refuses_is_told_at_its_begin_and_its_end() -> None:
     """Not with each new wording, and not as over because a new worker knows nothing yet."""
-    tidings = Tidings()
+    tidings = MessageEvents()
     reports = (
         MailFigures(trouble="no space"),
         MailFigures(trouble="no space left"),
@@ -40,17 +40,17 @@ def test_a_disk_that_refuses_is_told_at_its_begin_and_its_end() -> None:
     )
 
     assert [tidings.take(mail) for mail in reports] == [
-        [Tiding("trouble", {"reason": "no space"})],
+        [MessageEvent("trouble", {"reason": "no space"})],
         [],
         [],
-        [Tiding("stored_again", {})],
+        [MessageEvent("stored_again", {})],
         [],
     ]
 
 
 def test_an_inbox_is_new_when_its_newest_row_is_another() -> None:
     """Over the lives of workers too; one that has not opened its inbox yet says nothing."""
-    tidings = Tidings()
+    tidings = MessageEvents()
 
     assert [tidings.changed(MailFigures(stored=row)) for row in (0, 3, 3, 0, 3, 5)] == [
         False,
@@ -64,12 +64,12 @@ def test_an_inbox_is_new_when_its_newest_row_is_another() -> None:
 
 def test_each_zombie_is_told() -> None:
     """Workers count them from their own start."""
-    tidings = Tidings()
+    tidings = MessageEvents()
     first = [tidings.take(MailFigures(zombies=count)) for count in (0, 1, 1, 2)]
     tidings.worker_started()
 
     assert [len(told) for told in first] == [0, 1, 0, 1]
-    assert tidings.take(MailFigures(zombies=1)) == [Tiding("zombie", {})]
+    assert tidings.take(MailFigures(zombies=1)) == [MessageEvent("zombie", {})]
 
 
 def test_one_trouble_of_many_is_one_event() -> None:

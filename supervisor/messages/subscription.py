@@ -1,7 +1,7 @@
 """Who follows the messages of a running fleet: woken when an inbox grew, reading on where it was. Shell.
 
-A worker's report says that its inbox grew (`Hub.changed`). In case a report was lost, and so that cursors move on,
-a follower looks now and then itself which files were written to.
+A worker's report says that its inbox grew (`MessageFeed.changed`). In case a report was lost, and so that cursors move
+on, a follower looks now and then itself which files were written to.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.control import Text, UnknownName
-from xyfleet.supervisor.mail import page
-from xyfleet.supervisor.mail.cursor import Cursor, Track, encode
-from xyfleet.supervisor.mail.files import Files
-from xyfleet.supervisor.mail.listing import Listing, Question, listing
-from xyfleet.supervisor.mail.page import Ask, Page
-from xyfleet.supervisor.mail.reader import Reader
+from xyfleet.supervisor.messages import merge
+from xyfleet.supervisor.messages.cursor import Cursor, Track, encode
+from xyfleet.supervisor.messages.inbox_files import Files
+from xyfleet.supervisor.messages.merge import Ask, Page
+from xyfleet.supervisor.messages.query import Listing, Question, listing
+from xyfleet.supervisor.messages.reader_thread import ReaderThread
 
 SWEEP: Final = 30.0
 """Seconds between two looks at all files."""
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
 class Follower:
     """One reader, and how far it is."""
 
-    def __init__(self, hub: Hub, choose: Callable[[], Sequence[str]], after: Cursor | None) -> None:
+    def __init__(self, hub: MessageFeed, choose: Callable[[], Sequence[str]], after: Cursor | None) -> None:
         self.ended = False
         """Nothing more will come."""
         self._hub = hub
@@ -82,7 +82,7 @@ class Follower:
 
         def read(files: Files) -> tuple[list[Piece], Page]:
             """Read, and keep the books: off the loop too, for each of many pieces may have a long cursor."""
-            found = page.read(files, asks, PAGE)
+            found = merge.read(files, asks, PAGE)
             return [*self._told_troubles(found, taken), *self._given(found, covered), *self._moved()], found
 
         pieces, found = await self._hub.reader.ask(read)
@@ -173,13 +173,13 @@ class Follower:
             yield Piece(None, cursor)
 
 
-class Hub:
+class MessageFeed:
     """All who follow, and the one reader of all."""
 
     def __init__(
         self, where: Callable[[str], Path], *, sweep: float = SWEEP, clock: Callable[[], float] = time.time
     ) -> None:
-        self.reader = Reader(where)
+        self.reader = ReaderThread(where)
         self.sweep = sweep
         self._clock = clock
         self._followers: set[Follower] = set()

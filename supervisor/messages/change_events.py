@@ -13,14 +13,14 @@ LONGEST: Final = 60.0
 """Seconds from the first account to the event, at most; and from its end to the same event again, at least."""
 
 
-class Tiding(NamedTuple):
+class MessageEvent(NamedTuple):
     """An event of kind `message`: its `to`, and its further fields."""
 
     to: str
     facts: dict[str, Any]
 
 
-class Tidings:
+class MessageEvents:
     """One account's, over the lives of its workers."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Tidings:
         """A new worker counts its zombies from zero."""
         self._zombies = 0
 
-    def take(self, mail: MailFigures) -> list[Tiding]:
+    def take(self, mail: MailFigures) -> list[MessageEvent]:
         """Return what is new in a report."""
         return [*self._failed(mail), *self._stored(mail), *self._zombie(mail)]
 
@@ -44,24 +44,24 @@ class Tidings:
         self._newest = mail.stored
         return True
 
-    def _failed(self, mail: MailFigures) -> list[Tiding]:
+    def _failed(self, mail: MailFigures) -> list[MessageEvent]:
         if not mail.stored:  # It has not opened its inbox yet: the dead letters in there are not gone.
             return []
         new, self._dead = mail.dead - self._dead, mail.dead
-        return [Tiding("failed", {"counts": {"new": new, "dead": mail.dead}})] if new > 0 else []
+        return [MessageEvent("failed", {"counts": {"new": new, "dead": mail.dead}})] if new > 0 else []
 
-    def _stored(self, mail: MailFigures) -> list[Tiding]:
+    def _stored(self, mail: MailFigures) -> list[MessageEvent]:
         if mail.trouble is not None and not self._trouble:
             self._trouble = True
-            return [Tiding("trouble", {"reason": mail.trouble})]
+            return [MessageEvent("trouble", {"reason": mail.trouble})]
         if mail.trouble is None and mail.stored and self._trouble:
             self._trouble = False
-            return [Tiding("stored_again", {})]
+            return [MessageEvent("stored_again", {})]
         return []
 
-    def _zombie(self, mail: MailFigures) -> list[Tiding]:
+    def _zombie(self, mail: MailFigures) -> list[MessageEvent]:
         new, self._zombies = mail.zombies - self._zombies, mail.zombies
-        return [Tiding("zombie", {})] if new > 0 else []
+        return [MessageEvent("zombie", {})] if new > 0 else []
 
 
 class _Group:

@@ -13,12 +13,12 @@ import pytest
 
 from support.inboxes import HANDLED, NOW, store, write, writer
 from support.standin import until
-from xyfleet.supervisor.mail import listing as listing_module
-from xyfleet.supervisor.mail import page
-from xyfleet.supervisor.mail.files import MOST_OPEN, Files, Unreadable
-from xyfleet.supervisor.mail.listing import Listing, Question, listing, since
-from xyfleet.supervisor.mail.page import Ask
-from xyfleet.supervisor.mail.reader import Reader
+from xyfleet.supervisor.messages import merge
+from xyfleet.supervisor.messages import query as listing_module
+from xyfleet.supervisor.messages.inbox_files import MOST_OPEN, Files, Unreadable
+from xyfleet.supervisor.messages.merge import Ask
+from xyfleet.supervisor.messages.query import Listing, Question, listing, since
+from xyfleet.supervisor.messages.reader_thread import ReaderThread
 from xyfleet.worker.storage.schema import VERSION
 
 
@@ -39,12 +39,12 @@ def ids(found: Listing) -> list[str]:
     return [line.split(b'"id":"')[1].split(b'"')[0].decode() for line in found.lines]
 
 
-def behind(files: Files, account: str, row: int, inode: int | None = None) -> page.Page:
+def behind(files: Files, account: str, row: int, inode: int | None = None) -> merge.Page:
     """Return what is behind one of the rows that were stored at NOW, each a millisecond after the one before."""
-    return page.read(files, [Ask(account, NOW + row - 1, inode)], 100)
+    return merge.read(files, [Ask(account, NOW + row - 1, inode)], 100)
 
 
-def rows(found: page.Page) -> list[int]:
+def rows(found: merge.Page) -> list[int]:
     """Return which of these rows were given."""
     return [one.stamp - NOW + 1 for one in found.given]
 
@@ -109,7 +109,7 @@ def test_bad_files_are_named_and_others_read(tmp_path: Path, files: Files) -> No
     (folder / "torn.db").write_bytes(torn)
 
     found = newest(files, "newer", "rubbish", "good", "folder", "torn")
-    news = page.read(files, [Ask(name, 0) for name in ("newer", "good", "torn")], 10)
+    news = merge.read(files, [Ask(name, 0) for name in ("newer", "good", "torn")], 10)
 
     assert ids(found) == ["good.PNM"]
     assert [one.account for one in news.given] == ["good"]
@@ -201,7 +201,7 @@ def test_pages_bring_all_rows_in_order(tmp_path: Path, files: Files) -> None:
     nexts: dict[str, int] = {}
     asked = set("abc")
     while asked:
-        found = page.read(files, [Ask(name, places[name], None, nexts.get(name)) for name in asked], 5)
+        found = merge.read(files, [Ask(name, places[name], None, nexts.get(name)) for name in asked], 5)
         seen += [(one.stamp, one.account) for one in found.given]
         places |= {one.account: one.stamp for one in found.given}
         nexts, asked = found.more, set(found.more)
@@ -232,9 +232,9 @@ def test_long_payloads_are_read_few_at_a_time(tmp_path: Path, files: Files, monk
         for number in range(8):
             write(first if number % 2 else second, f"{number}.PNM", now=NOW + number, raw=payload)
     for most, few in ((3000, 2), (1, 1)):
-        monkeypatch.setattr(page, "MOST_BYTES", most)
-        places, seen = dict.fromkeys("ab", 0), list[page.Given]()
-        while found := page.read(files, [Ask(name, places[name]) for name in "ab"], 10).given:
+        monkeypatch.setattr(merge, "MOST_BYTES", most)
+        places, seen = dict.fromkeys("ab", 0), list[merge.Given]()
+        while found := merge.read(files, [Ask(name, places[name]) for name in "ab"], 10).given:
             assert len(found) <= few
             seen += found
             places |= {one.account: one.stamp for one in found}
@@ -258,7 +258,7 @@ def test_a_payload_is_one_line(tmp_path: Path, files: Files) -> None:
 
 async def test_reader_rests_when_nobody_asks(tmp_path: Path) -> None:
     """After a while without a question no file is open and the thread is gone; the next question is answered."""
-    reader = Reader(lambda name: tmp_path / "inbox" / f"{name}.db", idle=0.05)
+    reader = ReaderThread(lambda name: tmp_path / "inbox" / f"{name}.db", idle=0.05)
     with store(tmp_path, "a") as opened:
         write(opened, "1.PNM")
     for _ in range(2):

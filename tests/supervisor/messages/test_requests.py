@@ -13,8 +13,8 @@ import pytest
 from support.postman import hire
 from support.standin import until
 from xyfleet.supervisor.control import Delivery, Letter, NotTaken
-from xyfleet.supervisor.mail.post import ENDED, NO_ANSWER, Post
-from xyfleet.supervisor.mail.turns import BURST, CatchUpTurns
+from xyfleet.supervisor.messages.catch_up_queue import BURST, CatchUpQueue
+from xyfleet.supervisor.messages.requests import ENDED, NO_ANSWER, MessageRequests
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Redone, Send, Sent, Up
 
@@ -26,8 +26,8 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.inbox = folder / "a.db"
-        self.post = Post(first_word=0.25, redo_wait=0.25)
-        self.turns = CatchUpTurns(0)
+        self.post = MessageRequests(first_word=0.25, redo_wait=0.25)
+        self.turns = CatchUpQueue(0)
         self.ended = asyncio.Event()
         self.asked = 0
         self.child = hire(self, self.inbox)
@@ -157,7 +157,7 @@ class Puppet:
 @pytest.mark.timing
 async def test_turns_are_paced_in_the_order_of_their_coming() -> None:
     """Who asks twice gets one, who is gone none; a faster pace holds at once."""
-    turns = CatchUpTurns(20.0)
+    turns = CatchUpQueue(20.0)
     crowd = [Puppet() for _ in range(BURST + 5)]
     for one in crowd:
         turns.ask(one)  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ async def test_turns_are_paced_in_the_order_of_their_coming() -> None:
     assert came == sorted(came)
     assert 0.15 < came[-1] - came[0] < 0.4
 
-    slow = CatchUpTurns(0.001)
+    slow = CatchUpQueue(0.001)
     crowd = [Puppet() for _ in range(BURST + 3)]
     for one in crowd:
         slow.ask(one)  # type: ignore[arg-type]

@@ -18,8 +18,8 @@ from support.standin import until
 from xyfleet.supervisor.common.event_log import Event, EventLog
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.crew import Crew
-from xyfleet.supervisor.mail.service import MailService
 from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.supervisor.workers.process import WorkerProcess

@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from support.inboxes import NOW, store, write
-from xyfleet.supervisor.mail import follow
-from xyfleet.supervisor.mail.cursor import Cursor, decode, encode
-from xyfleet.supervisor.mail.follow import Hub, Piece
+from xyfleet.supervisor.messages import subscription
+from xyfleet.supervisor.messages.cursor import Cursor, decode, encode
+from xyfleet.supervisor.messages.subscription import MessageFeed, Piece
 
 
 @contextlib.contextmanager
-def hub(folder: Path, clock: list[float], sweep: float = 1000.0) -> Iterator[Hub]:
+def hub(folder: Path, clock: list[float], sweep: float = 1000.0) -> Iterator[MessageFeed]:
     """Give a hub with a wall clock of its own."""
-    one = Hub(lambda name: folder / "inbox" / f"{name}.db", sweep=sweep, clock=lambda: clock[0])
+    one = MessageFeed(lambda name: folder / "inbox" / f"{name}.db", sweep=sweep, clock=lambda: clock[0])
     try:
         yield one
     finally:
         one.close()
 
 
-async def all_behind(one: Hub, names: str, cursor: str) -> list[Piece]:
+async def all_behind(one: MessageFeed, names: str, cursor: str) -> list[Piece]:
     """Return the messages behind a cursor, as far as there are some."""
     pieces: list[Piece] = []
     with one.follow(lambda: names, decode(cursor)) as follower:
@@ -42,7 +42,7 @@ def ids(pieces: list[Piece]) -> list[str]:
 
 async def test_each_cursor_leads_to_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page after page, with rows of one millisecond: behind the cursor of any message come exactly the later ones."""
-    monkeypatch.setattr(follow, "PAGE", 3)
+    monkeypatch.setattr(subscription, "PAGE", 3)
     for name in "ab":
         with store(tmp_path, name) as opened:
             for number in range(5):

@@ -55,7 +55,7 @@ class _Request:
         self.settled.set()
 
 
-class Post:
+class MessageRequests:
     """Numbers the requests and finds out whose answer it is. Everything runs in the supervisor's loop."""
 
     def __init__(self, first_word: float = FIRST_WORD, redo_wait: float = REDO_WAIT) -> None:
