@@ -24,11 +24,11 @@ from xyfleet.supervisor.control import (
     Stopping,
     Text,
 )
-from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.mail.office import Office
-from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.reload import reload
 from xyfleet.supervisor.selection import select
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.view import account_view, outage_view, states
 from xyfleet.supervisor.views import AccountView, FleetView, StatusView
 from xyfleet.worker.secret import Secret
@@ -86,7 +86,7 @@ class Operate:
         folder = self._fleet.settings.fleet.log.dir
         return None if folder is None else folder / f"{member.name}.log"
 
-    def _view(self, member: Member) -> AccountView:
+    def _view(self, member: SupervisedAccount) -> AccountView:
         return account_view(member, self._fleet.logins.view(member), self._fleet.store.get(member.name).source)
 
     def _fleet_view(self) -> FleetView:
@@ -115,7 +115,7 @@ class Operate:
             notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": self.events.problem}))
         return notes
 
-    def _chosen(self, names: Sequence[str]) -> list[Member]:
+    def _chosen(self, names: Sequence[str]) -> list[SupervisedAccount]:
         members = self._fleet.members
         return [members[name] for name in select(names, {n: m.account.tags for n, m in members.items()})]
 
@@ -137,7 +137,7 @@ class Operate:
                 await self._fleet.members[name].runner.wait_gone()
         return outcome
 
-    def _do(self, action: Action, member: Member, by: str) -> Text | None:
+    def _do(self, action: Action, member: SupervisedAccount, by: str) -> Text | None:
         if action != "stop" and not member.account.enabled:
             return Text(N_("it is disabled in the accounts file (enabled: false)"))
         if member.name in self._office.forgetting:
@@ -155,7 +155,7 @@ class Operate:
                 return self._refresh(member)
         return None
 
-    def _stop_account(self, member: Member, by: str) -> None:
+    def _stop_account(self, member: SupervisedAccount, by: str) -> None:
         now = time.time()
         self._fleet.store.set_stopped([member.name], by, now)
         member.desired = False
@@ -163,19 +163,19 @@ class Operate:
         self._fleet.outage.forget(member.name, time.monotonic())
         member.stop()
 
-    def _want(self, member: Member) -> None:
+    def _want(self, member: SupervisedAccount) -> None:
         self._fleet.logins.adopt_again(member.account)
         self._fleet.store.set_running([member.name])
         member.desired, member.desired_by = True, None
 
-    def _reconnect(self, member: Member) -> Text | None:
+    def _reconnect(self, member: SupervisedAccount) -> Text | None:
         if not member.desired:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
         self._fleet.forgive(member)
         member.steps.revive("operator", stale=False)
         return None
 
-    def _refresh(self, member: Member) -> Text | None:
+    def _refresh(self, member: SupervisedAccount) -> Text | None:
         if not member.desired:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
         return self._fleet.logins.ask(member)

@@ -13,8 +13,8 @@ from xyfleet.supervisor.config.diff import Changes, diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control import BadFile, NotPossible, Reloaded, Text
-from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.supervision.fleet import Fleet
 
 START_WAIT: Final = 30.0
 """Seconds that a reload waits for its added accounts' workers to be started, at most."""

@@ -19,11 +19,11 @@ from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control import Refused, Text
-from xyfleet.supervisor.fleet import Fleet
 from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.operate import Operate
 from xyfleet.supervisor.premises import Premises
+from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService

@@ -9,7 +9,7 @@ from typing import Final
 
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.common.paths import PathRefused, make_private
-from xyfleet.supervisor.fleet import Fleet
+from xyfleet.supervisor.supervision.fleet import Fleet
 
 EVERY: Final = 2.0
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.outage import CANARIED, Outage
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.outage import CANARIED, Outage
 from xyfleet.supervisor.views import (
     AccountView,
     HeartbeatView,
@@ -28,7 +28,7 @@ def rfc3339(wall: float | None) -> str | None:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def account_view(member: Member, refresh: RefreshView, cookie_source: str | None) -> AccountView:
+def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source: str | None) -> AccountView:
     """Return the view of one account; the API adds the advice in the reader's language."""
     account, last, live = member.account, member.last, member.report
     up = member.state is State.CONNECTED
@@ -65,7 +65,7 @@ def account_view(member: Member, refresh: RefreshView, cookie_source: str | None
     )
 
 
-def states(members: Iterable[Member]) -> dict[str, int]:
+def states(members: Iterable[SupervisedAccount]) -> dict[str, int]:
     """Count the connection states of enabled accounts; states that nobody is in are left out."""
     counts: dict[str, int] = {}
     for member in members:

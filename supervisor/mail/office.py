@@ -18,8 +18,8 @@ from xyfleet.supervisor.control import (
     UnknownName,
 )
 from xyfleet.supervisor.erase import Leftovers, is_name
-from xyfleet.supervisor.fleet import Fleet
-from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.fleet import Fleet
 
 
 class Office:
@@ -30,7 +30,7 @@ class Office:
         self.forgetting: set[str] = set()
         """Accounts whose files are being deleted: nothing else may be done to them."""
 
-    async def send(self, member: Member, letter: Letter, wait: float) -> Delivery:
+    async def send(self, member: SupervisedAccount, letter: Letter, wait: float) -> Delivery:
         """Send a text. Raises `NotTaken`."""
         child = member.child
         if child is None or member.runner.stopping:
@@ -39,7 +39,7 @@ class Office:
         inbox = inbox_file(self._fleet.settings.fleet.state_dir, member.name)
         return await self._fleet.mail.post.send(child, letter, wait, inbox)
 
-    async def retry(self, members: Sequence[Member], ids: Sequence[str]) -> Retried:
+    async def retry(self, members: Sequence[SupervisedAccount], ids: Sequence[str]) -> Retried:
         """Give dead letters to the handlers again."""
         counts = await asyncio.gather(*(self._retry(member, list(ids)) for member in members))
         done, refused = {}, {}
@@ -50,7 +50,7 @@ class Office:
                 refused[member.name] = count
         return Retried(done, refused)
 
-    async def _retry(self, member: Member, ids: list[str]) -> int | Text:
+    async def _retry(self, member: SupervisedAccount, ids: list[str]) -> int | Text:
         if member.child is None or member.runner.stopping:
             return Text(N_("it has no worker now; xyfleet status %(name)s says why"), {"name": member.name})
         count = await self._fleet.mail.post.redo(member.child, ids)
@@ -69,7 +69,7 @@ class Office:
         finally:
             self.forgetting.discard(name)
 
-    async def _forget(self, name: str, member: Member | None, by: str) -> Forgotten:
+    async def _forget(self, name: str, member: SupervisedAccount | None, by: str) -> Forgotten:
         fleet, settings = self._fleet, self._fleet.settings.fleet
         await fleet.let_go(name)
         left = Leftovers(name, settings.state_dir, settings.log.dir, fleet.members)
@@ -88,7 +88,7 @@ class Office:
         fleet.note_forgotten(name, by)
         return Forgotten(name=name, deleted=deleted, listed=member is not None)
 
-    def _refuse_if_alive(self, member: Member) -> None:
+    def _refuse_if_alive(self, member: SupervisedAccount) -> None:
         if member.wanted or member.child is not None or member.runner.queued:
             text = N_("%(name)s runs; stop it first: xyfleet stop %(name)s")
             raise NotPossible(Text(text, {"name": member.name}))

@@ -11,12 +11,12 @@ from pathlib import Path
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles
 from xyfleet.supervisor.messages.requests import MessageRequests
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -30,7 +30,7 @@ class MailService:
         self,
         settings: Settings,
         webhook_socket: Path,
-        members: Mapping[str, Member],
+        members: Mapping[str, SupervisedAccount],
         events: EventLog,
         notes: MutableMapping[str, Text],
     ) -> None:
@@ -56,7 +56,7 @@ class MailService:
         else:
             self.post.heard(child, message)
 
-    def reported(self, member: Member, mail: MailFigures) -> None:
+    def reported(self, member: SupervisedAccount, mail: MailFigures) -> None:
         """Put on record what is new, and tell who follows the messages."""
         for tiding in member.tidings.take(mail):
             member.tell("message", tiding.to, **tiding.facts)
@@ -64,13 +64,13 @@ class MailService:
         if member.tidings.changed(mail):
             self.hub.changed(member.name)
 
-    def worker_gone(self, member: Member, child: WorkerProcess) -> None:
+    def worker_gone(self, member: SupervisedAccount, child: WorkerProcess) -> None:
         """Nothing more comes from this worker."""
         self.post.gone(child)
         self._turns.gone(child)
         self._hear_of_handler(member, None)
 
-    def _hear_of_handler(self, member: Member, trouble: str | None) -> None:
+    def _hear_of_handler(self, member: SupervisedAccount, trouble: str | None) -> None:
         """Remember why the account's handler can't be called; one event tells of all accounts that it hits."""
         self._troubles.take(member.name, trouble, time.monotonic())
         if trouble is not None and self._troubles_alarm is None:

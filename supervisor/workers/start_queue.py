@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.workers.forkserver import Forkserver, SpawnFailed
 from xyfleet.supervisor.workers.process import WorkerProcess
 
@@ -21,7 +21,7 @@ RELAUNCH_PAUSE: Final = 3.0
 
 log = logging.getLogger(__name__)
 
-Cargo = Callable[[Member], tuple[bytes, bytes | None]]
+Cargo = Callable[[SupervisedAccount], tuple[bytes, bytes | None]]
 """Returns the settings and, where a token is in hand, the first ticket of a member's new worker."""
 
 
@@ -32,18 +32,18 @@ class StartQueue:
     A start takes about a millisecond in which the loop stands still; between two of them it runs freely.
     """
 
-    def __init__(self, forkserver: Forkserver, members: Mapping[str, Member], cargo: Cargo) -> None:
+    def __init__(self, forkserver: Forkserver, members: Mapping[str, SupervisedAccount], cargo: Cargo) -> None:
         self._forkserver = forkserver
         self._members = members
         self._cargo = cargo
-        self._queue: deque[Member] = deque()
+        self._queue: deque[SupervisedAccount] = deque()
         self._work = asyncio.Event()
         self._dead = asyncio.Event()
         self.closed = False
         """No worker is started any more."""
         self._watch()
 
-    def put(self, member: Member) -> None:
+    def put(self, member: SupervisedAccount) -> None:
         """Queue a member."""
         self._queue.append(member)
         self._work.set()
@@ -60,7 +60,7 @@ class StartQueue:
             else:
                 self._work.clear()
 
-    def _start(self, member: Member) -> None:
+    def _start(self, member: SupervisedAccount) -> None:
         if not member.take_turn() or self.closed:
             return
         settings, ticket = self._cargo(member)

@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 
-from xyfleet.supervisor.member import Member
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.workers.liveness import LAG_SMALL, Verdict, WorkerSigns, judge
 from xyfleet.supervisor.workers.process import WorkerProcess
 
@@ -27,7 +27,7 @@ LOOKS: Final = 8
 class HangWatchdog:
     """The hang watchdog over all members."""
 
-    def __init__(self, members: Mapping[str, Member], timeout: Callable[[], float]) -> None:
+    def __init__(self, members: Mapping[str, SupervisedAccount], timeout: Callable[[], float]) -> None:
         self._members = members
         self._timeout = timeout
         self._waited: dict[int, tuple[float, float]] = {}
@@ -81,7 +81,7 @@ class HangWatchdog:
             workers=workers,
         )
 
-    def _end(self, member: Member, child: WorkerProcess) -> None:
+    def _end(self, member: SupervisedAccount, child: WorkerProcess) -> None:
         self._condemned.add(child.pid)
         child.signal(signal.SIGUSR1)
 

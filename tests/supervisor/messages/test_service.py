@@ -17,11 +17,11 @@ from support.postman import hire
 from support.standin import until
 from xyfleet.supervisor.common.event_log import Event, EventLog
 from xyfleet.supervisor.control import Text
-from xyfleet.supervisor.crew import Crew
-from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.messages.service import MailService
-from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account, Fleet, Settings
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.crew import Crew
+from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Up
 
@@ -32,15 +32,17 @@ class Crewmen:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.events = EventLog(folder / "events.jsonl")
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, SupervisedAccount] = {}
         notes: dict[str, Text] = {}
         settings = Settings(path=folder / "f.yml", fleet=Fleet(name="f", state_dir=folder), accounts={})
         self.mail = MailService(settings, folder / "w.sock", self.members, self.events, notes)
         for name in "abc":
             account = Account(name=name, where="f:1", label=name.upper())
-            self.members[name] = Member(account, Ladder(Rules(), random), cast(Crew, self), desired=True)
+            self.members[name] = SupervisedAccount(
+                account, Ladder(RestartRules(), random), cast(Crew, self), desired=True
+            )
 
-    def note(self, member: Member, kind: Any, to: str, **facts: Any) -> None:
+    def note(self, member: SupervisedAccount, kind: Any, to: str, **facts: Any) -> None:
         """Put an event on record."""
         self.events.add(kind, member.name, time=0.0, label=member.account.label, new=to, **facts)
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.outage import OutageWatch
-from xyfleet.supervisor.plan import Ladder, Rules
 from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.outage import OutageWatch
+from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
 from xyfleet.supervisor.views import Process
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
@@ -42,12 +42,12 @@ class Letters:
         """Write down."""
         self.asked.append(("heard", message))
 
-    def reported(self, member: Member, mail: MailFigures) -> None:
+    def reported(self, member: SupervisedAccount, mail: MailFigures) -> None:
         """Write down what is not empty."""
         if mail != MailFigures():
             self.asked.append(("mail", mail))
 
-    def worker_gone(self, member: Member, child: WorkerProcess) -> None:
+    def worker_gone(self, member: SupervisedAccount, child: WorkerProcess) -> None:
         """Not written down."""
 
 
@@ -61,43 +61,43 @@ class Book:
         self.notes: list[tuple[str, str, dict[str, Any]]] = []
         self.user = True
 
-    def queue_start(self, member: Member) -> None:
+    def queue_start(self, member: SupervisedAccount) -> None:
         """Write down."""
         self.asked.append(("start", None))
 
-    def answer_ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
+    def answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Write down."""
         self.asked.append(("ticket", request))
 
-    def run_hook(self, member: Member, cause: Cause, wait: bool) -> None:
+    def run_hook(self, member: SupervisedAccount, cause: Cause, wait: bool) -> None:
         """Write down."""
         self.asked.append(("hook", (cause, wait)))
 
-    def changed(self, member: Member, change: Change) -> None:
+    def changed(self, member: SupervisedAccount, change: Change) -> None:
         """Write down."""
         self.asked.append(("changed", change.new))
 
-    def failed(self, member: Member, cause: Cause) -> None:
+    def failed(self, member: SupervisedAccount, cause: Cause) -> None:
         """Its own trouble, always."""
         member.steps.climb(cause)
 
-    def note(self, member: Member, kind: str, to: str, **facts: Any) -> None:
+    def note(self, member: SupervisedAccount, kind: str, to: str, **facts: Any) -> None:
         """Write down."""
         self.notes.append((kind, to, facts))
 
-    def known_user(self, member: Member) -> bool:
+    def known_user(self, member: SupervisedAccount) -> bool:
         """As told."""
         return self.user
 
-    def void_token(self, member: Member) -> None:
+    def void_token(self, member: SupervisedAccount) -> None:
         """Write down."""
         self.asked.append(("void", None))
 
-    def forgive_token(self, member: Member) -> None:
+    def forgive_token(self, member: SupervisedAccount) -> None:
         """Write down."""
         self.asked.append(("forgive", None))
 
-    def check_marker(self, member: Member, marker: str, imported: list[str]) -> None:
+    def check_marker(self, member: SupervisedAccount, marker: str, imported: list[str]) -> None:
         """Write down."""
         self.asked.append(("marker", marker))
 
@@ -123,21 +123,21 @@ class Puppet:
         self.signals.append(number)
 
 
-def make(**rules: Any) -> tuple[Member, Book]:
+def make(**rules: Any) -> tuple[SupervisedAccount, Book]:
     """Return a member whose jitter always draws the whole window."""
     book = Book()
-    ladder = Ladder(Rules(**{"has_hook": True, **rules}), lambda: 1.0)
-    return Member(Account(name="a", where="f:1", max_memory=50_000_000), ladder, book, desired=True), book
+    ladder = Ladder(RestartRules(**{"has_hook": True, **rules}), lambda: 1.0)
+    return SupervisedAccount(Account(name="a", where="f:1", max_memory=50_000_000), ladder, book, desired=True), book
 
 
-def live(member: Member) -> Puppet:
+def live(member: SupervisedAccount) -> Puppet:
     """Give a member a live worker."""
     puppet = Puppet()
     member.started(cast(WorkerProcess, puppet))
     return puppet
 
 
-def report(member: Member, state: State, cause: Cause | None = None, **more: Any) -> None:
+def report(member: SupervisedAccount, state: State, cause: Cause | None = None, **more: Any) -> None:
     """Have the worker report a state."""
     message = Report(state=state, since=time.time(), cause=cause, **more)
     member.heard(cast(WorkerProcess, member.child), message)

@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from xyfleet.supervisor.plan import Hold, Hook, NeedsLogin, Restart, Revive, Start, Step
+from xyfleet.supervisor.supervision.restart_policy import Hold, Hook, NeedsLogin, Restart, Revive, Start, Step
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Reconnect
 from xyfleet.worker.states import State
 
 if TYPE_CHECKING:
-    from xyfleet.supervisor.crew import Crew
-    from xyfleet.supervisor.member import Member  # which has these steps
+    from xyfleet.supervisor.supervision.account import SupervisedAccount  # which has these steps
+    from xyfleet.supervisor.supervision.crew import Crew
 
 
-class Steps:
+class AccountSteps:
     """The steps of one member; at most one is planned. All methods return at once."""
 
-    def __init__(self, member: Member, crew: Crew) -> None:
+    def __init__(self, member: SupervisedAccount, crew: Crew) -> None:
         self.next_attempt: float | None = None
         """Wall time of the next step that the supervisor takes by itself."""
         self.deferred: Step | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.outage import CANARIED, PROBED, OutageWatch
+from xyfleet.supervisor.supervision.outage import CANARIED, PROBED, OutageWatch
 from xyfleet.worker.causes import Cause
 
 

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from xyfleet.supervisor.common.event_log import Kind
-from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.outage import PROBED, OutageWatch
-from xyfleet.supervisor.plan import Hook
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.outage import PROBED, OutageWatch
+from xyfleet.supervisor.supervision.restart_policy import Hook
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change
 from xyfleet.worker.states import State
@@ -26,12 +26,12 @@ CANARY_PATIENCE: Final = 300.0
 """Seconds that a canary may take; after that it counts as silent."""
 
 
-class Recovery:
+class OutageRecovery:
     """The shell around `OutageWatch`."""
 
     def __init__(
         self,
-        members: Mapping[str, Member],
+        members: Mapping[str, SupervisedAccount],
         probe: Callable[[], Awaitable[str | None]],
         note: Callable[[str | None, Kind, str, dict[str, object]], None],
         hurry: Callable[[], None],
@@ -64,7 +64,7 @@ class Recovery:
             if is_loss and self.watch.failed(account, change.cause, now):
                 self._begun()
 
-    async def own_trouble(self, member: Member, cause: Cause) -> bool:
+    async def own_trouble(self, member: SupervisedAccount, cause: Cause) -> bool:
         """Say whether a FAILED account's trouble is its own: the endpoint answers a probe, or can't be to blame."""
         if cause not in PROBED or member.account.proxy is not None or self.watch.current is not None:
             return True
@@ -141,7 +141,7 @@ class Recovery:
             self._set_going(member)
         self._waking = asyncio.ensure_future(self._wake())
 
-    def _set_going(self, member: Member) -> None:
+    def _set_going(self, member: SupervisedAccount) -> None:
         steps = member.steps
         if not member.wanted or steps.needs_login or steps.holding or steps.hooking:
             return

@@ -11,9 +11,9 @@ import time
 from typing import Final
 
 from xyfleet.supervisor.common.rate_limit import TokenBucket
-from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest, cut
@@ -29,10 +29,10 @@ DIAL_BURST: Final = 10
 """Dials that may go at once on one egress after a quiet time."""
 
 
-class Desk:
+class TicketIssuer:
     """Gives tickets out, paced per egress."""
 
-    def __init__(self, tokens: TokenService, recovery: Recovery, connect_rate: float) -> None:
+    def __init__(self, tokens: TokenService, recovery: OutageRecovery, connect_rate: float) -> None:
         self._tokens = tokens
         self._recovery = recovery
         self._rate = connect_rate
@@ -46,7 +46,7 @@ class Desk:
         for bucket in self._dials.values():
             bucket.rate = connect_rate
 
-    def dial_wait(self, member: Member) -> float:
+    def dial_wait(self, member: SupervisedAccount) -> float:
         """Take one dial of the member's egress, and return in how many seconds it may happen."""
         now = time.monotonic()
         bucket = self._dials.setdefault(member.account.proxy, TokenBucket(self._rate, DIAL_BURST))
@@ -54,7 +54,7 @@ class Desk:
         self._last_dial[member.name] = dial
         return dial - now
 
-    async def answer(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
+    async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Answer one request. Cancel it when the worker is gone or asks anew."""
         talk = asyncio.ensure_future(self._say_queued(child, request))
         try:
@@ -64,7 +64,7 @@ class Desk:
         finally:
             talk.cancel()
 
-    async def _ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> Ticket:
+    async def _ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> Ticket:
         def waits(why: str) -> None:
             child.send(Queued(request=request.request, why=why))
 

@@ -15,14 +15,14 @@ from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.control import Text
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.desk import Desk, ticket_of
 from xyfleet.supervisor.login_hook.service import HookService
-from xyfleet.supervisor.logins import Logins
-from xyfleet.supervisor.member import Member
 from xyfleet.supervisor.messages.service import MailService
-from xyfleet.supervisor.plan import Ladder, Rules
-from xyfleet.supervisor.recovery import Recovery
 from xyfleet.supervisor.settings import Account, Settings
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.logins import Logins
+from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
+from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -63,12 +63,12 @@ class Fleet:
         self.events = events
         self.tokens = tokens
         self.hooks = hooks
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, SupervisedAccount] = {}
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
-        self.recovery = Recovery(self.members, self._probe, self._note_outage, tokens.hurry)
+        self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
         self.outage = self.recovery.watch
-        self.desk = Desk(tokens, self.recovery, settings.fleet.connect_rate)
+        self.desk = TicketIssuer(tokens, self.recovery, settings.fleet.connect_rate)
         self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
         self.watch = HangWatchdog(self.members, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self.members, self._cargo)
@@ -81,17 +81,17 @@ class Fleet:
 
     # Members come and go.
 
-    def enlist(self, account: Account) -> Member:
+    def enlist(self, account: Account) -> SupervisedAccount:
         """Take an account in, without starting it yet."""
         stop = self.store.stopped(account.name)
         self.logins.adopt(account)
-        member = Member(account, Ladder(self._rules(), random), self, desired=stop is None)
+        member = SupervisedAccount(account, Ladder(self._rules(), random), self, desired=stop is None)
         if stop is not None:
             member.desired_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
         self.members[account.name] = member
         return member
 
-    def discharge(self, member: Member) -> None:
+    def discharge(self, member: SupervisedAccount) -> None:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
         del self.members[member.name]
         self._cancel_asking(member.name)
@@ -113,23 +113,23 @@ class Fleet:
         for member in self.members.values():
             member.ladder.rules = self._rules()
 
-    def brief(self, member: Member) -> None:
+    def brief(self, member: SupervisedAccount) -> None:
         """Tell a live worker its settings as they are now."""
         if member.child is not None:
             member.child.send(Apply(settings=self._worker_settings(member)))
 
-    def forgive(self, member: Member) -> None:
+    def forgive(self, member: SupervisedAccount) -> None:
         """An operator's command lifts whatever was remembered against the account."""
         self.tokens.forgive(member.name)
         member.steps.forgive()
 
     # What members need (`Crew`).
 
-    def known_user(self, member: Member) -> bool:
+    def known_user(self, member: SupervisedAccount) -> bool:
         """Whether the account's user is known: without a first cookie there is nothing to connect with."""
         return self.store.get(member.name).unb is not None
 
-    def queue_start(self, member: Member) -> None:
+    def queue_start(self, member: SupervisedAccount) -> None:
         """Start the member's worker when its dial's turn comes; without a token it has to ask first anyway."""
         wait = self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0
         if wait > 0:
@@ -137,26 +137,26 @@ class Fleet:
         else:
             self.launcher.put(member)
 
-    def answer_ticket(self, member: Member, child: WorkerProcess, request: TicketRequest) -> None:
+    def answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
         self._cancel_asking(member.name)
         job = self.run(self.desk.answer(member, child, request))
         self._asking[member.name] = job
 
-    def run_hook(self, member: Member, cause: Cause, wait: bool) -> None:
+    def run_hook(self, member: SupervisedAccount, cause: Cause, wait: bool) -> None:
         """Run the refresh hook."""
         self.logins.start(member, cause, wait=wait)
 
-    def void_token(self, member: Member) -> None:
+    def void_token(self, member: SupervisedAccount) -> None:
         """The next token must be a new one."""
         self.store.get(member.name).token = None
         self.store.save(member.name)
 
-    def forgive_token(self, member: Member) -> None:
+    def forgive_token(self, member: SupervisedAccount) -> None:
         """Let the account's next token call be made."""
         self.tokens.forgive(member.name)
 
-    def changed(self, member: Member, change: Change) -> None:
+    def changed(self, member: SupervisedAccount, change: Change) -> None:
         """Record a connection's change of state, and hear whether it is everybody's."""
         self.events.add(
             "state",
@@ -170,20 +170,20 @@ class Fleet:
         )
         self.recovery.changed(member.name, change)
 
-    def failed(self, member: Member, cause: Cause) -> None:
+    def failed(self, member: SupervisedAccount, cause: Cause) -> None:
         """Take the ladder's next step once it is clear that the fault is not everybody's."""
         self.run(self._climb(member, cause))
 
-    async def _climb(self, member: Member, cause: Cause) -> None:
+    async def _climb(self, member: SupervisedAccount, cause: Cause) -> None:
         await self.recovery.own_trouble(member, cause)
         if member.state is State.FAILED:
             member.steps.climb(cause)
 
-    def note(self, member: Member, kind: Kind, to: str, **facts: Any) -> None:
+    def note(self, member: SupervisedAccount, kind: Kind, to: str, **facts: Any) -> None:
         """Put an event on record."""
         self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
 
-    def check_marker(self, member: Member, found: str, imported: list[str]) -> None:
+    def check_marker(self, member: SupervisedAccount, found: str, imported: list[str]) -> None:
         """Refuse workers of another program than ours: its files were changed under the live fleet."""
         if imported:
             log.debug("%s imported by itself: %s", member.name, ", ".join(imported))
@@ -246,15 +246,15 @@ class Fleet:
         if job is not None:
             job.cancel()
 
-    def _token_at_hand(self, member: Member) -> bool:
+    def _token_at_hand(self, member: SupervisedAccount) -> bool:
         return not self.outage.holds(member.name) and self.tokens.held(member.name) is not None
 
-    def _cargo(self, member: Member) -> tuple[bytes, bytes | None]:
+    def _cargo(self, member: SupervisedAccount) -> tuple[bytes, bytes | None]:
         token = self.tokens.held(member.name) if self._token_at_hand(member) else None
         ticket = None if token is None else encode_message(ticket_of(token, 0), MAX_DOWN)[4:]
         return encode_settings(self._worker_settings(member)), ticket
 
-    def _worker_settings(self, member: Member) -> WorkerSettings:
+    def _worker_settings(self, member: SupervisedAccount) -> WorkerSettings:
         fleet = self.settings.fleet
         held = self.store.get(member.name)
         return worker_settings(
@@ -266,9 +266,9 @@ class Fleet:
             mail_settings(self.settings, member.account, held.since, self._webhook_socket),
         )
 
-    def _rules(self) -> Rules:
+    def _rules(self) -> RestartRules:
         restart = self.settings.fleet.restart
-        return Rules(
+        return RestartRules(
             backoff_max=restart.backoff_max,
             healthy_after=restart.healthy_after,
             failed_grace=restart.failed_grace,

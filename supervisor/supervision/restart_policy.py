@@ -23,7 +23,7 @@ HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class RestartRules:
     """The file's `restart` settings, and whether there is a refresh hook. Seconds."""
 
     backoff_max: float = 900.0
@@ -81,7 +81,7 @@ Step = Start | Restart | Hook | Revive | Hold | NeedsLogin
 class Ladder:
     """Where one account stands on the ladder."""
 
-    def __init__(self, rules: Rules, random: Callable[[], float]) -> None:
+    def __init__(self, rules: RestartRules, random: Callable[[], float]) -> None:
         self.rules = rules
         self._random = random
         self._crashes = 0

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 from xyfleet.supervisor.common.event_log import Kind
-from xyfleet.supervisor.crew import Crew
 from xyfleet.supervisor.messages.change_events import MessageEvents
-from xyfleet.supervisor.plan import Ladder
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.steps import Steps
+from xyfleet.supervisor.supervision.account_state import AccountSteps
+from xyfleet.supervisor.supervision.crew import Crew
+from xyfleet.supervisor.supervision.restart_policy import Ladder
 from xyfleet.supervisor.views import Process
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
@@ -19,7 +19,7 @@ from xyfleet.worker.ipc.messages import Alive, CatchUpRequest, Change, Hello, Re
 from xyfleet.worker.states import State
 
 
-class Member:
+class SupervisedAccount:
     """One account. All methods run in the supervisor's loop and return at once."""
 
     def __init__(self, account: Account, ladder: Ladder, crew: Crew, *, desired: bool) -> None:
@@ -36,7 +36,7 @@ class Member:
         self.since = time.time()
         self.cpu_percent: float | None = None
         """Share of one core since the report before."""
-        self.steps = Steps(self, crew)
+        self.steps = AccountSteps(self, crew)
         self.tidings = MessageEvents()
         """What was told of its messages so far, over the lives of its workers."""
         self._crew = crew

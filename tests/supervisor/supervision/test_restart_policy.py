@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.plan import HOLDS, Hold, Hook, Ladder, NeedsLogin, Restart, Revive, Rules, Start
+from xyfleet.supervisor.supervision.restart_policy import (
+    HOLDS,
+    Hold,
+    Hook,
+    Ladder,
+    NeedsLogin,
+    Restart,
+    RestartRules,
+    Revive,
+    Start,
+)
 from xyfleet.worker.causes import Cause
 
 HOUR = 3600.0
@@ -14,7 +24,7 @@ HOUR = 3600.0
 
 def ladder(*, has_hook: bool = True, random: float = 1.0, **rules: float) -> Ladder:
     """Return a ladder whose jitter always draws `random`."""
-    return Ladder(Rules(has_hook=has_hook, **rules), lambda: random)
+    return Ladder(RestartRules(has_hook=has_hook, **rules), lambda: random)
 
 
 def test_exits_restart_at_once_then_ever_later() -> None:

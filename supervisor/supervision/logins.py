@@ -20,9 +20,9 @@ from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount, HookService
-from xyfleet.supervisor.member import Member
-from xyfleet.supervisor.plan import NeedsLogin, Step
 from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.restart_policy import NeedsLogin, Step
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.view import rfc3339
 from xyfleet.supervisor.views import RefreshView
@@ -40,7 +40,7 @@ class Logins:
 
     def __init__(
         self,
-        members: Mapping[str, Member],
+        members: Mapping[str, SupervisedAccount],
         store: Store,
         tokens: TokenService,
         hooks: HookService,
@@ -78,7 +78,7 @@ class Logins:
         except InvalidCookie as error:
             log.error("cookie not taken account=%s: %s", account.name, error)
 
-    def cookie_file_changed(self, member: Member, path: Path) -> None:
+    def cookie_file_changed(self, member: SupervisedAccount, path: Path) -> None:
         """Take the cookie of a watched `cookie_file`, or say in the log why not."""
         try:
             cookie = read_cookie_file(path)
@@ -92,7 +92,7 @@ class Logins:
             log.info("new cookie in %s account=%s", path, member.name)
             self._cookie_came(member, "new cookie in cookie_file")
 
-    def take(self, member: Member, cookie: Secret) -> Text | None:
+    def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
         try:
             problem = self._stranger(member, cookie)
@@ -105,7 +105,7 @@ class Logins:
             self._tokens.forgive(member.name)
         return problem
 
-    def _stranger(self, member: Member, cookie: Secret) -> Text | None:
+    def _stranger(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Two accounts of one user would kick each other out for ever."""
         user = unb(cookie)
         for other in self._members.values():
@@ -113,14 +113,14 @@ class Logins:
                 return Text(N_("it is the cookie of account %(name)s"), {"name": other.name})
         return None
 
-    def _cookie_came(self, member: Member, why: str) -> None:
+    def _cookie_came(self, member: SupervisedAccount, why: str) -> None:
         self.cancel(member.name)
         self._tokens.forgive(member.name)
         member.steps.new_cookie(why)
 
     # The refresh hook.
 
-    def start(self, member: Member, cause: Cause, *, wait: bool) -> None:
+    def start(self, member: SupervisedAccount, cause: Cause, *, wait: bool) -> None:
         """Run the hook, when its cool-down allows (`wait`) or now or not at all, and take the ladder's next step."""
         if member.name in self._running:
             return
@@ -135,7 +135,7 @@ class Logins:
         else:
             member.steps.take(member.ladder.hook_failed(cause, needs_human=False))
 
-    def ask(self, member: Member) -> Text | None:
+    def ask(self, member: SupervisedAccount) -> Text | None:
         """Run the hook for an operator; return why not, else None. The cool-down holds for operators too."""
         if self._hooks.settings.command is None:
             return Text(N_("there is no refresh hook (refresh.command)"))
@@ -155,7 +155,7 @@ class Logins:
         if job is not None:
             job.cancel()
 
-    def view(self, member: Member) -> RefreshView:
+    def view(self, member: SupervisedAccount) -> RefreshView:
         """Return what `status` shows of the account's hook runs."""
         held = self._store.get(member.name)
         if self._hooks.settings.command is None:
@@ -168,17 +168,17 @@ class Logins:
             left_today=left_today(held.attempts, time.time(), budget=settings.login_budget),
         )
 
-    def _next_allowed(self, member: Member) -> float | None:
+    def _next_allowed(self, member: SupervisedAccount) -> float | None:
         settings, history = self._hooks.settings, self._store.get(member.name).attempts
         return next_allowed(history, time.time(), cooldown=settings.cooldown, budget=settings.login_budget)
 
-    def _launch(self, member: Member, cause: Cause) -> None:
+    def _launch(self, member: SupervisedAccount, cause: Cause) -> None:
         member.steps.cancel()
         member.steps.hooking = True
         job = self._running[member.name] = self._run(self._refresh(member, cause))
         job.add_done_callback(lambda done: self._ended(member, done))
 
-    def _ended(self, member: Member, job: asyncio.Task[None]) -> None:
+    def _ended(self, member: SupervisedAccount, job: asyncio.Task[None]) -> None:
         """However the run ended, the account is not `refreshing` any more."""
         if self._running.get(member.name) is job:
             del self._running[member.name]
@@ -187,7 +187,7 @@ class Logins:
         if not job.cancelled() and job.exception() is not None:
             member.steps.take(member.ladder.hook_failed(member.cause, needs_human=False))
 
-    async def _refresh(self, member: Member, cause: Cause) -> None:
+    async def _refresh(self, member: SupervisedAccount, cause: Cause) -> None:
         if not await self._proxy_answers(member):
             member.steps.hooking = False
             member.steps.wait_for_hook(PROXY_WAIT)
@@ -205,14 +205,14 @@ class Logins:
         del self._running[member.name]
         member.steps.hook_ended(self._follow(member, cause, result))
 
-    async def _proxy_answers(self, member: Member) -> bool:
+    async def _proxy_answers(self, member: SupervisedAccount) -> bool:
         proxy = member.account.proxy
         problem = None if proxy is None else await self._tokens.probe(self._endpoint(), proxy)
         if problem is not None:
             member.tell("refresh", "failed", reason=f"the hook waits until the account's proxy works: {problem}")
         return problem is None
 
-    def _follow(self, member: Member, cause: Cause, result: Result) -> Step:
+    def _follow(self, member: SupervisedAccount, cause: Cause, result: Result) -> Step:
         """Store what the hook brought, and return the ladder's next step."""
         match result:
             case NewCookie(cookie):
@@ -228,7 +228,7 @@ class Logins:
         self._tokens.forgive(member.name)
         return member.ladder.hook_succeeded()
 
-    def _failed(self, member: Member, cause: Cause, result: Failed) -> Step:
+    def _failed(self, member: SupervisedAccount, cause: Cause, result: Failed) -> Step:
         member.tell("refresh", "failed", reason=result.reason)
         if result.needs_human:
             held = self._store.get(member.name)
