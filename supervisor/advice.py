@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, tr
-from xyfleet.supervisor.views import AccountView, MessagesView, Process, StatusView
+from xyfleet.supervisor.control.status_schema import AccountView, MessagesView, Process, StatusView
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -26,7 +26,7 @@ from xyfleet.supervisor.api_base import (
 from xyfleet.supervisor.api_mail import MAIL_ROUTES
 from xyfleet.supervisor.api_send import SEND_ROUTES
 from xyfleet.supervisor.common import paths
-from xyfleet.supervisor.control import ACTIONS, Control, sentences
+from xyfleet.supervisor.control.types import ACTIONS, Control, sentences
 from xyfleet.supervisor.http import guard
 from xyfleet.worker.secret import Secret
 

@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from xyfleet.supervisor.common.i18n import LANGUAGES
-from xyfleet.supervisor.control import Control, Refused, UnknownName
+from xyfleet.supervisor.control.types import Control, Refused, UnknownName
 
 SILENCE: Final = 10.0
 """Seconds that a client may take to send its request, or read nothing of what it is sent, before it is cut off."""

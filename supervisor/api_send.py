@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from xyfleet.supervisor.api_base import CONTROL, BadRequest, body, json_answer, language, one, operator
-from xyfleet.supervisor.control import Letter, sentences
+from xyfleet.supervisor.control.types import SendRequest, sentences
 
 DEFAULT_WAIT: Final = 20.0
 MAX_WAIT: Final = 300.0
@@ -43,7 +43,7 @@ async def _send(request: web.Request) -> web.StreamResponse:
     asked = await body(request, _Send)
     if asked.text.isspace():
         raise BadRequest("the text is blank")
-    letter = Letter(
+    letter = SendRequest(
         account=one(asked.name),
         conversation=asked.conversation.removesuffix(DOMAIN),
         text=asked.text,

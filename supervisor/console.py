@@ -19,8 +19,8 @@ from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.cells import cut
 from xyfleet.supervisor.common.event_log import Event
 from xyfleet.supervisor.common.i18n import N_, tr
+from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.telling import line
-from xyfleet.supervisor.views import StatusView
 from xyfleet.worker.states import State
 
 MAX_LINES_PER_SECOND: Final = 20

@@ -10,8 +10,8 @@ from xyfleet.supervisor.advice import advice, down, is_well, message_advice
 from xyfleet.supervisor.cells import BOLD, GREEN, GREY, RED, YELLOW, cells, cut, draw, pad, printable, wrap
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock, span
+from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, Process, StatusView
 from xyfleet.supervisor.phrases import cause_words, process_words, state_words
-from xyfleet.supervisor.views import AccountView, FleetView, OutageView, Process, StatusView
 from xyfleet.worker.states import State
 
 SIMULATOR: Final = N_("SIMULATOR")

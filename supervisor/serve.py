@@ -18,10 +18,10 @@ from xyfleet.supervisor.common.paths import webhook_socket
 from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.console import Console
-from xyfleet.supervisor.control import Refused, Text
+from xyfleet.supervisor.control.operations import FleetOperations
+from xyfleet.supervisor.control.types import Refused, Text
 from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.login_hook.service import HookService
-from xyfleet.supervisor.operate import Operate
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
@@ -80,7 +80,7 @@ class Service:
             verbose=premises.verbose,
             webhook_socket=webhook_socket(premises.socket.parent),
         )
-        self._operate = Operate(
+        self._operate = FleetOperations(
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
         )
         self._api = ApiServer(self._operate, premises.socket)

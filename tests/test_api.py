@@ -18,8 +18,8 @@ import pytest
 from support.standin import StandIn, account, failed, until
 from xyfleet.supervisor import api, api_base
 from xyfleet.supervisor.api import ApiServer
-from xyfleet.supervisor.control import BadFile, Reloaded
-from xyfleet.supervisor.views import Process, StatusView
+from xyfleet.supervisor.control.status_schema import Process, StatusView
+from xyfleet.supervisor.control.types import BadFile, Reloaded
 from xyfleet.worker.causes import Cause
 
 COOKIE = "unb=2200000000001; cookie2=sim-secret"

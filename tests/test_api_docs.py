@@ -17,8 +17,7 @@ from support.places import DOCS
 from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api import ApiServer, make_app
 from xyfleet.supervisor.common.event_log import KINDS, Event
-from xyfleet.supervisor.telling import RESULTS, WHY_RESTART
-from xyfleet.supervisor.views import (
+from xyfleet.supervisor.control.status_schema import (
     AccountView,
     FleetView,
     HeartbeatView,
@@ -27,6 +26,7 @@ from xyfleet.supervisor.views import (
     Process,
     RefreshView,
 )
+from xyfleet.supervisor.telling import RESULTS, WHY_RESTART
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

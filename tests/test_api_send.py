@@ -11,7 +11,7 @@ import pytest
 
 from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api import ApiServer
-from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
+from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
 from xyfleet.worker.causes import Cause
 
 GOOD = {"name": "a", "conversation": "57", "text": "有货"}
@@ -45,8 +45,8 @@ async def test_text_is_handed_on_with_its_wait(http: aiohttp.ClientSession, cont
 
     assert (status, body) == (200, {"state": "sent", "number": 1, "message_id": "4021.PNM", "reason": None})
     assert control.letters == [
-        (Letter(account="a", conversation="57", text="有货"), 20.0),
-        (Letter(account="a", conversation="57", text="有货", receiver="22"), 0.5),
+        (SendRequest(account="a", conversation="57", text="有货"), 20.0),
+        (SendRequest(account="a", conversation="57", text="有货", receiver="22"), 0.5),
     ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.standin import StandIn, account, begin, run, serving, until
-from xyfleet.supervisor.control import BadFile, Reloaded
+from xyfleet.supervisor.control.types import BadFile, Reloaded
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.standin import StandIn, account, failed, run, serving
-from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
+from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
 from xyfleet.worker.causes import Cause
 
 
@@ -36,7 +36,7 @@ async def test_end_is_said_and_is_the_exit_code(
 
     assert ended.code == code
     assert said in (ended.err if code else ended.out)
-    assert control.letters == [(Letter(account="a", conversation="57", text="有货", receiver="22"), 1.0)]
+    assert control.letters == [(SendRequest(account="a", conversation="57", text="有货", receiver="22"), 1.0)]
 
 
 async def test_text_is_read_from_a_pipe(control: StandIn) -> None:

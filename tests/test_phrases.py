@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from xyfleet.supervisor.control.status_schema import Process
 from xyfleet.supervisor.phrases import CAUSES, PROCESSES, STATES, cause_words, process_words, state_words
-from xyfleet.supervisor.views import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

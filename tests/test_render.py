@@ -9,8 +9,7 @@ import pytest
 from support.standin import account, failed, fleet
 from xyfleet.supervisor.cells import cells
 from xyfleet.supervisor.common.timestamps import zone
-from xyfleet.supervisor.render import Look, status, summary, troubled_first
-from xyfleet.supervisor.views import (
+from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
     MessagesView,
@@ -19,6 +18,7 @@ from xyfleet.supervisor.views import (
     RefreshView,
     StatusView,
 )
+from xyfleet.supervisor.render import Look, status, summary, troubled_first
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

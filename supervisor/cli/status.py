@@ -87,7 +87,7 @@ def _picture(answer: Answer, setup: Setup, width: int | None) -> list[str]:
 
     from xyfleet.supervisor import render
     from xyfleet.supervisor.common.timestamps import zone
-    from xyfleet.supervisor.views import StatusView
+    from xyfleet.supervisor.control.status_schema import StatusView
 
     try:
         view = msgspec.json.decode(answer.body, type=StatusView)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control import Delivery, Letter, NotTaken, Text
+from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 
@@ -64,7 +64,7 @@ class MessageRequests:
         self._last = 0
         self._open: dict[int, _Request] = {}
 
-    async def send(self, child: WorkerProcess, letter: Letter, wait: float, inbox: Path) -> Delivery:
+    async def send(self, child: WorkerProcess, letter: SendRequest, wait: float, inbox: Path) -> Delivery:
         """
         Have a text sent, and return what is known of it when it is settled, or after `wait` seconds.
 
@@ -126,7 +126,7 @@ async def _in_time(event: Awaitable[object], seconds: float) -> None:
             await event
 
 
-def _delivery(request: _Request, letter: Letter) -> Delivery:
+def _delivery(request: _Request, letter: SendRequest) -> Delivery:
     """Return what was heard of a text."""
     last = request.sent
     if last is None:
@@ -138,7 +138,7 @@ def _delivery(request: _Request, letter: Letter) -> Delivery:
     return Delivery(state=last.state, number=last.number, message_id=last.message_id, reason=last.reason)
 
 
-async def _look(letter: Letter, inbox: Path, began: float) -> Delivery:
+async def _look(letter: SendRequest, inbox: Path, began: float) -> Delivery:
     """Find out whether a worker took a text before it ended without a word."""
     try:
         number = await asyncio.to_thread(_taken, letter, inbox, int(began * 1000))
@@ -149,7 +149,7 @@ async def _look(letter: Letter, inbox: Path, began: float) -> Delivery:
     return Delivery(state="unknown", number=number, reason=ENDED)
 
 
-def _taken(letter: Letter, inbox: Path, since: int) -> int | None:
+def _taken(letter: SendRequest, inbox: Path, since: int) -> int | None:
     """Return the number of such a text in the outbox, put there since a time in ms; None if there is none."""
     if not inbox.exists():
         return None
@@ -159,5 +159,5 @@ def _taken(letter: Letter, inbox: Path, since: int) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
-def _not_taken(template: str, letter: Letter, **values: object) -> NotTaken:
+def _not_taken(template: str, letter: SendRequest, **values: object) -> NotTaken:
     return NotTaken(Text(template, {"name": letter.account, **values}))

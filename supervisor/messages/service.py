@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.paths import inbox_file
-from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles
 from xyfleet.supervisor.messages.requests import MessageRequests

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.control import Text, UnknownName
+from xyfleet.supervisor.control.types import Text, UnknownName
 from xyfleet.supervisor.messages import merge
 from xyfleet.supervisor.messages.cursor import Cursor, Track, encode
 from xyfleet.supervisor.messages.inbox_files import Files

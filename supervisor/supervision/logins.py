@@ -14,7 +14,9 @@ import msgspec
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
-from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.control.status import rfc3339
+from xyfleet.supervisor.control.status_schema import RefreshView
+from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
@@ -24,8 +26,6 @@ from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.restart_policy import NeedsLogin, Step
 from xyfleet.supervisor.tokens.service import TokenService
-from xyfleet.supervisor.view import rfc3339
-from xyfleet.supervisor.views import RefreshView
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control import Text
+from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.webhooks.protocol import Table, encode_table, masked
 from xyfleet.worker.ipc.messages import cut
 

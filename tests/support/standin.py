@@ -16,23 +16,8 @@ import msgspec
 from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.common.event_log import EventLog
-from xyfleet.supervisor.control import (
-    Action,
-    BadCookie,
-    Delivery,
-    Forgotten,
-    Health,
-    Letter,
-    NotPossible,
-    Outcome,
-    Reloaded,
-    Retried,
-    Text,
-)
-from xyfleet.supervisor.messages.subscription import MessageFeed
-from xyfleet.supervisor.records import Record, write_record
-from xyfleet.supervisor.selection import select
-from xyfleet.supervisor.views import (
+from xyfleet.supervisor.control.selection import select
+from xyfleet.supervisor.control.status_schema import (
     AccountView,
     FleetView,
     HeartbeatView,
@@ -42,6 +27,21 @@ from xyfleet.supervisor.views import (
     RttView,
     StatusView,
 )
+from xyfleet.supervisor.control.types import (
+    Action,
+    BadCookie,
+    Delivery,
+    Forgotten,
+    Health,
+    NotPossible,
+    Outcome,
+    Reloaded,
+    Retried,
+    SendRequest,
+    Text,
+)
+from xyfleet.supervisor.messages.subscription import MessageFeed
+from xyfleet.supervisor.records import Record, write_record
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
@@ -109,7 +109,7 @@ def fleet(**changes: Any) -> FleetView:
 
 
 class StandIn:
-    """Implements `xyfleet.supervisor.control.Control` over a list of accounts."""
+    """Implements `xyfleet.supervisor.control.types.Control` over a list of accounts."""
 
     language = "en"
 
@@ -125,7 +125,7 @@ class StandIn:
         self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
         self.log_folder: Path | None = folder
         self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db")
-        self.letters: list[tuple[Letter, float]] = []
+        self.letters: list[tuple[SendRequest, float]] = []
         """What was to be sent, and how long was to be waited."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")
         self.redone: list[tuple[list[str], list[str]]] = []
@@ -182,7 +182,7 @@ class StandIn:
             raise NotPossible(Text("the fleet is stopping"))
         self.stopped_by = by
 
-    async def send(self, letter: Letter, wait: float) -> Delivery:
+    async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Answer what the test prepared."""
         self._chosen([letter.account])
         self.letters.append((letter, wait))

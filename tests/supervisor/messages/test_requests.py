@@ -12,7 +12,7 @@ import pytest
 
 from support.postman import hire
 from support.standin import until
-from xyfleet.supervisor.control import Delivery, Letter, NotTaken
+from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest
 from xyfleet.supervisor.messages.catch_up_queue import BURST, CatchUpQueue
 from xyfleet.supervisor.messages.requests import ENDED, NO_ANSWER, MessageRequests
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -48,7 +48,9 @@ class Office:
 
     async def send(self, text: str, wait: float = WAIT) -> Delivery:
         """Send a text."""
-        return await self.post.send(self.child, Letter(account="a", conversation="57", text=text), wait, self.inbox)
+        return await self.post.send(
+            self.child, SendRequest(account="a", conversation="57", text=text), wait, self.inbox
+        )
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.outage import CANARIED, Outage
-from xyfleet.supervisor.views import (
+from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
     MessagesView,
@@ -17,6 +15,8 @@ from xyfleet.supervisor.views import (
     RefreshView,
     RttView,
 )
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.outage import CANARIED, Outage
 from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
 from xyfleet.worker.states import State
 

@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control import (
+from xyfleet.supervisor.control.message_operations import MessageOperations
+from xyfleet.supervisor.control.reload import reload
+from xyfleet.supervisor.control.selection import select
+from xyfleet.supervisor.control.status import account_view, outage_view, states
+from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
+from xyfleet.supervisor.control.types import (
     Action,
     BadCookie,
     Delivery,
     Forgotten,
     Health,
-    Letter,
     NotPossible,
     Outcome,
     Reloaded,
     Retried,
+    SendRequest,
     Stopping,
     Text,
 )
-from xyfleet.supervisor.mail.office import Office
-from xyfleet.supervisor.reload import reload
-from xyfleet.supervisor.selection import select
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
-from xyfleet.supervisor.view import account_view, outage_view, states
-from xyfleet.supervisor.views import AccountView, FleetView, StatusView
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 from xyfleet.worker.version import VERSION
@@ -38,7 +38,7 @@ from xyfleet.worker.version import VERSION
 BEING_FORGOTTEN: Final = Text(N_("it is being forgotten just now"))
 
 
-class Operate:
+class FleetOperations:
     """Implements `Control` over a fleet."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Operate:
         self._ending = False
         self._started = time.monotonic()
         self._reloading = asyncio.Lock()
-        self._office = Office(fleet)
+        self._office = MessageOperations(fleet)
 
     # Looking.
 
@@ -194,7 +194,7 @@ class Operate:
             self._want(member)
         member.steps.new_cookie("login")
 
-    async def send(self, letter: Letter, wait: float) -> Delivery:
+    async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `Refused`."""
         self._refuse_when_ending()
         (member,) = self._chosen([letter.account])

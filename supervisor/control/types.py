@@ -19,7 +19,7 @@ import msgspec
 
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import N_, tr
-from xyfleet.supervisor.views import StatusView
+from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.worker.secret import Secret
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A text to be sent."""
 
     account: str
@@ -189,7 +189,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Control(Protocol):
-    """The running fleet as the API sees it. `names` may hold globs and @tags (see `xyfleet.supervisor.selection`)."""
+    """The running fleet as the API sees it. `names` may hold globs and @tags (see `selection`)."""
 
     language: str
     """`zh` or `en`: for a client that does not say which it wants."""
@@ -218,7 +218,7 @@ class Control(Protocol):
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""
 
-    async def send(self, letter: Letter, wait: float) -> Delivery:
+    async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text; return when it is settled, or what is known after `wait` seconds. Raises `Refused`."""
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:

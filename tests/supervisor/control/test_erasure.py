@@ -15,8 +15,8 @@ from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor.client import Refused
 from xyfleet.supervisor.common import atomic_files
+from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.erase import Leftovers, is_name
 from xyfleet.worker.secret import Secret
 
 OURS = ("a.log", "a.log.1", "a.log.12", "a.stack.log", "a.stack.log.1", "a.hook.log", "a.hook.log.1")

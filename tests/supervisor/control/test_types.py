@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.standin import StandIn
-from xyfleet.supervisor.control import (
+from xyfleet.supervisor.control.types import (
     BadCookie,
     BadFile,
     Control,

@@ -12,7 +12,7 @@ from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.diff import Changes, diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
-from xyfleet.supervisor.control import BadFile, NotPossible, Reloaded, Text
+from xyfleet.supervisor.control.types import BadFile, NotPossible, Reloaded, Text
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.supervision.fleet import Fleet
 

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.common.paths import inbox_file
-from xyfleet.supervisor.control import (
+from xyfleet.supervisor.control.erasure import Leftovers, is_name
+from xyfleet.supervisor.control.types import (
     Delivery,
     Forgotten,
-    Letter,
     NotPossible,
     NotTaken,
     Retried,
+    SendRequest,
     Text,
     UnknownName,
 )
-from xyfleet.supervisor.erase import Leftovers, is_name
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 
-class Office:
+class MessageOperations:
     """Does it, over the running fleet."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -30,7 +30,7 @@ class Office:
         self.forgetting: set[str] = set()
         """Accounts whose files are being deleted: nothing else may be done to them."""
 
-    async def send(self, member: SupervisedAccount, letter: Letter, wait: float) -> Delivery:
+    async def send(self, member: SupervisedAccount, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `NotTaken`."""
         child = member.child
         if child is None or member.runner.stopping:
