@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from xyfleet.supervisor.advice import advised, down
 from xyfleet.supervisor.api_base import (
     CONTROL,
     SILENCE,
@@ -28,6 +27,7 @@ from xyfleet.supervisor.api_send import SEND_ROUTES
 from xyfleet.supervisor.common import paths
 from xyfleet.supervisor.control.types import ACTIONS, Control, sentences
 from xyfleet.supervisor.http import guard
+from xyfleet.supervisor.presentation.advice import advised, down
 from xyfleet.worker.secret import Secret
 
 MAX_BODY: Final = 256 * 1024

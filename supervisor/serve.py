@@ -17,12 +17,12 @@ from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.common.paths import webhook_socket
 from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
-from xyfleet.supervisor.console import Console
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Refused, Text
 from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.premises import Premises
+from xyfleet.supervisor.presentation.console import Console
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.schedule import TokenLimits

@@ -26,7 +26,7 @@ from xyfleet.supervisor.control.status_schema import (
     Process,
     RefreshView,
 )
-from xyfleet.supervisor.telling import RESULTS, WHY_RESTART
+from xyfleet.supervisor.presentation.event_text import RESULTS, WHY_RESTART
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -14,8 +14,8 @@ from support.inboxes import NOW, bury, put
 from support.standin import StandIn, account, begin, run, serving
 from support.terminal import terminal
 from xyfleet.supervisor.cli.messages import _events
-from xyfleet.supervisor.mail.telling import Look, Shown, lines, plain
 from xyfleet.supervisor.messages.subscription import MessageFeed
+from xyfleet.supervisor.presentation.message_text import MessageStyle, Shown, lines, plain
 from xyfleet.worker.protocol.message import rfc3339
 
 
@@ -156,7 +156,7 @@ def test_unknown_kinds_and_states_are_shown() -> None:
     message = Shown(account="a", id="1", time=rfc3339(NOW), kind="unknown", state="buried", attempt=2)
     today = datetime.fromtimestamp(NOW / 1000, UTC) + timedelta(minutes=1)
 
-    assert lines(message, Look("en", UTC), today) == [
+    assert lines(message, MessageStyle("en", UTC), today) == [
         "03:04:05  a  -  - ← [unknown] ",
         "    failed at call 2 of the handler: -",
     ]

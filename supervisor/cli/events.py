@@ -62,7 +62,7 @@ def _teller(setup: Setup, client: Client) -> Callable[[bytes], str]:
 
     from xyfleet.supervisor.common.event_log import Event
     from xyfleet.supervisor.common.timestamps import zone
-    from xyfleet.supervisor.telling import line
+    from xyfleet.supervisor.presentation.event_text import line
 
     where = zone(json.loads(client.get("/v1/health").body)["timezone"])
     decoder = msgspec.json.Decoder(Event)

@@ -191,7 +191,7 @@ def _teller(setup: Setup, client: Client) -> _Show:
     import msgspec
 
     from xyfleet.supervisor.common.timestamps import zone
-    from xyfleet.supervisor.mail.telling import Look, Shown, lines
+    from xyfleet.supervisor.presentation.message_text import MessageStyle, Shown, lines
 
     where = zone(json.loads(client.get("/v1/health").body)["timezone"])
     terminal = sys.stdout.isatty()
@@ -199,7 +199,7 @@ def _teller(setup: Setup, client: Client) -> _Show:
 
     def tell(data: bytes) -> str:
         width = shutil.get_terminal_size().columns if terminal else None
-        look = Look(setup.language, where, colour=terminal, width=width)
+        look = MessageStyle(setup.language, where, colour=terminal, width=width)
         return "\n".join(lines(decoder.decode(data), look, datetime.now(UTC)))
 
     return tell

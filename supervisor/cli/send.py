@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
-from xyfleet.supervisor.cells import printable
 from xyfleet.supervisor.cli.base import FAILURE, OK, USAGE, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import N_, _
+from xyfleet.supervisor.presentation.terminal import printable
 
 UNSENT: Final = 3
 """It waits in the outbox."""

@@ -85,17 +85,17 @@ def _picture(answer: Answer, setup: Setup, width: int | None) -> list[str]:
 
     import msgspec
 
-    from xyfleet.supervisor import render
     from xyfleet.supervisor.common.timestamps import zone
     from xyfleet.supervisor.control.status_schema import StatusView
+    from xyfleet.supervisor.presentation import status_table
 
     try:
         view = msgspec.json.decode(answer.body, type=StatusView)
     except msgspec.MsgspecError:
         text = _("the running fleet is of another version; restart it, or use --json")
         raise Failure(FAILURE, text) from None
-    look = render.Look(setup.language, zone(view.fleet.timezone), colour=sys.stdout.isatty(), width=width)
-    return render.status(view, look, datetime.now(UTC))
+    look = status_table.TableStyle(setup.language, zone(view.fleet.timezone), colour=sys.stdout.isatty(), width=width)
+    return status_table.status(view, look, datetime.now(UTC))
 
 
 def _watch(client: Client, setup: Setup, names: tuple[str, ...], as_json: bool) -> None:

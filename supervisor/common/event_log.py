@@ -44,7 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     label: str = ""
     why: str | None = None
-    """`restart`: what made it needed, see `xyfleet.supervisor.telling`."""
+    """`restart`: what made it needed, see `xyfleet.supervisor.presentation.event_text`."""
     by: str | None = None
     """Operator."""
     next_attempt: str | None = None

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from xyfleet.supervisor.advice import down
 from xyfleet.supervisor.api import ApiServer
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.control.selection import select
@@ -41,6 +40,7 @@ from xyfleet.supervisor.control.types import (
     Text,
 )
 from xyfleet.supervisor.messages.subscription import MessageFeed
+from xyfleet.supervisor.presentation.advice import down
 from xyfleet.supervisor.records import Record, write_record
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret

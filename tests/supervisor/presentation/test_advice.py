@@ -8,9 +8,17 @@ import msgspec
 import pytest
 
 from support.standin import account, failed, fleet
-from xyfleet.supervisor.advice import ABOUT_CAUSE, ABOUT_PROCESS, advice, advised, down, is_well, message_advice
 from xyfleet.supervisor.common.i18n import LANGUAGES
 from xyfleet.supervisor.control.status_schema import MessagesView, Process, StatusView
+from xyfleet.supervisor.presentation.advice import (
+    ABOUT_CAUSE,
+    ABOUT_PROCESS,
+    advice,
+    advised,
+    down,
+    is_well,
+    message_advice,
+)
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import Final
 
-from xyfleet.supervisor.cells import printable
 from xyfleet.supervisor.common.event_log import Event
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock
-from xyfleet.supervisor.phrases import cause_words
+from xyfleet.supervisor.presentation.labels import cause_words
+from xyfleet.supervisor.presentation.terminal import printable
 from xyfleet.worker.states import State
 
 WHY_RESTART: Final[dict[str, str]] = {

@@ -9,7 +9,7 @@ import pytest
 
 from xyfleet.supervisor.common.event_log import Event, Kind
 from xyfleet.supervisor.common.timestamps import zone
-from xyfleet.supervisor.telling import RESULTS, WHY_RESTART, line, sentence
+from xyfleet.supervisor.presentation.event_text import RESULTS, WHY_RESTART, line, sentence
 from xyfleet.worker.states import TRANSITIONS
 
 NOW = datetime(2026, 1, 2, 4, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.cells import GREEN, GREY, RED, YELLOW, Piece, draw
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock
+from xyfleet.supervisor.presentation.terminal import GREEN, GREY, RED, YELLOW, Piece, draw
 from xyfleet.worker.protocol.message import Message
 
 _KINDS: Final[dict[str, str]] = {
@@ -33,7 +33,7 @@ class Shown(Message, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Look(NamedTuple):
+class MessageStyle(NamedTuple):
     """How a line is to look."""
 
     language: str
@@ -49,7 +49,7 @@ def plain(text: str) -> str:
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
-def lines(message: Shown, look: Look, now: datetime) -> list[str]:
+def lines(message: Shown, look: MessageStyle, now: datetime) -> list[str]:
     """Return when, whose, with whom and what; of a dead letter, in a second line, why."""
     kind = tr(look.language, _KINDS.get(message.kind, "")) + " " if message.kind in _KINDS else ""
     who = plain(message.sender_name or message.sender or "-")

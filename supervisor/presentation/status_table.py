@@ -6,12 +6,24 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.advice import advice, down, is_well, message_advice
-from xyfleet.supervisor.cells import BOLD, GREEN, GREY, RED, YELLOW, cells, cut, draw, pad, printable, wrap
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock, span
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, Process, StatusView
-from xyfleet.supervisor.phrases import cause_words, process_words, state_words
+from xyfleet.supervisor.presentation.advice import advice, down, is_well, message_advice
+from xyfleet.supervisor.presentation.labels import cause_words, process_words, state_words
+from xyfleet.supervisor.presentation.terminal import (
+    BOLD,
+    GREEN,
+    GREY,
+    RED,
+    YELLOW,
+    cells,
+    cut,
+    draw,
+    pad,
+    printable,
+    wrap,
+)
 from xyfleet.worker.states import State
 
 SIMULATOR: Final = N_("SIMULATOR")
@@ -20,7 +32,7 @@ MAX_ACCOUNT: Final = 36
 """Most cells of the account column; labels may be of any length."""
 
 
-class Look(NamedTuple):
+class TableStyle(NamedTuple):
     """How a text is to look."""
 
     language: str
@@ -53,7 +65,7 @@ _HEADERS: Final = (
 )
 
 
-def status(view: StatusView, look: Look, now: datetime) -> list[str]:
+def status(view: StatusView, look: TableStyle, now: datetime) -> list[str]:
     """Return the lines of `xyfleet status`: headline, notes, table with troubled accounts first."""
     return [*_head(view, look, now), "", *_table(view, look, now)]
 
@@ -100,7 +112,7 @@ def _trouble(account: AccountView) -> int:
     return 2 if account.cause is not None else 3
 
 
-def _head(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
+def _head(view: StatusView, look: TableStyle, now: datetime) -> Iterator[str]:
     fleet, language = view.fleet, look.language
     missing, wanted = down(view)
     parts = [
@@ -118,7 +130,7 @@ def _head(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
         yield from _paragraph("! " + note, YELLOW, look)
 
 
-def _paragraph(text: str, colour: str, look: Look, indent: str = "") -> list[str]:
+def _paragraph(text: str, colour: str, look: TableStyle, indent: str = "") -> list[str]:
     text = printable(text)
     lines = [indent + text] if look.width is None else wrap(text, look.width, indent)
     return [draw([(line, colour)], colour=look.colour, width=None) for line in lines]
@@ -145,14 +157,14 @@ def _outage_words(outage: OutageView, language: str) -> str:
     return text % {"cause": cause_words(outage.cause, language), "accounts": outage.accounts}
 
 
-def _outage(outage: OutageView, look: Look, now: datetime) -> str:
+def _outage(outage: OutageView, look: TableStyle, now: datetime) -> str:
     since = clock(outage.since, look.zone, now)
     return f"{_outage_words(outage, look.language)}; " + tr(
         look.language, N_("since %(time)s; logins and restarts are held back")
     ) % {"time": since}
 
 
-def _table(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
+def _table(view: StatusView, look: TableStyle, now: datetime) -> Iterator[str]:
     if not view.accounts:
         yield tr(look.language, N_("no accounts"))
         return
@@ -167,13 +179,13 @@ def _table(view: StatusView, look: Look, now: datetime) -> Iterator[str]:
         yield from _remarks(account, look, now)
 
 
-def _line(row: tuple[str, ...], widths: list[int], colour: str, state_colour: str, look: Look) -> str:
+def _line(row: tuple[str, ...], widths: list[int], colour: str, state_colour: str, look: TableStyle) -> str:
     padded = [pad(text, width, right=i >= _RIGHT) for i, (text, width) in enumerate(zip(row, widths, strict=True))]
     pieces = [(padded[0] + "  ", colour), (padded[1], state_colour), ("  " + "  ".join(padded[2:]), colour)]
     return draw(pieces, colour=look.colour, width=look.width)
 
 
-def _row(account: AccountView, look: Look, now: datetime) -> tuple[str, ...]:
+def _row(account: AccountView, look: TableStyle, now: datetime) -> tuple[str, ...]:
     beats, rtt = account.heartbeat, account.heartbeat.rtt_ms.mean
     left = account.refresh.left_today
     who = account.name if account.label in ("", account.name) else f"{account.name} {account.label}"
@@ -189,7 +201,7 @@ def _row(account: AccountView, look: Look, now: datetime) -> tuple[str, ...]:
     )
 
 
-def _remarks(account: AccountView, look: Look, now: datetime) -> Iterator[str]:
+def _remarks(account: AccountView, look: TableStyle, now: datetime) -> Iterator[str]:
     """What stands under an account that is not well: why, what comes next, what a person should do."""
     if account.process is Process.DISABLED:
         return
@@ -203,7 +215,7 @@ def _remarks(account: AccountView, look: Look, now: datetime) -> Iterator[str]:
         yield from _paragraph("→ " + todo, YELLOW, look, "    ")
 
 
-def _why(account: AccountView, look: Look, now: datetime) -> str:
+def _why(account: AccountView, look: TableStyle, now: datetime) -> str:
     parts = []
     if account.desired == "stopped" and account.desired_by:
         parts.append(_stopped_by(account.desired_by, look, now))
@@ -216,7 +228,7 @@ def _why(account: AccountView, look: Look, now: datetime) -> str:
     return "; ".join(parts)
 
 
-def _stopped_by(who_and_when: str, look: Look, now: datetime) -> str:
+def _stopped_by(who_and_when: str, look: TableStyle, now: datetime) -> str:
     who, _, when = who_and_when.rpartition(" ")
     try:
         by = f"{who}, {clock(when, look.zone, now)}" if who else who_and_when

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.cells import BOLD, RED, cells, cut, draw, pad, printable, wrap
+from xyfleet.supervisor.presentation.terminal import BOLD, RED, cells, cut, draw, pad, printable, wrap
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Cs"]), max_size=60)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from support.standin import account, failed, fleet
-from xyfleet.supervisor.cells import cells
 from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
@@ -18,12 +17,13 @@ from xyfleet.supervisor.control.status_schema import (
     RefreshView,
     StatusView,
 )
-from xyfleet.supervisor.render import Look, status, summary, troubled_first
+from xyfleet.supervisor.presentation.status_table import TableStyle, status, summary, troubled_first
+from xyfleet.supervisor.presentation.terminal import cells
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
 NOW = datetime(2026, 1, 2, 4, tzinfo=UTC)
-PLAIN = Look("en", zone("Asia/Shanghai"))
+PLAIN = TableStyle("en", zone("Asia/Shanghai"))
 ACCOUNTS = [
     account("shop-001", label="旗舰店", tags=("phones",)),
     account(
@@ -37,7 +37,7 @@ ACCOUNTS = [
 VIEW = StatusView(fleet=fleet(states={"CONNECTED": 1, "FAILED": 1}), accounts=ACCOUNTS)
 
 
-def text(view: StatusView = VIEW, look: Look = PLAIN) -> str:
+def text(view: StatusView = VIEW, look: TableStyle = PLAIN) -> str:
     return "\n".join(status(view, look, NOW))
 
 
@@ -63,7 +63,7 @@ ACCOUNT          STATE         PROCESS         SINCE  BEATS  RTT ms  RECONNECTS/
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_columns_are_aligned_in_cells(language: str) -> None:
     """Chinese labels and headers leave every column where it is."""
-    rows = [line for line in status(VIEW, Look(language, UTC), NOW)[2:] if not line.startswith(" ")]
+    rows = [line for line in status(VIEW, TableStyle(language, UTC), NOW)[2:] if not line.startswith(" ")]
 
     assert len({cells(row) for row in rows}) == 1
     assert len({cells(row[: row.index("  ")]) for row in rows}) > 1
@@ -74,7 +74,7 @@ def test_columns_are_aligned_in_cells(language: str) -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_every_line_fits_the_terminal(width: int, language: str) -> None:
     """Rows are cut, advice is wrapped: the command in it is never cut off."""
-    lines = status(VIEW, Look(language, UTC, width=width), NOW)
+    lines = status(VIEW, TableStyle(language, UTC, width=width), NOW)
 
     assert all(cells(line) <= width for line in lines)
     assert "login shop-003" in " ".join(line.strip() for line in lines)
@@ -82,7 +82,7 @@ def test_every_line_fits_the_terminal(width: int, language: str) -> None:
 
 def test_states_have_colours_on_a_terminal() -> None:
     """Green is up, red is FAILED; what is switched off is grey; reset follows each."""
-    shown = text(look=Look("en", UTC, colour=True))
+    shown = text(look=TableStyle("en", UTC, colour=True))
 
     assert "\x1b[32mCONNECTED" in shown
     assert "\x1b[31mFAILED" in shown
@@ -92,7 +92,7 @@ def test_states_have_colours_on_a_terminal() -> None:
 
 def test_chinese_status_is_chinese() -> None:
     """Headers, states, causes and advice are translated; names of states stay findable."""
-    shown = text(look=Look("zh", UTC))
+    shown = text(look=TableStyle("zh", UTC))
 
     assert "CONNECTED 已连接" in shown
     assert "登录已过期" in shown
@@ -106,7 +106,7 @@ def test_simulator_is_the_first_word(language: str, mark: str) -> None:
     """Nobody takes the built-in gateway for the real one."""
     view = StatusView(fleet=fleet(simulator=True), accounts=ACCOUNTS)
 
-    assert text(view, Look(language, UTC)).startswith(mark)
+    assert text(view, TableStyle(language, UTC)).startswith(mark)
     assert summary(view, language).startswith(mark)
 
 

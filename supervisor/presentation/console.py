@@ -14,13 +14,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Final, TextIO
 
-from xyfleet.supervisor import render
-from xyfleet.supervisor.advice import down
-from xyfleet.supervisor.cells import cut
 from xyfleet.supervisor.common.event_log import Event
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.control.status_schema import StatusView
-from xyfleet.supervisor.telling import line
+from xyfleet.supervisor.presentation import status_table
+from xyfleet.supervisor.presentation.advice import down
+from xyfleet.supervisor.presentation.event_text import line
+from xyfleet.supervisor.presentation.terminal import cut
 from xyfleet.worker.states import State
 
 MAX_LINES_PER_SECOND: Final = 20
@@ -85,7 +85,7 @@ class Console:
         """
         self._total = len(view.accounts)
         self._tell_hidden()
-        text = render.summary(view, self._language)
+        text = status_table.summary(view, self._language)
         if self._is_tty:
             if text != self._last_line:
                 self._last_line = text

@@ -13,8 +13,8 @@ import pytest
 
 from support.standin import account, fleet
 from xyfleet.supervisor.common.event_log import Event
-from xyfleet.supervisor.console import MAX_LINES_PER_SECOND, PLAIN_EVERY, Console
 from xyfleet.supervisor.control.status_schema import HeartbeatView, StatusView
+from xyfleet.supervisor.presentation.console import MAX_LINES_PER_SECOND, PLAIN_EVERY, Console
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 
