@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import uvloop
 
-from xyfleet.supervisor import records
+from xyfleet.supervisor.api import registry
+from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener
 from xyfleet.supervisor.common import i18n, paths
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
-from xyfleet.supervisor.door import Door, HttpRefused, open_door
 from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.ownlog import open_log
 from xyfleet.supervisor.premises import Premises
@@ -134,7 +134,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             embedded = stack.enter_context(_embedded(settings))
         # What nobody chose is the reader's own choice.
         said = options.language or fleet.language
-        record = records.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(lock.path), said)
+        record = registry.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(lock.path), said)
         _write_record(record, stack)
         yield Premises(
             settings=settings,
@@ -169,14 +169,14 @@ def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, path
     return folder, socket, lock
 
 
-def _door(settings: Settings, stack: contextlib.ExitStack) -> Door | None:
+def _door(settings: Settings, stack: contextlib.ExitStack) -> TcpListener | None:
     """Take the port of the HTTP API, or refuse."""
     fleet = settings.fleet
     if fleet.http is None:
         return None
     try:
-        door = open_door(fleet.http, fleet.state_dir)
-    except HttpRefused as refusal:
+        door = open_listener(fleet.http, fleet.state_dir)
+    except ListenRefused as refusal:
         raise Refused(str(refusal)) from None
     stack.callback(door.close)
     return door
@@ -184,19 +184,19 @@ def _door(settings: Settings, stack: contextlib.ExitStack) -> Door | None:
 
 def _refuse_same_name(name: str, lock: Path) -> None:
     """Two running fleets of one name could not be told apart by any command."""
-    for record in records.read_records():
-        if record.name == name and Path(record.lock) != lock and records.is_live(record):
+    for record in registry.read_records():
+        if record.name == name and Path(record.lock) != lock and registry.is_live(record):
             raise paths.AlreadyRunning(name, record.pid)
 
 
-def _write_record(record: records.Record, stack: contextlib.ExitStack) -> None:
+def _write_record(record: registry.Record, stack: contextlib.ExitStack) -> None:
     try:
-        records.write_record(record)
+        registry.write_record(record)
     except OSError as error:
         text = _("other terminals will not find this fleet by itself, its record can't be written: %(why)s")
         sys.stderr.write(f"xyfleet: {text % {'why': error.strerror}}\n")
     else:
-        stack.callback(records.remove_record, record)
+        stack.callback(registry.remove_record, record)
 
 
 def _raise_file_limit(accounts: int) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from xyfleet.supervisor.api.tcp_listener import TcpListener
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.door import Door
 from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -26,5 +26,5 @@ class Premises(NamedTuple):
     store: Store
     forkserver: Forkserver
     embedded: EmbeddedGateway | None
-    door: Door | None
+    door: TcpListener | None
     """Where the API listens on TCP."""

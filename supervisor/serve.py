@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from xyfleet.supervisor.api import ApiServer, make_app
+from xyfleet.supervisor.api.routes import ApiServer, make_app
+from xyfleet.supervisor.api.tcp_server import TcpServer
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.common.paths import webhook_socket
@@ -19,7 +20,6 @@ from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Refused, Text
-from xyfleet.supervisor.http import HttpServer
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.presentation.console import Console
@@ -84,9 +84,9 @@ class Service:
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
         )
         self._api = ApiServer(self._operate, premises.socket)
-        self._http: HttpServer | None = None
+        self._http: TcpServer | None = None
         if premises.door is not None:
-            self._http = HttpServer(make_app(self._operate, premises.door.token), premises.door)
+            self._http = TcpServer(make_app(self._operate, premises.door.token), premises.door)
         self._console: Console | None = None
         if not premises.detached:
             self._console = Console(

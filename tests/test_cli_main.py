@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.standin import PROGRAM, StandIn, account, begin, environment, records_folder, run, serving
+from xyfleet.supervisor.api.registry import write_record
 from xyfleet.supervisor.cli.main import COMMANDS
-from xyfleet.supervisor.records import write_record
 from xyfleet.worker.version import VERSION
 
 CHINESE = re.compile("[\u4e00-\u9fff]")

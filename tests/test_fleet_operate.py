@@ -11,7 +11,7 @@ import pytest
 
 from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
-from xyfleet.supervisor.client import Refused
+from xyfleet.supervisor.api.client import Refused
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
-from xyfleet.supervisor.client import Refused
+from xyfleet.supervisor.api.client import Refused
 
 TALK = "57001"
 

@@ -19,7 +19,7 @@ from scripts.benchmark.processes import Broken
 from scripts.benchmark.subject import Subject
 from scripts.ending import run
 from support.gateway import Gateway, GatewayError
-from xyfleet.supervisor.client import ClientError
+from xyfleet.supervisor.api.client import ClientError
 
 BEGAN = time.monotonic()
 EPILOG = "Exit code 1: something that must hold does not. A goal that is missed is no failure."

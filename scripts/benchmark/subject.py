@@ -18,8 +18,8 @@ import psutil
 from scripts.benchmark.processes import Broken, kill, left, tied, wait, wait_exit
 from support.fleet import Fleet
 from support.gateway import Gateway
+from xyfleet.supervisor.api.client import ClientError
 from xyfleet.supervisor.cli.start import command
-from xyfleet.supervisor.client import ClientError
 
 LOOK_EVERY: Final = 0.01
 """Seconds between two looks at a fleet that starts; one costs it less than a millisecond."""

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import click
 
+from xyfleet.supervisor.api.client import NoAnswer
+from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
-from xyfleet.supervisor.client import NoAnswer
 from xyfleet.supervisor.common.i18n import N_, _
-from xyfleet.supervisor.records import Record, is_live
 
 ACTION_TIMEOUT: Final = 60.0
 """Seconds that an action on many accounts may take."""

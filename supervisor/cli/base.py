@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from xyfleet.supervisor.client import ANSWER_TIMEOUT, Client, NoAnswer, Refused
+from xyfleet.supervisor.api.client import ANSWER_TIMEOUT, Client, NoAnswer, Refused
+from xyfleet.supervisor.api.registry import NoFleet, Record, SeveralFleets, find
 from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.records import NoFleet, Record, SeveralFleets, find
 
 OK: Final = 0
 FAILURE: Final = 1

@@ -10,10 +10,10 @@ from typing import Final
 
 import click
 
+from xyfleet.supervisor.api.client import Client
+from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, NO_FLEET, OK, Failure, Setup, common
-from xyfleet.supervisor.client import Client
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.records import Record, is_live
 
 END_WAIT: Final = 3.0
 """Seconds that a supervisor may take from the end of its streams to its own."""

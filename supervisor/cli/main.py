@@ -15,6 +15,7 @@ from typing import Final
 
 import click
 
+from xyfleet.supervisor.api.client import NoAnswer, Refused
 from xyfleet.supervisor.cli.base import (
     FAILURE,
     INTERRUPTED,
@@ -26,7 +27,6 @@ from xyfleet.supervisor.cli.base import (
     no_answer,
     refused,
 )
-from xyfleet.supervisor.client import NoAnswer, Refused
 from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.worker.version import VERSION

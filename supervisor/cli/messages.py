@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from xyfleet.supervisor.api.client import Answer, Client, NoAnswer, Query
+from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, NO_FLEET, OK, Failure, Setup, common
-from xyfleet.supervisor.client import Answer, Client, NoAnswer, Query
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.records import Record, is_live
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 10_000

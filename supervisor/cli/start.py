@@ -14,10 +14,10 @@ from typing import IO, Any, Final, NoReturn
 
 import click
 
+from xyfleet.supervisor.api.client import Client, NoAnswer
+from xyfleet.supervisor.api.registry import is_live
 from xyfleet.supervisor.cli.base import FAILURE, NOT_CONNECTED, OK, Failure, Setup, common
-from xyfleet.supervisor.client import Client, NoAnswer
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.records import is_live
 
 READY_TIMEOUT: Final = 120.0
 """Seconds in which a supervisor has read the largest file and listens."""

@@ -14,8 +14,8 @@ from typing import Final
 
 import click
 
+from xyfleet.supervisor.api.client import Answer, Client
 from xyfleet.supervisor.cli.base import FAILURE, NOT_CONNECTED, OK, Failure, Setup, common
-from xyfleet.supervisor.client import Answer, Client
 from xyfleet.supervisor.common.i18n import _
 
 WATCH_EVERY: Final = 2.0

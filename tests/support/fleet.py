@@ -16,7 +16,7 @@ from typing import Any, Self
 import psutil
 import yaml
 
-from xyfleet.supervisor.client import Client, ClientError
+from xyfleet.supervisor.api.client import Client, ClientError
 
 FIRST_UNB = 2200000000001
 FAST = {

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.api.registry import Record, write_record
+from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status_schema import (
@@ -41,7 +42,6 @@ from xyfleet.supervisor.control.types import (
 )
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down
-from xyfleet.supervisor.records import Record, write_record
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State

@@ -13,7 +13,7 @@ import pytest
 
 from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
-from xyfleet.supervisor.client import Refused
+from xyfleet.supervisor.api.client import Refused
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.credentials.store import Store

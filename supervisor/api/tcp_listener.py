@@ -27,11 +27,11 @@ _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 log = logging.getLogger(__name__)
 
 
-class HttpRefused(Exception):
+class ListenRefused(Exception):
     """The fleet can't listen as `fleet.http` wants; the text says why and what to do."""
 
 
-class Door(NamedTuple):
+class TcpListener(NamedTuple):
     """What a listener needs."""
 
     sockets: tuple[socket.socket, ...]
@@ -44,15 +44,15 @@ class Door(NamedTuple):
             one.close()
 
 
-def open_door(http: Http, state_dir: Path) -> Door:
-    """Take the port, read certificate and token. Raises `HttpRefused`."""
+def open_listener(http: Http, state_dir: Path) -> TcpListener:
+    """Take the port, read certificate and token. Raises `ListenRefused`."""
     tls = None if http.tls is None else _tls(http.tls)
     token = read_token(state_dir / TOKEN_FILE)
-    return Door(_sockets(http), tls, token)
+    return TcpListener(_sockets(http), tls, token)
 
 
 def read_token(path: Path) -> Secret:
-    """Return the token of the file; one that is not there is made. Raises `HttpRefused`."""
+    """Return the token of the file; one that is not there is made. Raises `ListenRefused`."""
     try:
         with contextlib.suppress(FileNotFoundError):
             return _checked(path, path.read_bytes())
@@ -60,7 +60,7 @@ def read_token(path: Path) -> Secret:
         atomic_files.write(path, token.encode() + b"\n", keep=False)
     except OSError as error:
         text = _("the token of the HTTP API can't be had: %(path)s: %(why)s")
-        raise HttpRefused(text % {"path": path, "why": error.strerror}) from None
+        raise ListenRefused(text % {"path": path, "why": error.strerror}) from None
     return Secret(token)
 
 
@@ -71,7 +71,7 @@ def _checked(path: Path, data: bytes) -> Secret:
             "%(path)s holds no token of the HTTP API (at least 43 of the characters A-Z a-z 0-9 _ -); "
             "remove the file, and the next start makes a new token"
         )
-        raise HttpRefused(text % {"path": path})
+        raise ListenRefused(text % {"path": path})
     if path.stat().st_mode & 0o077:
         log.warning("%s can be read by others; do: chmod 600 %s", path, path)
     return Secret(token)
@@ -85,7 +85,7 @@ def _tls(files: Tls) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         text = _("fleet.tls can't be used (%(cert)s, %(key)s): %(why)s; PEM is wanted, the key without a password")
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-        raise HttpRefused(text % {"cert": files.cert, "key": files.key, "why": why}) from None
+        raise ListenRefused(text % {"cert": files.cert, "key": files.key, "why": why}) from None
     return context
 
 
@@ -125,10 +125,10 @@ def _listener(family: int, address: tuple[object, ...]) -> socket.socket:
     return one
 
 
-def _no_port(http: Http, error: OSError) -> HttpRefused:
+def _no_port(http: Http, error: OSError) -> ListenRefused:
     where = {"host": http.host, "port": http.port, "why": error.strerror}
     if error.errno == errno.EADDRINUSE:
         text = _("port %(port)d of %(host)s (fleet.http) is in use; end the program that has it, or choose another")
     else:
         text = _("cannot listen on %(host)s port %(port)d (fleet.http): %(why)s")
-    return HttpRefused(text % where)
+    return ListenRefused(text % where)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor.client import Client, NoAnswer, Refused
+from xyfleet.supervisor.api.client import Client, NoAnswer, Refused
 
 OK = b"HTTP/1.1 200 OK\r\nX-Xyfleet-Down: 2/5\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}'
 REFUSAL = b'{"error": {"code": "unknown_account", "message": "no account fits: x"}}'
@@ -135,7 +135,7 @@ def test_stream_yields_lines_until_its_end(path: Path) -> None:
 
 def test_client_imports_nothing_heavy() -> None:
     """Every command pays for these imports."""
-    code = "import sys, xyfleet.supervisor.client; print(*sys.modules)"
+    code = "import sys, xyfleet.supervisor.api.client; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"aiohttp", "msgspec", "asyncio", "click", "yaml"} & set(modules)

@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from support.standin import StandIn, account, failed, until
-from xyfleet.supervisor import api, api_base
-from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.api import requests, routes
+from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.control.status_schema import Process, StatusView
 from xyfleet.supervisor.control.types import BadFile, Reloaded
 from xyfleet.worker.causes import Cause
@@ -167,7 +167,7 @@ async def test_errors_are_json(http: aiohttp.ClientSession, method: str, path: s
 
 async def test_too_large_body_is_refused(http: aiohttp.ClientSession) -> None:
     """A body beyond any cookie's size is cut off."""
-    status, body = await post(http, "/v1/login", {"name": "a", "cookie": "x" * api.MAX_BODY})
+    status, body = await post(http, "/v1/login", {"name": "a", "cookie": "x" * routes.MAX_BODY})
 
     assert (status, body["error"]["code"]) == (413, "request_entity_too_large")
 
@@ -263,7 +263,7 @@ async def test_departed_follower_is_forgotten(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that goes away while nothing happens does not stay in the list."""
-    monkeypatch.setattr(api, "FOLLOW_CHECK", 0.05)
+    monkeypatch.setattr(routes, "FOLLOW_CHECK", 0.05)
     async with http.get("/v1/events?follow=1") as response:
         assert response.status == 200
         assert control.events.followers == 1
@@ -276,7 +276,7 @@ async def test_followers_are_limited(
     http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, control: StandIn
 ) -> None:
     """One follower too many is refused, the others go on."""
-    monkeypatch.setattr(api, "MAX_FOLLOWERS", 1)
+    monkeypatch.setattr(routes, "MAX_FOLLOWERS", 1)
     async with http.get("/v1/events?follow=1") as first:
         status, body = await get(http, "/v1/events?follow=1")
         control.events.add("message", time=0, reason="still here")
@@ -288,7 +288,7 @@ async def test_followers_are_limited(
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scale the patience with clients down."""
-    for module in (api, api_base):
+    for module in (routes, requests):
         monkeypatch.setattr(module, "SILENCE", 0.2)
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from support.inboxes import NOW, bury, put, store, write
 from support.standin import StandIn, account, until
-from xyfleet.supervisor import api_base, api_mail
-from xyfleet.supervisor.api import ApiServer
-from xyfleet.supervisor.client import Client
+from xyfleet.supervisor.api import message_routes, requests
+from xyfleet.supervisor.api.client import Client
+from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.messages import subscription
 from xyfleet.supervisor.messages.cursor import Cursor, encode
 from xyfleet.worker.protocol.message import Message
@@ -184,7 +184,7 @@ async def test_silent_stream_beats(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A comment says that the connection lives; a reader who goes is forgotten at the next one."""
-    monkeypatch.setattr(api_mail, "BEAT", 0.05)
+    monkeypatch.setattr(message_routes, "BEAT", 0.05)
     async with streaming(http) as stream:
         assert await stream.event() == {"comment": "beat"}
     await until(lambda: not control.mail.followers)
@@ -194,7 +194,7 @@ async def test_streams_are_limited(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One too many is refused."""
-    monkeypatch.setattr(api_mail, "MAX_STREAMS", 1)
+    monkeypatch.setattr(message_routes, "MAX_STREAMS", 1)
     async with streaming(http), http.get("/v1/messages/stream") as response:
         assert response.status == 503
     assert control.mail.followers <= 1
@@ -215,14 +215,14 @@ async def test_header_that_names_inboxes_has_a_bound(tmp_path: Path) -> None:
 
     assert list(named) == names[: len(named)]
     assert 5 < len(named) < 40
-    assert len(answer.headers["x-xyfleet-unreadable"]) <= api_mail.MAX_NAMED
+    assert len(answer.headers["x-xyfleet-unreadable"]) <= message_routes.MAX_NAMED
 
 
 async def test_reader_that_never_reads_is_cut_off(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full pipe does not keep messages in memory: the stream ends."""
-    monkeypatch.setattr(api_base, "SILENCE", 0.2)
+    monkeypatch.setattr(requests, "SILENCE", 0.2)
     put(control, "a", *[f"{number}.PNM" for number in range(9)], text="x" * 100_000)
     _, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
     sender.write(f"GET /v1/messages/stream?after={encode(Cursor(0))} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -235,7 +235,7 @@ async def test_reader_that_never_reads_is_cut_off(
 
 async def test_slow_reader_is_served(control: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes a bit now and then may take longer than the silence that is allowed."""
-    monkeypatch.setattr(api_base, "SILENCE", 0.4)
+    monkeypatch.setattr(requests, "SILENCE", 0.4)
     put(control, "a", *[f"{number}.PNM" for number in range(20)], text="x" * 100_000)
     reader, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
     sender.write(b"GET /v1/messages HTTP/1.0\r\n\r\n")

@@ -21,11 +21,11 @@ import pytest
 from support.fleet import Fleet, running
 from support.gateway import Gateway
 from support.standin import StandIn, account
-from xyfleet.supervisor import http as http_module
 from xyfleet.supervisor import simulator
-from xyfleet.supervisor.api import make_app
-from xyfleet.supervisor.door import Door, HttpRefused, open_door, read_token
-from xyfleet.supervisor.http import HttpServer
+from xyfleet.supervisor.api import tcp_server as http_module
+from xyfleet.supervisor.api.routes import make_app
+from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener, read_token
+from xyfleet.supervisor.api.tcp_server import TcpServer
 from xyfleet.supervisor.settings import Http, Tls
 from xyfleet.worker.secret import Secret
 
@@ -44,10 +44,10 @@ UPaaIXLY6c2Gac7w5IpeRKN5L4KiOQyvR6+YfPgCD8/bCeBFvLvQJRTPKQijN5s=
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **http: Any) -> AsyncIterator[tuple[HttpServer, Door]]:
+async def serving(folder: Path, **http: Any) -> AsyncIterator[tuple[TcpServer, TcpListener]]:
     """Serve a stand-in's API on a free port of loopback."""
-    door = open_door(Http(**{"host": "127.0.0.1", "port": 0, **http}), folder)
-    server = HttpServer(make_app(StandIn(folder, [account("a")]), door.token), door)
+    door = open_listener(Http(**{"host": "127.0.0.1", "port": 0, **http}), folder)
+    server = TcpServer(make_app(StandIn(folder, [account("a")]), door.token), door)
     await server.start()
     try:
         yield server, door
@@ -56,7 +56,7 @@ async def serving(folder: Path, **http: Any) -> AsyncIterator[tuple[HttpServer, 
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[HttpServer]:
+async def server(tmp_path: Path) -> AsyncIterator[TcpServer]:
     """One whose token is known."""
     (tmp_path / "http-token").write_text(TOKEN)
     (tmp_path / "http-token").chmod(0o600)
@@ -64,7 +64,7 @@ async def server(tmp_path: Path) -> AsyncIterator[HttpServer]:
         yield one
 
 
-async def ask(server: HttpServer, path: str, **headers: str) -> tuple[int, Any, Any]:
+async def ask(server: TcpServer, path: str, **headers: str) -> tuple[int, Any, Any]:
     """Return status, headers and body of an answer."""
     async with (
         aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http,
@@ -74,7 +74,7 @@ async def ask(server: HttpServer, path: str, **headers: str) -> tuple[int, Any, 
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_who_has_the_token_is_answered(server: HttpServer, scheme: str) -> None:
+async def test_who_has_the_token_is_answered(server: TcpServer, scheme: str) -> None:
     """The name of the scheme may be written in any way (RFC 9110, 11.1)."""
     status, headers, body = await ask(server, "/v1/health", Authorization=f"{scheme} {TOKEN}")
 
@@ -86,7 +86,7 @@ async def test_who_has_the_token_is_answered(server: HttpServer, scheme: str) ->
     "given",
     ["", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer 密"],
 )
-async def test_others_are_refused(server: HttpServer, given: str) -> None:
+async def test_others_are_refused(server: TcpServer, given: str) -> None:
     """Every route, also one that is not there: what exists is nobody's business."""
     for path in ("/v1/health", "/v1/nothing", f"/v1/health?token={TOKEN}"):
         status, headers, body = await ask(server, path, Authorization=given)
@@ -95,7 +95,7 @@ async def test_others_are_refused(server: HttpServer, given: str) -> None:
         assert headers["WWW-Authenticate"] == 'Bearer realm="xyfleet"'
 
 
-async def test_a_body_is_not_looked_at_without_the_token(server: HttpServer) -> None:
+async def test_a_body_is_not_looked_at_without_the_token(server: TcpServer) -> None:
     """Nor is anything done."""
     async with (
         aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http,
@@ -107,8 +107,8 @@ async def test_a_body_is_not_looked_at_without_the_token(server: HttpServer) -> 
 async def test_operator_is_called_http(tmp_path: Path) -> None:
     """The kernel knows who is behind a Unix socket, of TCP only the token is known."""
     control = StandIn(tmp_path, [account("a")])
-    door = open_door(Http(host="127.0.0.1", port=0), tmp_path)
-    server = HttpServer(make_app(control, door.token), door)
+    door = open_listener(Http(host="127.0.0.1", port=0), tmp_path)
+    server = TcpServer(make_app(control, door.token), door)
     await server.start()
     async with (
         aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http,
@@ -136,7 +136,7 @@ async def test_tls_is_spoken_when_there_is_a_certificate(tmp_path: Path) -> None
                 await http.get(f"http://127.0.0.1:{server.port}/v1/health")
 
 
-async def test_connections_are_limited(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_are_limited(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are for workers: who opens too many connections is hung up on, and may come again later."""
     monkeypatch.setattr(http_module, "MAX_CONNECTIONS", 2)
     idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
@@ -171,7 +171,7 @@ def test_bad_token_file_is_refused(tmp_path: Path, content: bytes) -> None:
     """An empty token would let everybody in. The sentence names the file, not what is in it."""
     path = tmp_path / "http-token"
     path.write_bytes(content)
-    with pytest.raises(HttpRefused, match="holds no token") as refused:
+    with pytest.raises(ListenRefused, match="holds no token") as refused:
         read_token(path)
 
     assert str(path) in str(refused.value)
@@ -193,31 +193,31 @@ def test_token_that_others_can_read_is_said(tmp_path: Path, caplog: pytest.LogCa
 def test_token_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     """With the system's own reason."""
     (tmp_path / "http-token").mkdir()
-    with pytest.raises(HttpRefused, match="Is a directory"):
+    with pytest.raises(ListenRefused, match="Is a directory"):
         read_token(tmp_path / "http-token")
 
 
 def test_port_in_use_is_refused(tmp_path: Path) -> None:
     """With the port and what to do; a port that was just given up is no trouble."""
-    door = open_door(Http(host="127.0.0.1", port=0), tmp_path)
+    door = open_listener(Http(host="127.0.0.1", port=0), tmp_path)
     port = door.sockets[0].getsockname()[1]
-    with pytest.raises(HttpRefused, match=f"port {port} of 127.0.0.1 .* is in use"):
-        open_door(Http(host="127.0.0.1", port=port), tmp_path)
+    with pytest.raises(ListenRefused, match=f"port {port} of 127.0.0.1 .* is in use"):
+        open_listener(Http(host="127.0.0.1", port=port), tmp_path)
     with socket.create_connection(("127.0.0.1", port)):
         door.close()
-    open_door(Http(host="127.0.0.1", port=port), tmp_path).close()
+    open_listener(Http(host="127.0.0.1", port=port), tmp_path).close()
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "203.0.113.1"])
 def test_address_that_is_not_ours_is_refused(tmp_path: Path, host: str) -> None:
     """A name that means nothing, an address of somebody else."""
-    with pytest.raises(HttpRefused, match=rf"cannot listen on {host} port 9180"):
-        open_door(Http(host=host, port=9180), tmp_path)
+    with pytest.raises(ListenRefused, match=rf"cannot listen on {host} port 9180"):
+        open_listener(Http(host=host, port=9180), tmp_path)
 
 
 def test_localhost_is_every_loopback_address(tmp_path: Path) -> None:
     """Also where there is no IPv6."""
-    door = open_door(Http(host="localhost", port=0), tmp_path)
+    door = open_listener(Http(host="localhost", port=0), tmp_path)
 
     assert "127.0.0.1" in [one.getsockname()[0] for one in door.sockets]
     door.close()
@@ -228,8 +228,8 @@ def test_unusable_certificates_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rubbish.pem").write_text("rubbish")
     (tmp_path / "locked.pem").write_text(LOCKED_KEY)
     for cert, key in ((KEY, CERT), (tmp_path / "rubbish.pem", KEY), (CERT, tmp_path / "locked.pem")):
-        with pytest.raises(HttpRefused, match=r"fleet\.tls can't be used"):
-            open_door(Http(host="127.0.0.1", port=0, tls=Tls(cert=cert, key=key)), tmp_path)
+        with pytest.raises(ListenRefused, match=r"fleet\.tls can't be used"):
+            open_listener(Http(host="127.0.0.1", port=0, tls=Tls(cert=cert, key=key)), tmp_path)
 
 
 # A whole fleet.

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from support.standin import StandIn, account, failed
-from xyfleet.supervisor.api import ApiServer
+from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
 from xyfleet.worker.causes import Cause
 

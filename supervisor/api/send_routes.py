@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from xyfleet.supervisor.api_base import CONTROL, BadRequest, body, json_answer, language, one, operator
+from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.control.types import SendRequest, sentences
 
 DEFAULT_WAIT: Final = 20.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.supervisor.records import (
+from xyfleet.supervisor.api.registry import (
     NoFleet,
     Record,
     SeveralFleets,

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from xyfleet.supervisor.api_base import (
+from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
+from xyfleet.supervisor.api.requests import (
     CONTROL,
     SILENCE,
     BadRequest,
@@ -22,11 +23,10 @@ from xyfleet.supervisor.api_base import (
     one,
     operator,
 )
-from xyfleet.supervisor.api_mail import MAIL_ROUTES
-from xyfleet.supervisor.api_send import SEND_ROUTES
+from xyfleet.supervisor.api.send_routes import SEND_ROUTES
+from xyfleet.supervisor.api.tcp_server import guard
 from xyfleet.supervisor.common import paths
 from xyfleet.supervisor.control.types import ACTIONS, Control, sentences
-from xyfleet.supervisor.http import guard
 from xyfleet.supervisor.presentation.advice import advised, down
 from xyfleet.worker.secret import Secret
 

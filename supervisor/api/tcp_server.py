@@ -9,8 +9,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from xyfleet.supervisor.api_base import SILENCE, Handler
-from xyfleet.supervisor.door import Door
+from xyfleet.supervisor.api.requests import SILENCE, Handler
+from xyfleet.supervisor.api.tcp_listener import TcpListener
 from xyfleet.worker.secret import Secret
 
 MAX_CONNECTIONS: Final = 64
@@ -33,10 +33,10 @@ def guard(token: Secret) -> Middleware:
     return check
 
 
-class HttpServer:
+class TcpServer:
     """Serves an application, which should have the `guard`, on the door's sockets."""
 
-    def __init__(self, app: web.Application, door: Door) -> None:
+    def __init__(self, app: web.Application, door: TcpListener) -> None:
         self._door = door
         self._runner = web.AppRunner(app, keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None)
         self._servers: list[asyncio.Server] = []
