@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from xyfleet.supervisor.boot import Options, boot
+from xyfleet.supervisor.runtime.bootstrap import Options, boot
 
 
 def options(words: list[str]) -> Options:

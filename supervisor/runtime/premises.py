@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from xyfleet.supervisor.api.tcp_listener import TcpListener
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.embedded import EmbeddedGateway
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.simulator.embedded import EmbeddedGateway
 from xyfleet.supervisor.workers.forkserver import Forkserver
 
 

@@ -26,10 +26,10 @@ from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
-from xyfleet.supervisor.embedded import EmbeddedGateway, GatewayFailed
-from xyfleet.supervisor.ownlog import open_log
-from xyfleet.supervisor.premises import Premises
+from xyfleet.supervisor.runtime.log_setup import open_log
+from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.simulator.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.workers.forkserver import Forkserver, clean_environment
 from xyfleet.worker.process.hardening import keep_secrets
 
@@ -48,7 +48,7 @@ class Options(NamedTuple):
     ready_fd: int | None
 
 
-class Refused(Exception):
+class StartRefused(Exception):
     """The fleet can't be started; the text is for people, the code is the exit code."""
 
     def __init__(self, text: str, code: int = FAILURE) -> None:
@@ -69,10 +69,10 @@ def boot(options: Options) -> int:
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             # Imported only now, while the forkserver does its own imports beside us: half of the time of a start.
-            from xyfleet.supervisor.serve import serve
+            from xyfleet.supervisor.runtime.service import serve
 
             return runner.run(serve(premises, warnings, ready.tell))
-    except Refused as refusal:
+    except StartRefused as refusal:
         ready.fail(str(refusal), refusal.code)
         return refusal.code
 
@@ -108,7 +108,7 @@ def _load(options: Options) -> tuple[Settings, list[Problem], Mapping[str, str]]
     try:
         settings, warnings = load_with_warnings(options.file, env)
     except BadFile as bad:
-        raise Refused("\n".join(str(problem) for problem in bad.problems), USAGE) from None
+        raise StartRefused("\n".join(str(problem) for problem in bad.problems), USAGE) from None
     return settings, warnings, env
 
 
@@ -124,7 +124,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
         try:
             store.load(settings.accounts)
         except StateRefused as refusal:
-            raise Refused(refusal.text.say(language)) from None
+            raise StartRefused(refusal.text.say(language)) from None
         open_log(fleet)
         door = _door(settings, stack)
         forkserver = Forkserver(folder)
@@ -165,7 +165,7 @@ def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, path
         paths.make_private(folder)
         paths.clear_leftovers(folder)
     except (paths.PathRefused, paths.AlreadyRunning) as refusal:
-        raise Refused(str(refusal)) from None
+        raise StartRefused(str(refusal)) from None
     return folder, socket, lock
 
 
@@ -177,7 +177,7 @@ def _door(settings: Settings, stack: contextlib.ExitStack) -> TcpListener | None
     try:
         door = open_listener(fleet.http, fleet.state_dir)
     except ListenRefused as refusal:
-        raise Refused(str(refusal)) from None
+        raise StartRefused(str(refusal)) from None
     stack.callback(door.close)
     return door
 
@@ -208,7 +208,7 @@ def _raise_file_limit(accounts: int) -> None:
             "%(accounts)d accounts need %(needed)d open files, but this process may open %(hard)d at most;"
             " raise the limit (ulimit -Hn, or LimitNOFILE= of the systemd unit)"
         )
-        raise Refused(text % {"accounts": accounts, "needed": needed, "hard": hard})
+        raise StartRefused(text % {"accounts": accounts, "needed": needed, "hard": hard})
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -219,4 +219,4 @@ def _embedded(settings: Settings) -> EmbeddedGateway:
     try:
         return EmbeddedGateway(simulator)
     except GatewayFailed as error:
-        raise Refused(str(error)) from None
+        raise StartRefused(str(error)) from None

@@ -21,13 +21,13 @@ from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Refused, Text
 from xyfleet.supervisor.login_hook.service import HookService
-from xyfleet.supervisor.premises import Premises
 from xyfleet.supervisor.presentation.console import Console
+from xyfleet.supervisor.runtime.housekeeping import Housekeeping
+from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.schedule import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
-from xyfleet.supervisor.upkeep import Upkeep
 from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 
 ACCOUNTS_PER_SECOND: Final = 200
@@ -131,7 +131,7 @@ class Service:
                     fleet.recovery.run(),
                     fleet.watch.run(),
                     fleet.mail.webhooks.run(),
-                    Upkeep(fleet, self._api).run(),
+                    Housekeeping(fleet, self._api).run(),
                     self._show(),
                 )
             ]

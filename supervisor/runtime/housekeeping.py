@@ -19,7 +19,7 @@ Stamp = tuple[int, int, int]
 """What changes when a file does: inode, size, modification time."""
 
 
-class Upkeep:
+class Housekeeping:
     """Watches what others may change behind our back."""
 
     def __init__(self, fleet: Fleet, api: ApiServer) -> None:
