@@ -22,6 +22,8 @@ MAX_DEPTH: Final = 32
 MAX_NODES: Final = 1_000_000
 """Most nodes, aliases expanded; an account has some 30."""
 
+_LIBYAMLS_BOUND: Final = "maximum nesting depth"
+"""A part of libyaml's words: its newer versions have a bound of their own, which a deep file may meet before ours."""
 _NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
 _COMMENT: Final = re.compile(r"[ \t]+#[^\s#]")
 _PLAIN_TAGS: Final = (None, "!", "tag:yaml.org,2002:str")
@@ -73,6 +75,10 @@ def compose(text: str, file: str) -> Node | None:
     """Return the root of the file's only document; None when there is none. Raises `BadFile`."""
     try:
         return _Composer(text, file).document()
+    except yaml.MarkedYAMLError as error:
+        if error.problem_mark is not None and _LIBYAMLS_BOUND in (error.problem or ""):
+            raise _too_deep(file, error.problem_mark.line + 1) from None
+        raise BadFile([explain(error, text, file)]) from None
     except yaml.YAMLError as error:
         raise BadFile([explain(error, text, file)]) from None
 
@@ -97,7 +103,7 @@ class _Composer:
     def _node(self, event: yaml.Event, depth: int) -> Node:
         """Return the node that begins with `event`."""
         if depth > MAX_DEPTH:
-            raise self._refuse(event, _("is nested too deep"), _("at most %(depth)s levels") % {"depth": MAX_DEPTH})
+            raise _too_deep(self._file, _line(event))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
@@ -142,7 +148,7 @@ class _Composer:
             remedy = _("define it above with “&”; or, when the value itself begins with “*”, put it in quotes")
             raise self._refuse(event, _("refers with “*” to something that isn't defined above"), remedy)
         if depth + node.height - 1 > MAX_DEPTH:
-            raise self._refuse(event, _("is nested too deep"), _("at most %(depth)s levels") % {"depth": MAX_DEPTH})
+            raise _too_deep(self._file, _line(event))
         self._count(node.size, event)
         return node
 
@@ -156,6 +162,11 @@ class _Composer:
 
     def _refuse(self, event: yaml.Event, message: str, remedy: str) -> BadFile:
         return BadFile([problem(At(self._file, _line(event)), message, remedy)])
+
+
+def _too_deep(file: str, line: int) -> BadFile:
+    remedy = _("at most %(depth)s levels") % {"depth": MAX_DEPTH}
+    return BadFile([problem(At(file, line), _("is nested too deep"), remedy)])
 
 
 def _line(event: yaml.Event) -> int:
