@@ -15,8 +15,8 @@ import msgspec
 
 from xyfleet.supervisor.common.rate_limit import DAY, free_at, growing, recent
 from xyfleet.supervisor.credentials.record import Attempt
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 
 LONGEST_COOLDOWN: Final = 6 * 3600.0
 LONGEST_RETRY_AFTER: Final = DAY

@@ -16,8 +16,9 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest, cut
+from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 
 FIRST_WORD: Final = 0.5
 """Seconds after which a request that is still open gets its first "queued"."""

@@ -17,8 +17,8 @@ import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
 from xyfleet.supervisor.common.rate_limit import TokenBucket
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _SECURE: Final = frozenset({"wss", "https"})

@@ -17,8 +17,8 @@ import aiohttp
 from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.tokens.egress import FAILURES, describe
 from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 from xyfleet.worker.version import VERSION
 
 PER_URL: Final = 16

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, cast
 from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.webhooks.protocol import Table, encode_table, masked
-from xyfleet.worker.ipc.messages import cut
+from xyfleet.worker.text import cut
 
 TOPIC: Final = "webhooks"
 """Its place among the fleet's notes."""

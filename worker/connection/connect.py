@@ -23,10 +23,10 @@ from websockets.exceptions import (
 from websockets.typing import Origin
 
 from xyfleet.worker.causes import Cause, Lost
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.frames import MAX_SIZE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
+from xyfleet.worker.text import cut
 
 ORIGIN: Final = Origin("https://www.goofish.com")
 CLOSE_TIMEOUT: Final = 2.0

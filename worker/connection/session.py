@@ -21,7 +21,6 @@ from xyfleet.worker.connection.connect import ServerClosed, Socket, dial, lost_b
 from xyfleet.worker.connection.keepalive import Keepalive, SessionListener
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls, in_time
 from xyfleet.worker.connection.writer import FrameWriter
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
 from xyfleet.worker.secret import Secret
@@ -29,6 +28,7 @@ from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
+from xyfleet.worker.text import cut
 
 REST: Final = 1.0
 """Seconds that a polite end gives to what is on its way."""

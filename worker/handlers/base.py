@@ -6,8 +6,8 @@ import json
 import re
 from typing import Final, Protocol
 
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.text import cut
 
 MAX_REPLY: Final = 4000
 """Characters of one message to a buyer."""

@@ -14,11 +14,11 @@ from xyfleet.worker.handlers.api import Account, Send
 from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
 from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.text import cut
 
 TRACE_HEAD: Final = 2000
 TRACE_TAIL: Final = 6000

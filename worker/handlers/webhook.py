@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.text import cut
 
 MAX_LINE: Final = 1024 * 1024
 """Bytes of an answer: a webhook's 64 KiB in any spelling that JSON has for them."""

@@ -14,8 +14,6 @@ from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
-MAX_REASON: Final = 200
-"""Most characters of a reason; longer ones are cut."""
 MAX_CHANGES: Final = 8
 """Most state changes in one report; of a longer row the newest are kept."""
 
@@ -232,11 +230,3 @@ class Stop(Message, frozen=True, tag="stop"):
 
 Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | Sent | Redone
 Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | CatchUpTurn | Stop
-
-
-def cut(reason: str) -> str:
-    """Return `reason` as one line of printable characters, at most `MAX_REASON` of them; servers write into it."""
-    line = reason
-    if not line.isprintable():
-        line = " ".join("".join(char if char.isprintable() else " " for char in reason).split())
-    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"

@@ -18,7 +18,7 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up, cut
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.sender import OutboxSender
@@ -31,6 +31,7 @@ from xyfleet.worker.storage.outbox_store import OutgoingMessage
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.text import cut
 
 LAST_WRITES: Final = 1.0
 """Of the time that the end may take, the seconds that belong to the disk."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.text import cut
 
 SEND: Final = "/r/MessageSend/sendByReceiverScope"
 LIST_TALKS: Final = "/r/Conversation/listNewestPagination"

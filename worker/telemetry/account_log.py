@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.ipc.messages import cut
 from xyfleet.worker.secret import MASK, Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
+from xyfleet.worker.text import cut
 
 DEBUG, INFO, WARNING, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 

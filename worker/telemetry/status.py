@@ -8,13 +8,14 @@ from collections.abc import Callable
 import msgspec
 
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import Change, MailFigures, Report, cut
+from xyfleet.worker.ipc.messages import Change, MailFigures, Report
 from xyfleet.worker.ipc.pipes import ReportPipe, StatusReporter
 from xyfleet.worker.states import Event
 from xyfleet.worker.telemetry import account_log
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 from xyfleet.worker.telemetry.metrics import Metrics
+from xyfleet.worker.text import cut
 
 
 class AccountStatus:

@@ -23,7 +23,6 @@ from xyfleet.worker.ipc.codec import (
 )
 from xyfleet.worker.ipc.messages import (
     MAX_CHANGES,
-    MAX_REASON,
     Alive,
     Apply,
     Change,
@@ -37,11 +36,11 @@ from xyfleet.worker.ipc.messages import (
     Stop,
     Ticket,
     TicketRequest,
-    cut,
 )
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, WorkerSettings
 from xyfleet.worker.states import State
+from xyfleet.worker.text import MAX_REASON, cut
 
 SETTINGS = WorkerSettings(account="shop-001", unb="22", device_id="D", proxy=Secret("http://u:p@h:1"), ca_file="/ca")
 CHANGE = Change(time=1.5, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason="closed with 1001")

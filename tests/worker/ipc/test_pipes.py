@@ -28,10 +28,10 @@ from xyfleet.worker.ipc.messages import (
     Stop,
     TicketRequest,
     Up,
-    cut,
 )
 from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, StatusReporter, fit, newer
 from xyfleet.worker.states import State
+from xyfleet.worker.text import cut
 
 
 @dataclass
