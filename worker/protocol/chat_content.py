@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from xyfleet.worker.protocol.json_values import as_dict, as_id, as_int, as_text
 from xyfleet.worker.protocol.message import Kind
 from xyfleet.worker.protocol.payload import Undecodable, read_json, unpack
 
@@ -15,10 +16,7 @@ TEXT: Final = 1
 IMAGE: Final = 2
 """Content types."""
 
-_DOMAIN: Final = "@goofish"
 _ITEM_ID: Final = re.compile(r"[?&]itemId=([^&#]+)")
-_LAST_MS: Final = 253_402_300_799_999
-"""The end of the year 9999; later times have no RFC 3339 form."""
 
 Json = dict[str, Any]
 
@@ -92,39 +90,3 @@ def packed(content: object) -> Json:
 
 
 # Values of any type as the one that is wanted.
-
-
-def as_dict(value: object) -> Json:
-    """Return an object, empty where there is none."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_text(value: object) -> str:
-    """Return a text, empty where there is none."""
-    return value if isinstance(value, str) else ""
-
-
-def is_address(value: object) -> bool:
-    """Tell whether it is the id of a conversation or a user as the wire writes it."""
-    return isinstance(value, str) and value.endswith(_DOMAIN)
-
-
-def as_id(value: object, *, cut: bool = True) -> str | None:
-    """Return an id as text; some clients show them as numbers."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    text = as_text(value)
-    return (text.removesuffix(_DOMAIN) if cut else text) or None
-
-
-def as_int(value: object) -> int | None:
-    """Return a whole number, also where it is written as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def as_ms(value: object) -> int | None:
-    """Return a time in milliseconds, if it can be one."""
-    ms = int(value) if isinstance(value, float) and abs(value) <= _LAST_MS else as_int(value)
-    return ms if ms is not None and 0 < ms <= _LAST_MS else None
