@@ -24,7 +24,7 @@ from xyfleet.worker.messaging.service import MessageService
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import KickOuts
 from xyfleet.worker.telemetry.status import AccountStatus
@@ -138,7 +138,7 @@ class AccountRunner:
     def _apply(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._log.apply(settings.log)
-        self._log.say(account_log.SETTINGS_APPLIED)
+        self._log.say(log_texts.SETTINGS_APPLIED)
         self._teller.reporter.interval = settings.report_interval
         self._mail.apply(settings.mail)
         if self._session is not None:
@@ -292,5 +292,5 @@ class AccountRunner:
         """Look from time to time, connected or not."""
         slept = self._suspension.slept()
         if slept is not None:
-            self._log.say(account_log.SUSPENDED, seconds=round(slept))
+            self._log.say(log_texts.SUSPENDED, seconds=round(slept))
             self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)

@@ -14,7 +14,7 @@ from scripts.benchmark.processes import Broken, wait
 from scripts.benchmark.subject import Subject
 from support.fleet import unb
 from support.gateway import Gateway
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 
 ACCOUNTS: Final = 5
 TIMEOUT: Final = 1.0
@@ -51,9 +51,9 @@ def deadline(log: Iterable[str]) -> float:
     for line in map(json.loads, log):
         if line["generation"] != 1:
             continue
-        if line["event"] == account_log.BEAT_SENT.text:
+        if line["event"] == log_texts.BEAT_SENT.text:
             waiting[line["mid"]] = datetime.fromisoformat(line["time"]).timestamp()
-        elif line["event"] == account_log.BEAT_ANSWERED.text:
+        elif line["event"] == log_texts.BEAT_ANSWERED.text:
             answered = waiting[line["mid"]]  # an answer settles all older beats too
             waiting = {mid: sent for mid, sent in waiting.items() if sent > answered}
     if not waiting:

@@ -21,7 +21,7 @@ import pytest
 
 from support.fleet import all_gone
 from support.places import REPOSITORY
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 
 COMMAND = [sys.executable, "-P", "-m", "scripts.benchmark", "--short"]
 
@@ -199,7 +199,7 @@ def test_machine_is_described_without_its_name() -> None:
 # The mute connection.
 
 
-def beat(line: account_log.LogText, at: float, mid: str, generation: int = 1) -> str:
+def beat(line: log_texts.LogText, at: float, mid: str, generation: int = 1) -> str:
     """Return a line of a worker's log."""
     stamp = f"2026-01-01T00:00:{at:06.3f}+00:00"
     return json.dumps({"time": stamp, "event": line.text, "generation": generation, "mid": mid})
@@ -208,12 +208,12 @@ def beat(line: account_log.LogText, at: float, mid: str, generation: int = 1) ->
 def test_deadline_is_that_of_the_oldest_unanswered_beat() -> None:
     """An answer settles its beat and all older ones; beats of a later connection do not count."""
     log = [
-        beat(account_log.BEAT_SENT, 1.0, "a"),
-        beat(account_log.BEAT_SENT, 1.5, "b"),
-        beat(account_log.BEAT_SENT, 2.0, "c"),
-        beat(account_log.BEAT_ANSWERED, 2.1, "b"),
-        beat(account_log.BEAT_SENT, 2.5, "d"),
-        beat(account_log.BEAT_SENT, 0.5, "e", generation=2),
+        beat(log_texts.BEAT_SENT, 1.0, "a"),
+        beat(log_texts.BEAT_SENT, 1.5, "b"),
+        beat(log_texts.BEAT_SENT, 2.0, "c"),
+        beat(log_texts.BEAT_ANSWERED, 2.1, "b"),
+        beat(log_texts.BEAT_SENT, 2.5, "d"),
+        beat(log_texts.BEAT_SENT, 0.5, "e", generation=2),
     ]
     assert mute.deadline(log) == pytest.approx(1767225602.0 + mute.TIMEOUT, abs=1e-6)
 
@@ -221,7 +221,7 @@ def test_deadline_is_that_of_the_oldest_unanswered_beat() -> None:
 def test_deadline_of_an_answered_connection_is_refused() -> None:
     """Without an unanswered beat there was no deadline to measure from."""
     with pytest.raises(processes.Broken, match="no unanswered beat"):
-        mute.deadline([beat(account_log.BEAT_SENT, 1.0, "a"), beat(account_log.BEAT_ANSWERED, 1.1, "a")])
+        mute.deadline([beat(log_texts.BEAT_SENT, 1.0, "a"), beat(log_texts.BEAT_ANSWERED, 1.1, "a")])
 
 
 def test_another_end_is_no_measurement() -> None:

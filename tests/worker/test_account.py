@@ -21,7 +21,8 @@ from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Alive, Apply, Down, Queued, Reconnect, Refusal, Stop, Ticket, TicketRequest
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, Retry
 from xyfleet.worker.states import State
-from xyfleet.worker.telemetry.account_log import SOCKET_ERROR, AccountLog, LogText
+from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.log_texts import SOCKET_ERROR, LogText
 
 S = State
 

@@ -18,7 +18,7 @@ from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.settings import Cycle
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
 
@@ -102,11 +102,11 @@ class Keepalive:
             return False
         if answer.settled:
             self._metrics.beats_answered(answer.settled, answer.rtt, time.time())
-            self._log.say(account_log.BEAT_ANSWERED, mid=response.key, rtt_ms=round(answer.rtt * 1000, 1))
+            self._log.say(log_texts.BEAT_ANSWERED, mid=response.key, rtt_ms=round(answer.rtt * 1000, 1))
             self._listener.beat_answered()
         else:
             self._metrics.answer_abnormal()
-            self._log.say(account_log.BEAT_ABNORMAL, mid=response.key, code=response.code)
+            self._log.say(log_texts.BEAT_ABNORMAL, mid=response.key, code=response.code)
             self._listener.news()
         return True
 
@@ -134,7 +134,7 @@ class Keepalive:
         self._heart.sent(key, time.monotonic())
         self._outlet.write(frames.heartbeat(mid))
         self._metrics.beat_sent(time.time())
-        self._log.say(account_log.BEAT_SENT, mid=key)
+        self._log.say(log_texts.BEAT_SENT, mid=key)
         self._listener.news()
 
     def _fail(self) -> None:
@@ -142,10 +142,10 @@ class Keepalive:
         self._metrics.beat_failed()
         failures = self._heart.failures
         reason = f"earlier data was not sent within {self._cycle.heartbeat_send_timeout:g} s"
-        self._log.say(account_log.BEAT_SEND_FAILED, failures=failures, reason=reason)
+        self._log.say(log_texts.BEAT_SEND_FAILED, failures=failures, reason=reason)
         self._listener.news()
         if failures >= self._cycle.max_heartbeat_failures:
-            self._log.say(account_log.BEATS_FAILED, failures=failures)
+            self._log.say(log_texts.BEATS_FAILED, failures=failures)
             raise Lost(Cause.HEARTBEAT, f"heartbeats not sent: {failures} in a row")
 
     async def watch(self) -> None:
@@ -175,7 +175,7 @@ class Keepalive:
         expired = self._heart.expired(now)
         verdict = self._heart.judge(now)
         if verdict is Verdict.REARMED:
-            self._log.say(account_log.HEART_REARMED)
+            self._log.say(log_texts.HEART_REARMED)
         elif verdict is Verdict.DEAD:
             self._metrics.beats_expired(expired)
             raise Lost(Cause.HEARTBEAT, f"no answer to a heartbeat for {self._cycle.heartbeat_timeout:g} s")

@@ -25,7 +25,7 @@ from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
 from xyfleet.worker.text import cut
@@ -192,7 +192,7 @@ class Session:
             frame = frames.parse(raw)
         except frames.Unreadable as error:
             self._unreadable += 1
-            self._log.say(account_log.FRAME_IGNORED, reason=str(error))
+            self._log.say(log_texts.FRAME_IGNORED, reason=str(error))
             if self._unreadable >= MAX_UNREADABLE:
                 raise Lost(Cause.PROTOCOL, f"unreadable frames: {self._unreadable} in a row") from None
             return
@@ -202,7 +202,7 @@ class Session:
         elif isinstance(frame, Push):
             self._take_push(frame)
         else:
-            self._log.say(account_log.FRAME_IGNORED, bytes=len(raw))
+            self._log.say(log_texts.FRAME_IGNORED, bytes=len(raw))
 
     def _take_response(self, response: Response) -> None:
         if self._pulse is not None and self._pulse.take(response):
@@ -211,10 +211,10 @@ class Session:
             self._reg_key = ""
             self._take_registration(response)
         elif self._calls is None or not self._calls.take(response):
-            self._log.say(account_log.ANSWER_FOREIGN, mid=response.key, code=response.code)
+            self._log.say(log_texts.ANSWER_FOREIGN, mid=response.key, code=response.code)
 
     def _take_push(self, push: Push) -> None:
-        self._log.say(account_log.PUSH_RECEIVED, lwp=push.lwp)
+        self._log.say(log_texts.PUSH_RECEIVED, lwp=push.lwp)
         self._listener.pushed(push, functools.partial(self._ack, push))
         if push.lwp == frames.KICKOUT:
             raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")
@@ -246,22 +246,22 @@ class Session:
         try:
             answer = await calls.ask(lwp, body)
         except NoAnswer:
-            self._log.say(account_log.SYNC_FAILED, lwp=lwp, code="none")
+            self._log.say(log_texts.SYNC_FAILED, lwp=lwp, code="none")
             return None
         if answer.ok:
             return answer
-        self._log.say(account_log.SYNC_FAILED, lwp=lwp, code=answer.code)
+        self._log.say(log_texts.SYNC_FAILED, lwp=lwp, code=answer.code)
         return None
 
     def _say_why(self, error: BaseException) -> None:
         if isinstance(error, ServerClosed):
-            self._log.say(account_log.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
+            self._log.say(log_texts.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
         elif isinstance(error, Lost):
-            self._log.say(account_log.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
+            self._log.say(log_texts.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
 
     def _say_left(self, left: _Left) -> None:
         if self._outlet is not None:
-            self._log.say(account_log.SOCKET_CLOSED, reason=left.why)
+            self._log.say(log_texts.SOCKET_CLOSED, reason=left.why)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -14,7 +14,7 @@ import msgspec
 from xyfleet.worker.causes import Lost
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.timing import Timing
 
@@ -116,12 +116,12 @@ class TicketClient:
 
     def _open(self, hand: Ticket) -> Ticket:
         self._opened = time.monotonic()
-        self._log.say(account_log.TICKET_MISSING)
+        self._log.say(log_texts.TICKET_MISSING)
         return msgspec.structs.replace(hand, fresh=False)
 
     def _say_queued(self, why: str) -> None:
         if why != self._queued:
-            self._log.say(account_log.TICKET_QUEUED, reason=why or None)
+            self._log.say(log_texts.TICKET_QUEUED, reason=why or None)
         self._queued = why
 
     def _ask(self) -> None:

@@ -19,7 +19,7 @@ from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.message_store import ASKED, MessageStore
 from xyfleet.worker.storage.schema import Row
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 PAGE: Final = 50
@@ -236,7 +236,7 @@ class Dispatcher:
         if number is not None:
             self._replied()
         elif dropped is not None:
-            self._log.say(account_log.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
+            self._log.say(log_texts.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
         self._changed()
 
     async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:
@@ -254,18 +254,18 @@ class Dispatcher:
             await self._give_up(row, "failed", reason, trace)
             return None
         wait = min(self._settings.handler_retry_delay * 2 ** min(tries - 1, 60), LONGEST_DELAY)
-        self._say(account_log.HANDLER_FAILED, row, reason, trace, wait)
+        self._say(log_texts.HANDLER_FAILED, row, reason, trace, wait)
         now = self._now()
         follows = await self._inbox.do(lambda store: store.again(row.row, now))
         self._changed()
         return (wait, entry._replace(attempt=attempt)) if follows else None
 
     async def _give_up(self, row: Row, state: Literal["failed", "parked"], reason: str, trace: str | None) -> None:
-        self._say(account_log.HANDLER_GAVE_UP, row, reason, trace, None)
+        self._say(log_texts.HANDLER_GAVE_UP, row, reason, trace, None)
         await self._inbox.do(lambda store: store.give_up(row.row, state, reason))
         self._changed()
 
-    def _say(self, line: account_log.LogText, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
+    def _say(self, line: log_texts.LogText, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
         message = row.message
         self._log.say(line, message=message.id, attempt=message.attempt, reason=reason, wait=wait, traceback=trace)
 

@@ -16,7 +16,7 @@ from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.text import cut
 
@@ -198,7 +198,7 @@ class PythonHandler:
         if trouble != self._import_trouble:
             self._import_trouble = trouble
             if failure is not None:
-                self._log.say(account_log.HANDLER_UNUSABLE, reason=trouble, traceback=failure[1])
+                self._log.say(log_texts.HANDLER_UNUSABLE, reason=trouble, traceback=failure[1])
             self._changed()
         return failure is None
 
@@ -231,20 +231,20 @@ class PythonHandler:
         else:
             self._blocks = f"{self._name} blocks its thread for more than {silence:.0f} s, at {where}"
         trace = "".join(traceback.format_stack(stack[-1])) if stack else None
-        self._log.say(account_log.HANDLER_BLOCKS, reason=self._blocks, traceback=trace)
+        self._log.say(log_texts.HANDLER_BLOCKS, reason=self._blocks, traceback=trace)
         self._changed()
 
     def _say_free(self) -> None:
         if self._blocks is not None:
             self._blocks = None
-            self._log.say(account_log.HANDLER_FREE, handler=self._spec)
+            self._log.say(log_texts.HANDLER_FREE, handler=self._spec)
             self._changed()
 
     def _count_overdue(self) -> None:
         now = time.monotonic()
         overdue = sum(now > end + self._limits.late for end in self._ends.values())
         if overdue > self._overdue:
-            self._log.say(account_log.HANDLER_OVERDUE, handler=self._spec, calls=overdue)
+            self._log.say(log_texts.HANDLER_OVERDUE, handler=self._spec, calls=overdue)
         if overdue != self._overdue:
             self._overdue = overdue
             self._changed()
@@ -252,9 +252,7 @@ class PythonHandler:
     def _say_stray(self, error: BaseException) -> None:
         """Log an error in a task that nobody waits for. Its words are left out: they may be a buyer's."""
         trace = "".join(traceback.format_tb(error.__traceback__))
-        self._log.say(
-            account_log.HANDLER_STRAY, handler=self._spec, error=type(error).__name__, traceback=trace or None
-        )
+        self._log.say(log_texts.HANDLER_STRAY, handler=self._spec, error=type(error).__name__, traceback=trace or None)
 
 
 def described(error: BaseException) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import Final
 
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 LONGEST: Final = 4000
@@ -34,5 +34,5 @@ class HandlerStdout(io.TextIOBase):
             lines, self._begun = [*lines, self._begun], ""
         for line in lines:
             if line.strip():
-                self._log.say(account_log.HANDLER_SAID, text=line)
+                self._log.say(log_texts.HANDLER_SAID, text=line)
         return len(text)

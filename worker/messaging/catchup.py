@@ -23,7 +23,7 @@ from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import Added, HandlerRules
 from xyfleet.worker.storage.schema import Row
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 _META: Final = "caught_up"
@@ -158,7 +158,7 @@ class CatchUp:
         await self._finish(round_)
         self.rounds += 1
         self._log.say(
-            account_log.RECOVERED if round_.found else account_log.CAUGHT_UP,
+            log_texts.RECOVERED if round_.found else log_texts.CAUGHT_UP,
             messages=round_.found,
             talks=len(round_.talks),
         )
@@ -182,10 +182,10 @@ class CatchUp:
                 if not await self._read_on(reader, round_):
                     wait = self._tempo.again
         except Abandoned as error:
-            self._log.say(account_log.CATCH_UP_ABANDONED, reason=str(error))
+            self._log.say(log_texts.CATCH_UP_ABANDONED, reason=str(error))
             wait = self._tempo.again
         if not wait and not round_.done:
-            self._log.say(account_log.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
+            self._log.say(log_texts.CATCH_UP_MORE, messages=round_.found, talks=len(round_.left))
         self._judge(visit, round_)
         await visit.sleep(0.0 if round_.done else wait)
         return round_.done
@@ -200,7 +200,7 @@ class CatchUp:
             round_.put_off(self._tempo.tries)
             if error.busy:
                 raise  # so are the others
-            self._log.say(account_log.CATCH_UP_ABANDONED, reason=str(error))
+            self._log.say(log_texts.CATCH_UP_ABANDONED, reason=str(error))
             return False
         # From old to new: so the handler gets it in the order in which it was said.
         rows = await self._store(found[::-1])
@@ -220,7 +220,7 @@ class CatchUp:
         self.zombies += 1
         age = (_now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
         reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
-        self._log.say(account_log.ZOMBIE, reason=reason)
+        self._log.say(log_texts.ZOMBIE, reason=reason)
         self._zombie(reason)
 
     # The inbox.

@@ -12,7 +12,7 @@ from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.protocol.im_calls import Answer, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 
@@ -83,5 +83,5 @@ class CatchUpPager:
         """Return where the next page begins, None = nowhere."""
         following = catchup_plan.next_cursor(page, cursor, oldest)
         if following is None and page.more:
-            self._log.say(account_log.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
+            self._log.say(log_texts.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
         return following

@@ -21,7 +21,7 @@ from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.outbox_store import OutgoingMessage, Settled
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 RETRIES: Final = (2.0, 4.0, 8.0)
@@ -30,7 +30,7 @@ OPEN_STATES: Final = frozenset({"queued", "sending"})
 """A letter in any other state is settled."""
 _LOOK_BACK: Final = 20
 """Letters before the first one of this process that tell which uuids were used."""
-_SAID: Final = {"sent": account_log.MESSAGE_SENT, "unknown": account_log.MESSAGE_UNKNOWN}
+_SAID: Final = {"sent": log_texts.MESSAGE_SENT, "unknown": log_texts.MESSAGE_UNKNOWN}
 _CLOSED: Final = "the connection was lost before the answer came"
 
 
@@ -213,13 +213,13 @@ class OutboxSender:
             return await self._settle(letter, "failed", None, reason)
         wait = self._retries[letter.attempt]
         await self._inbox.do(lambda store: store.requeue(letter.number, reason))
-        self._log.say(account_log.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
+        self._log.say(log_texts.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
         self._again = letter.number
         return wait
 
     async def _not_written(self, letter: OutgoingMessage, line: RpcChannel) -> float:
         await self._inbox.do(lambda store: store.requeue(letter.number, None))
-        self._log.say(account_log.MESSAGE_NOT_WRITTEN, number=letter.number)
+        self._log.say(log_texts.MESSAGE_NOT_WRITTEN, number=letter.number)
         if self._line is line:
             self._line = None  # whoever made it is about to say so
         return 0.0
@@ -245,7 +245,7 @@ class OutboxSender:
     def _tell(self, letter: OutgoingMessage | None) -> float:
         """Tell what became of a letter."""
         if letter is not None and letter.state not in OPEN_STATES:
-            line = _SAID.get(letter.state, account_log.MESSAGE_NOT_SENT)
+            line = _SAID.get(letter.state, log_texts.MESSAGE_NOT_SENT)
             self._log.say(line, number=letter.number, state=letter.state, id=letter.message_id, reason=letter.reason)
             for news in self._waiting.pop(letter.number, []):
                 if not news.done():

@@ -29,7 +29,7 @@ from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.message_store import Added, HandlerRules
 from xyfleet.worker.storage.outbox_store import OutgoingMessage
 from xyfleet.worker.storage.schema import Row
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.text import cut
 
@@ -97,7 +97,7 @@ class MessageService:
             return
         self._wanted.set()
         if self._inbox.full() or self._held + size > MOST_HELD:
-            self._log.say(account_log.PUSH_REFUSED, reason=self._inbox.trouble)
+            self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
             self._catch_up.refused()
             return
         self._held += size
@@ -231,7 +231,7 @@ class MessageService:
             return
         error = stored.exception()
         if isinstance(error, Closed):
-            self._log.say(account_log.PUSH_REFUSED, reason=str(error))
+            self._log.say(log_texts.PUSH_REFUSED, reason=str(error))
             return
         if error is not None:
             self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")

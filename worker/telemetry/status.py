@@ -11,7 +11,7 @@ from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report
 from xyfleet.worker.ipc.pipes import ReportPipe, StatusReporter
 from xyfleet.worker.states import Event
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 from xyfleet.worker.telemetry.metrics import Metrics
@@ -51,7 +51,7 @@ class AccountStatus:
         """Move along the state table, put it into the log and tell it at once."""
         words = self._log.mask(cut(reason)) if reason else None
         change = self.standing.move(event, time.time(), cause, words)
-        self._log.say(account_log.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
+        self._log.say(log_texts.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
         self.reporter.tell(change)
 
     def _snapshot(self, changes: list[Change]) -> Report:

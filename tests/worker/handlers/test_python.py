@@ -24,7 +24,7 @@ from xyfleet.worker.handlers.loader import Unusable, load
 from xyfleet.worker.handlers.python import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import LogSettings, MailSettings
-from xyfleet.worker.telemetry import account_log
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import LibraryLogHandler
 
 MESSAGE = Message(account="a0", id="1.PNM", conversation="c1", text="在吗", time="2026-01-01T00:00:00.000Z", attempt=1)
@@ -316,7 +316,7 @@ async def answer(message, account):
             call = asyncio.create_task(handler.call(MESSAGE, 10))
             said = 0
             while not call.done():
-                shop.log.say(account_log.SETTINGS_APPLIED, reason="x" * 100)
+                shop.log.say(log_texts.SETTINGS_APPLIED, reason="x" * 100)
                 said += 1
                 await asyncio.sleep(0)
         finally:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
-from xyfleet.worker.telemetry import account_log
-from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler, LogText, as_json, console
+from xyfleet.worker.telemetry import account_log, log_texts
+from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler, as_json, console
+from xyfleet.worker.telemetry.log_texts import LogText
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_console_line(shanghai: None) -> None:
     """Local time, level, text, key=value; values with blanks or quotes are quoted."""
     fields: dict[str, object] = {"account": "shop-001", "rtt_ms": 61.2, "reason": 'it "broke" off', "empty": ""}
 
-    assert console(1767225600.0426, account_log.BEAT_ANSWERED, fields) == (
+    assert console(1767225600.0426, log_texts.BEAT_ANSWERED, fields) == (
         "2026-01-01 08:00:00.042 WARNING 心跳响应正常 account=shop-001 rtt_ms=61.2"
         ' reason="it \\"broke\\" off" empty=""\n'
     )
@@ -64,14 +65,14 @@ def test_console_line(shanghai: None) -> None:
 
 def test_console_traceback(shanghai: None) -> None:
     """A traceback stands below its line, indented."""
-    text = console(0.0, account_log.PROGRAM_ERROR, {"account": "a", "traceback": "Traceback\n  File\nValueError\n"})
+    text = console(0.0, log_texts.PROGRAM_ERROR, {"account": "a", "traceback": "Traceback\n  File\nValueError\n"})
 
     assert text == ("1970-01-01 08:00:00.000 ERROR 程序错误 account=a\n    Traceback\n      File\n    ValueError\n")
 
 
 def test_json_line(shanghai: None) -> None:
     """One object with time and offset, level, event and the context."""
-    text = as_json(1767225600.0426, account_log.BEAT_SENT, {"account": "shop-001", "generation": 3})
+    text = as_json(1767225600.0426, log_texts.BEAT_SENT, {"account": "shop-001", "generation": 3})
 
     assert text.endswith("}\n")
     assert json.loads(text) == {
@@ -98,7 +99,7 @@ def test_lines_carry_the_account_and_the_generation(tmp_path: Path) -> None:
     """Context comes first; None is left out."""
     log = make(tmp_path)
     log.generation = 4
-    log.say(account_log.SOCKET_CLOSED, cause="closed", reason=None)
+    log.say(log_texts.SOCKET_CLOSED, cause="closed", reason=None)
     log.close()
 
     assert written(tmp_path)[0].endswith("WARNING WebSocket连接已关闭 account=shop-001 generation=4 cause=closed")
@@ -116,7 +117,7 @@ def test_no_value_breaks_a_line(tmp_path_factory: pytest.TempPathFactory, form: 
     """Whatever a server sends, the log has one short printable line of it."""
     folder = tmp_path_factory.mktemp("any")
     log = make(folder, format=form)
-    log.say(account_log.SOCKET_CLOSED, **fields)
+    log.say(log_texts.SOCKET_CLOSED, **fields)
     log.close()
     (line,) = written(folder)
 
@@ -129,9 +130,9 @@ def test_no_value_breaks_a_line(tmp_path_factory: pytest.TempPathFactory, form: 
 def test_beats_can_be_left_out(tmp_path: Path, beats: bool, expected: int) -> None:
     """`beats: false` leaves out good beats and nothing else."""
     log = make(tmp_path, beats=beats)
-    log.say(account_log.BEAT_SENT)
-    log.say(account_log.BEAT_ANSWERED)
-    log.say(account_log.BEAT_ABNORMAL)
+    log.say(log_texts.BEAT_SENT)
+    log.say(log_texts.BEAT_ANSWERED)
+    log.say(log_texts.BEAT_ABNORMAL)
     log.close()
 
     assert len(written(tmp_path)) == expected
@@ -141,7 +142,7 @@ def test_debug_lines_only_when_verbose(tmp_path: Path, capfd: pytest.CaptureFixt
     """A foreign mid is a debug line: in the log only when the fleet was started verbosely, then on the console too."""
     for verbose in (False, True):
         log = make(tmp_path, verbose=verbose)
-        log.say(account_log.ANSWER_FOREIGN, mid="x")
+        log.say(log_texts.ANSWER_FOREIGN, mid="x")
         log.close()
 
     assert len(written(tmp_path)) == 1
@@ -151,7 +152,7 @@ def test_debug_lines_only_when_verbose(tmp_path: Path, capfd: pytest.CaptureFixt
 def test_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     """Without a folder lines are JSON on standard output."""
     log = AccountLog("shop-001", LogSettings())
-    log.say(account_log.BEAT_SENT, mid="1")
+    log.say(log_texts.BEAT_SENT, mid="1")
     log.close()
 
     assert json.loads(capfd.readouterr().out)["event"] == "心跳包已发送"
@@ -162,7 +163,7 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     log = AccountLog("shop-001", LogSettings(dir=str(tmp_path)), [Secret("proxy-password"), Secret("ab")])
     for number in range(10):
         log.hide(Secret(f"token-number-{number}"))
-    log.say(account_log.SOCKET_ERROR, reason="token-number-9 and token-number-8 by proxy-password of ab")
+    log.say(log_texts.SOCKET_ERROR, reason="token-number-9 and token-number-8 by proxy-password of ab")
     log.close()
 
     assert 'reason="*** and *** by *** of ab"' in written(tmp_path)[0]
@@ -188,12 +189,12 @@ def test_lost_lines_are_counted_and_told(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.write_text("in the way")
     log = make(folder)
-    log.say(account_log.SOCKET_CLOSED)
-    log.say(account_log.SOCKET_CLOSED)
+    log.say(log_texts.SOCKET_CLOSED)
+    log.say(log_texts.SOCKET_CLOSED)
     assert log.note() == "log not written: File exists"
 
     folder.unlink()
-    log.say(account_log.SOCKET_CLOSED)
+    log.say(log_texts.SOCKET_CLOSED)
     log.close()
     assert log.note() is None
     assert "ERROR 部分日志未能写入 account=shop-001 lines=2" in written(folder)[0]
@@ -204,9 +205,9 @@ def test_new_settings(tmp_path: Path) -> None:
     """A log goes on under other settings, and keeps what it hides."""
     log = make(tmp_path)
     log.hide(Secret("very-secret-token"))
-    log.say(account_log.SOCKET_CLOSED)
+    log.say(log_texts.SOCKET_CLOSED)
     log.apply(LogSettings(dir=str(tmp_path / "new"), format="json"))
-    log.say(account_log.SOCKET_CLOSED, reason="very-secret-token")
+    log.say(log_texts.SOCKET_CLOSED, reason="very-secret-token")
     log.close()
 
     assert len(written(tmp_path)) == 1
