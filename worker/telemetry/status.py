@@ -9,12 +9,13 @@ import msgspec
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report
-from xyfleet.worker.ipc.pipes import ReportPipe, StatusReporter
+from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.states import Event
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 from xyfleet.worker.telemetry.metrics import Metrics
+from xyfleet.worker.telemetry.reporter import StatusReporter
 from xyfleet.worker.text import cut
 
 

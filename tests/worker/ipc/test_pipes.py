@@ -29,8 +29,9 @@ from xyfleet.worker.ipc.messages import (
     TicketRequest,
     Up,
 )
-from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, StatusReporter, fit, newer
+from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, fit, newer
 from xyfleet.worker.states import State
+from xyfleet.worker.telemetry.reporter import StatusReporter
 from xyfleet.worker.text import cut
 
 
