@@ -14,7 +14,7 @@ from collections.abc import Callable
 from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.clock import SuspendDetector
 from xyfleet.worker.connection.backoff import delay
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped

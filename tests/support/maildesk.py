@@ -15,7 +15,7 @@ from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import Lost
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.catchup_plan import Tempo

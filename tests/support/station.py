@@ -17,7 +17,7 @@ import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.account import AccountRunner
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up

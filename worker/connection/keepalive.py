@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.connection.heartbeat import REARM, HeartbeatTracker, Verdict
+from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.wait import InterruptibleSleep
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
-from xyfleet.worker.protocol.frames import Mids, Push, Response
+from xyfleet.worker.protocol.frames import Mids, Response
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -33,32 +33,6 @@ _SHORTEST_SLEEP: Final = 0.001
 """The loop's clock moves in steps of 1 ms; a shorter sleep returns at once and spins."""
 _EARLY: Final = 0.002
 """Seconds by which a timer may fire before its time."""
-
-
-class RpcChannel(Protocol):
-    """A registered connection, to whoever makes calls on it."""
-
-    began: int
-    """Milliseconds since the epoch at which it was registered."""
-
-    async def ask(self, lwp: str, body: object) -> Response:
-        """Return the answer to a call, whatever its code. Raises `calls.NoAnswer` or `calls.LineClosed`."""
-
-
-class SessionListener(Protocol):
-    """Who wants to know how a session is."""
-
-    def registered(self, line: RpcChannel) -> None:
-        """The connection is registered: CONNECTED."""
-
-    def pushed(self, push: Push, ack: Callable[[], None]) -> None:
-        """Something was pushed; `ack` is to be called once it can't be lost any more."""
-
-    def beat_answered(self) -> None:
-        """An answer to a beat was matched."""
-
-    def news(self) -> None:
-        """Some figure changed; it can wait."""
 
 
 class Keepalive:

@@ -18,7 +18,8 @@ from websockets.exceptions import ConnectionClosed
 
 from xyfleet.worker.causes import Cause, Lost
 from xyfleet.worker.connection.connect import ServerClosed, Socket, dial, lost_by_close
-from xyfleet.worker.connection.keepalive import Keepalive, SessionListener
+from xyfleet.worker.connection.interfaces import SessionListener
+from xyfleet.worker.connection.keepalive import Keepalive
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls, in_time
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.messaging import catchup_plan
 from xyfleet.worker.messaging.catchup_pager import Abandoned, CatchUpPager

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 
 

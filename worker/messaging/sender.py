@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import Response

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.connection.keepalive import RpcChannel
+from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
