@@ -15,6 +15,7 @@ from xyfleet.worker.causes import FATAL, Cause, Lost
 from xyfleet.worker.clock import SuspendDetector
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
+from xyfleet.worker.connection.kickouts import KickOuts
 from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
@@ -26,7 +27,6 @@ from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.telemetry.connection_status import KickOuts
 from xyfleet.worker.telemetry.status import AccountStatus
 from xyfleet.worker.timing import Timing
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.connection.kickouts import KickOuts
 from xyfleet.worker.ipc.messages import Change, HeartbeatFigures
 from xyfleet.worker.states import Event, IllegalTransition, State
-from xyfleet.worker.telemetry.connection_status import ConnectionStatus, KickOuts
+from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 
 S, E = State, Event
 
