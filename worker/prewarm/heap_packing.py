@@ -7,10 +7,8 @@ scattered between what they don't, so they would make most of it their own. Meas
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
-import mmap
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType
@@ -29,8 +27,6 @@ _IN_A_ROW: Final = 8
 """So many blocks one right behind the other mean that there is no hole of their size left."""
 _MOST: Final = 1024 * 1024
 """Bytes in blocks of one size at most: another allocator, Python's for debugging say, may not show that it is full."""
-_DONTNEED: Final = 4
-_libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _fillings: Final[list[list[object]]] = []
 
 
@@ -115,27 +111,3 @@ def forget_lookups() -> None:
         clear = getattr(sys, "_clear_type_cache", None)
     if clear is not None:
         clear()
-
-
-def give_back_zeroes(thing: object) -> int:
-    """
-    Give the pages inside of one big object that hold nothing but zeroes back to the system; return their bytes.
-
-    They read as zeroes afterwards as before, and take memory again once they are written to. A loop of uvloop has a
-    buffer of 250,000 bytes for what comes in, of which this program's messages need few.
-    """
-    if _libc is None:
-        return 0
-    page = mmap.PAGESIZE
-    first, end = -(-id(thing) // page), (id(thing) + type(thing).__basicsize__) // page
-    empty = [number for number in range(first, end) if ctypes.string_at(number * page, page).count(0) == page]
-    for number in empty:
-        _libc.madvise(ctypes.c_void_p(number * page), ctypes.c_size_t(page), _DONTNEED)
-    return len(empty) * page
-
-
-def give_back_free() -> None:
-    """Give memory that C libraries have freed back to the system, where the system's allocator can."""
-    trim: Callable[[int], int] | None = getattr(_libc, "malloc_trim", None)
-    if trim is not None:
-        trim(0)

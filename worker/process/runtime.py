@@ -19,7 +19,7 @@ from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.handlers.stdout import HandlerStdout
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.prewarm import heap_packing
+from xyfleet.worker.process import zero_pages
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
@@ -77,7 +77,7 @@ class WorkerRuntime:
 
     async def _live(self, up: int, down: int) -> None:
         loop = asyncio.get_running_loop()
-        heap_packing.give_back_zeroes(loop)
+        zero_pages.give_back_zeroes(loop)
         settings = self._settings
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)

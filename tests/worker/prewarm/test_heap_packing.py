@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from xyfleet.worker.prewarm import heap_packing
+from xyfleet.worker.storage import writer_thread
 
 
 def make_adder(step: int) -> Callable[[int], int]:
@@ -99,6 +100,6 @@ def test_freed_memory_is_given_back() -> None:
     """It can be asked for at any time; what is in use stays."""
     kept = [bytes([number]) * 5000 for number in range(100)]
 
-    heap_packing.give_back_free()
+    writer_thread.give_back_free()
 
     assert all(each == each[:1] * 5000 for each in kept)
