@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from xyfleet.supervisor.api.requests import CONTROL, BadRequest, language, limited
-from xyfleet.supervisor.control.types import Text, sentences
+from xyfleet.supervisor.common.i18n import Text, sentences
 from xyfleet.supervisor.messages.cursor import BadCursor, Cursor, decode, encode
 from xyfleet.supervisor.messages.query import Question, since
 from xyfleet.supervisor.messages.subscription import Follower, Piece

@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.common.errors import Refused, UnknownName
 from xyfleet.supervisor.common.i18n import LANGUAGES
-from xyfleet.supervisor.control.types import Control, Refused, UnknownName
+from xyfleet.supervisor.control.types import Control
 
 SILENCE: Final = 10.0
 """Seconds that a client may take to send its request, or read nothing of what it is sent, before it is cut off."""

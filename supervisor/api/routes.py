@@ -26,7 +26,8 @@ from xyfleet.supervisor.api.requests import (
 from xyfleet.supervisor.api.send_routes import SEND_ROUTES
 from xyfleet.supervisor.api.tcp_server import guard
 from xyfleet.supervisor.common import paths
-from xyfleet.supervisor.control.types import ACTIONS, Control, sentences
+from xyfleet.supervisor.common.i18n import sentences
+from xyfleet.supervisor.control.types import ACTIONS, Control
 from xyfleet.supervisor.presentation.advice import advised, down
 from xyfleet.worker.secret import Secret
 

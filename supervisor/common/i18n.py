@@ -10,8 +10,9 @@ import functools
 import gettext
 import locale
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 LANGUAGES: Final = ("zh", "en")
 _LOCALE_DIR: Final = Path(__file__).parents[1] / "locale"
@@ -52,3 +53,20 @@ def _(text: str) -> str:
 def N_(text: str) -> str:
     """Mark `text` for the catalogue, and return it as it is."""
     return text
+
+
+class Text(NamedTuple):
+    """A sentence for people whose language is known only when it is shown."""
+
+    template: str
+    """English, marked with `N_()`; `%(name)s` for values."""
+    values: Mapping[str, object] = {}
+
+    def say(self, language: str) -> str:
+        """Return the sentence in `zh` or `en`."""
+        return tr(language, self.template) % self.values
+
+
+def sentences(texts: Mapping[str, Text], language: str) -> dict[str, str]:
+    """Return each account's sentence in a language."""
+    return {name: text.say(language) for name, text in texts.items()}

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.errors import BadCookie, NotPossible, Stopping
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
@@ -17,17 +18,13 @@ from xyfleet.supervisor.control.status import account_view, outage_view, states
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import (
     Action,
-    BadCookie,
     Delivery,
     Forgotten,
     Health,
-    NotPossible,
     Outcome,
     Reloaded,
     Retried,
     SendRequest,
-    Stopping,
-    Text,
 )
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet

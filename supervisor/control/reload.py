@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.errors import BadFile, NotPossible
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.config.diff import Changes, diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
-from xyfleet.supervisor.control.types import BadFile, NotPossible, Reloaded, Text
+from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.supervision.fleet import Fleet
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from xyfleet.supervisor.control.types import UnknownName
+from xyfleet.supervisor.common.errors import UnknownName
 
 
 def select(words: Sequence[str], accounts: Mapping[str, Iterable[str]]) -> list[str]:

@@ -11,14 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from xyfleet.supervisor.common.event_log import EventLog
-from xyfleet.supervisor.common.i18n import N_, tr
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.worker.secret import Secret
 
@@ -29,86 +29,6 @@ Action = Literal["stop", "restart", "reconnect", "refresh"]
 """What an operator can do to accounts."""
 
 ACTIONS: Final[tuple[Action, ...]] = ("stop", "restart", "reconnect", "refresh")
-
-
-class Text(NamedTuple):
-    """A sentence for people whose language is known only when it is shown."""
-
-    template: str
-    """English, marked with `N_()`; `%(name)s` for values."""
-    values: Mapping[str, object] = {}
-
-    def say(self, language: str) -> str:
-        """Return the sentence in `zh` or `en`."""
-        return tr(language, self.template) % self.values
-
-
-class Refused(Exception):
-    """The fleet does not do what was asked; nothing was changed."""
-
-    status: ClassVar[int] = 409
-    """HTTP status of the answer."""
-    code: ClassVar[str] = "refused"
-    """For programs: stable."""
-
-    def __init__(self, text: Text, **facts: Any) -> None:
-        self.text = text
-        self.facts = facts
-        """Further fields of the error in the answer; never a secret."""
-        super().__init__(text.say("en"))
-
-
-class UnknownName(Refused):
-    """Names, globs or tags that fit no account."""
-
-    status = 404
-    code = "unknown_account"
-
-    def __init__(self, names: Sequence[str], similar: Sequence[str] = ()) -> None:
-        template = N_("no account fits: %(names)s")
-        if similar:
-            template = N_("no account fits: %(names)s (did you mean %(similar)s?)")
-        values = {"names": ", ".join(names), "similar": ", ".join(similar)}
-        super().__init__(Text(template, values), names=list(names), similar=list(similar))
-
-
-class NotPossible(Refused):
-    """The account or the fleet is not in a state for this."""
-
-    code = "not_possible"
-
-
-class BadCookie(Refused):
-    """The given cookie can't be this account's."""
-
-    status = 422
-    code = "bad_cookie"
-
-
-class BadFile(Refused):
-    """The accounts file has faults; the fleet goes on with what it has."""
-
-    status = 422
-    code = "bad_file"
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        text = Text(N_("the file is not good, nothing was changed:\n%(problems)s"), {"problems": "\n".join(problems)})
-        super().__init__(text, problems=list(problems))
-
-
-class Stopping(Refused):
-    """The supervisor is on its way out."""
-
-    code = "stopping"
-
-    def __init__(self) -> None:
-        super().__init__(Text(N_("the fleet is stopping")))
-
-
-class NotTaken(Refused):
-    """A text will not be sent: that is certain, so it may be given again."""
-
-    code = "not_taken"
 
 
 class Outcome(NamedTuple):
@@ -229,8 +149,3 @@ class Control(Protocol):
 
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file, None with `log.dir: none`. Raises `UnknownName`."""
-
-
-def sentences(texts: Mapping[str, Text], language: str) -> dict[str, str]:
-    """Return each account's sentence in a language."""
-    return {name: text.say(language) for name, text in texts.items()}

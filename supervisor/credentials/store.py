@@ -17,8 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from xyfleet.supervisor.common import atomic_files
-from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.credentials import record
 from xyfleet.supervisor.credentials.record import SCHEMA, Credentials, Source
 from xyfleet.worker.secret import Secret

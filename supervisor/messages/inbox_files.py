@@ -17,8 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.worker.storage.schema import VERSION
 
 MOST_OPEN: Final = 16

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
 from xyfleet.supervisor.messages.query import TooLong, read_lines
 from xyfleet.worker.storage.schema import Row

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.cursor import Cursor, Track
 from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
 from xyfleet.worker.protocol.message import Message

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
+from xyfleet.supervisor.common.errors import NotTaken
+from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.control.types import Delivery, SendRequest
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 

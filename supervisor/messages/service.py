@@ -9,8 +9,8 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.common.paths import inbox_file
-from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles
 from xyfleet.supervisor.messages.requests import MessageRequests

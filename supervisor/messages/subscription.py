@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.control.types import Text, UnknownName
+from xyfleet.supervisor.common.errors import UnknownName
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages import merge
 from xyfleet.supervisor.messages.cursor import Cursor, Track, encode
 from xyfleet.supervisor.messages.inbox_files import Files

@@ -13,13 +13,13 @@ from typing import Final
 
 from xyfleet.supervisor.api.routes import ApiServer, make_app
 from xyfleet.supervisor.api.tcp_server import TcpServer
+from xyfleet.supervisor.common.errors import Refused
 from xyfleet.supervisor.common.event_log import EventLog
-from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.paths import webhook_socket
 from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.control.operations import FleetOperations
-from xyfleet.supervisor.control.types import Refused, Text
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.presentation.console import Console
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping

@@ -11,9 +11,8 @@ from random import random
 from typing import Any
 
 from xyfleet.supervisor.common.event_log import EventLog, Kind
-from xyfleet.supervisor.common.i18n import N_
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.config.log_budget import log_bytes
-from xyfleet.supervisor.control.types import Text
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService

@@ -17,8 +17,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from xyfleet.supervisor.common.i18n import N_
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.webhooks.protocol import Table, encode_table, masked
 from xyfleet.worker.text import cut
 

@@ -15,7 +15,9 @@ import msgspec
 
 from xyfleet.supervisor.api.registry import Record, write_record
 from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.common.errors import BadCookie, NotPossible
 from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
@@ -29,16 +31,13 @@ from xyfleet.supervisor.control.status_schema import (
 )
 from xyfleet.supervisor.control.types import (
     Action,
-    BadCookie,
     Delivery,
     Forgotten,
     Health,
-    NotPossible,
     Outcome,
     Reloaded,
     Retried,
     SendRequest,
-    Text,
 )
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down

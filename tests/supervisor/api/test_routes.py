@@ -18,8 +18,9 @@ import pytest
 from support.standin import StandIn, account, failed, until
 from xyfleet.supervisor.api import requests, routes
 from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.common.errors import BadFile
 from xyfleet.supervisor.control.status_schema import Process, StatusView
-from xyfleet.supervisor.control.types import BadFile, Reloaded
+from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.worker.causes import Cause
 
 COOKIE = "unb=2200000000001; cookie2=sim-secret"

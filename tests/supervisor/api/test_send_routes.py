@@ -11,7 +11,9 @@ import pytest
 
 from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api.routes import ApiServer
-from xyfleet.supervisor.control.types import Delivery, NotTaken, SendRequest, Text
+from xyfleet.supervisor.common.errors import NotTaken
+from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.control.types import Delivery, SendRequest
 from xyfleet.worker.causes import Cause
 
 GOOD = {"name": "a", "conversation": "57", "text": "有货"}

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.standin import StandIn, account, begin, run, serving, until
-from xyfleet.supervisor.control.types import BadFile, Reloaded
+from xyfleet.supervisor.common.errors import BadFile
+from xyfleet.supervisor.control.types import Reloaded
 
 
 @pytest.fixture

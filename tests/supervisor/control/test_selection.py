@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from xyfleet.supervisor.common.errors import UnknownName
 from xyfleet.supervisor.control.selection import select
-from xyfleet.supervisor.control.types import UnknownName
 
 ACCOUNTS = {"shop-001": ["phones", "south-1"], "shop-002": ["south-2"], "depot": []}
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.standin import StandIn
-from xyfleet.supervisor.control.types import (
-    BadCookie,
-    BadFile,
-    Control,
-    NotPossible,
-    Refused,
-    Stopping,
-    Text,
-    UnknownName,
-    sentences,
-)
+from xyfleet.supervisor.common.errors import BadCookie, BadFile, NotPossible, Refused, Stopping, UnknownName
+from xyfleet.supervisor.common.i18n import Text, sentences
+from xyfleet.supervisor.control.types import Control
 
 
 def test_text_is_said_in_the_language_asked_for() -> None:

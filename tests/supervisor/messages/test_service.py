@@ -16,7 +16,7 @@ from support.inboxes import store, write
 from support.postman import hire
 from support.standin import until
 from xyfleet.supervisor.common.event_log import Event, EventLog
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.supervisor.supervision.account import SupervisedAccount

@@ -17,7 +17,7 @@ import pytest
 
 from support.receiver import SECRET, Receiver
 from support.webhooks import asker, hook
-from xyfleet.supervisor.control.types import Text
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.webhooks.process_manager import TOPIC, RestartPace, WebhookProcessManager, pause
 from xyfleet.worker.handlers.base import HandlerUnsure
 from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
