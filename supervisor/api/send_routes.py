@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.common.i18n import sentences
-from xyfleet.supervisor.control.types import SendRequest
+from xyfleet.supervisor.messages.requests import SendRequest
 
 DEFAULT_WAIT: Final = 20.0
 MAX_WAIT: Final = 300.0

@@ -9,7 +9,8 @@ from xyfleet.supervisor.common.errors import NotPossible, NotTaken, UnknownName
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
-from xyfleet.supervisor.control.types import Delivery, Forgotten, Retried, SendRequest
+from xyfleet.supervisor.control.types import Forgotten, Retried
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
 

@@ -16,16 +16,8 @@ from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status import account_view, outage_view, states
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
-from xyfleet.supervisor.control.types import (
-    Action,
-    Delivery,
-    Forgotten,
-    Health,
-    Outcome,
-    Reloaded,
-    Retried,
-    SendRequest,
-)
+from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.worker.secret import Secret

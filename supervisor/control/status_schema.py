@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
-
-
-class Process(StrEnum):
-    """The supervisor's state of one account."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    BACKOFF = "backoff"
-    REFRESHING = "refreshing"
-    QUARANTINED = "quarantined"
-    NEEDS_LOGIN = "needs_login"
-    STOPPED = "stopped"
-    DISABLED = "disabled"
 
 
 class RttView(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ import msgspec
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.worker.secret import Secret
 
 if TYPE_CHECKING:
@@ -37,28 +38,6 @@ class Outcome(NamedTuple):
     done: list[str]
     refused: dict[str, Text]
     """Why it could not be done to these."""
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a text that was given to be sent."""
-
-    state: str
-    """`queued`, `sending`, or settled: `sent`, `rejected`, `failed`, `unknown` (docs/api.md)."""
-    number: int | None = None
-    """Its number in the account's outbox."""
-    message_id: str | None = None
-    """The server's id, once it is sent."""
-    reason: str | None = None
-
-
-class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A text to be sent."""
-
-    account: str
-    conversation: str
-    text: str
-    receiver: str | None = None
-    """User id; None = whoever wrote last in that conversation."""
 
 
 class Retried(NamedTuple):

@@ -10,8 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.tokens import mtop
+from xyfleet.supervisor.credentials import cookies, record
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
@@ -125,7 +124,7 @@ def _put(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> None:
     if unb is not None and unb != held.unb:
         held.since = 0  # Another user's earlier messages are not ours to catch up with.
     if unb is not None and (unb != held.unb or held.device_id is None):
-        held.unb, held.device_id = unb, mtop.device_id(unb, uuid)
+        held.unb, held.device_id = unb, record.device_id(unb, uuid)
     held.cookie, held.source = cookie, source
     held.token, held.verdict, held.needs_human = None, None, False
 
@@ -154,3 +153,8 @@ def encode(value: msgspec.Struct) -> bytes:
 def decode(data: bytes) -> Credentials:
     """Return what `encode` wrote, or raise `msgspec.MsgspecError`."""
     return _decoder.decode(data)
+
+
+def device_id(unb: str, uuid: UUID) -> str:
+    """Return a device id for a user: made once, and then kept, for the gateway compares it with the token's."""
+    return f"{str(uuid).upper()}-{unb}"

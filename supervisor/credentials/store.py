@@ -19,6 +19,7 @@ import msgspec
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.credentials import record
+from xyfleet.supervisor.credentials.desired_state import Desired, Stopped
 from xyfleet.supervisor.credentials.record import SCHEMA, Credentials, Source
 from xyfleet.worker.secret import Secret
 
@@ -32,21 +33,6 @@ class StateRefused(Exception):
     def __init__(self, text: Text) -> None:
         self.text = text
         super().__init__(text.say("en"))
-
-
-class Stopped(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator's stop."""
-
-    by: str
-    at: float
-    """Wall time."""
-
-
-class Desired(msgspec.Struct, kw_only=True):
-    """What the operator wants, apart from what is: the accounts that are to stay stopped."""
-
-    schema: int = SCHEMA
-    stopped: dict[str, Stopped] = {}
 
 
 class _Header(msgspec.Struct):

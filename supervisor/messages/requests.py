@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from xyfleet.supervisor.common.errors import NotTaken
 from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.control.types import Delivery, SendRequest
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
 
@@ -162,3 +163,25 @@ def _taken(letter: SendRequest, inbox: Path, since: int) -> int | None:
 
 def _not_taken(template: str, letter: SendRequest, **values: object) -> NotTaken:
     return NotTaken(Text(template, {"name": letter.account, **values}))
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a text that was given to be sent."""
+
+    state: str
+    """`queued`, `sending`, or settled: `sent`, `rejected`, `failed`, `unknown` (docs/api.md)."""
+    number: int | None = None
+    """Its number in the account's outbox."""
+    message_id: str | None = None
+    """The server's id, once it is sent."""
+    reason: str | None = None
+
+
+class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A text to be sent."""
+
+    account: str
+    conversation: str
+    text: str
+    receiver: str | None = None
+    """User id; None = whoever wrote last in that conversation."""

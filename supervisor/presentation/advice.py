@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, tr
-from xyfleet.supervisor.control.status_schema import AccountView, MessagesView, Process, StatusView
+from xyfleet.supervisor.control.status_schema import AccountView, MessagesView, StatusView
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_, tr
-from xyfleet.supervisor.control.status_schema import Process
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

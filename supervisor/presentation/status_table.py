@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock, span
-from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, Process, StatusView
+from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, StatusView
 from xyfleet.supervisor.presentation.advice import advice, down, is_well, message_advice
 from xyfleet.supervisor.presentation.labels import cause_words, process_words, state_words
 from xyfleet.supervisor.presentation.terminal import (
@@ -24,6 +24,7 @@ from xyfleet.supervisor.presentation.terminal import (
     printable,
     wrap,
 )
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.states import State
 
 SIMULATOR: Final = N_("SIMULATOR")

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 
 from xyfleet.supervisor.common.event_log import Kind
-from xyfleet.supervisor.control.status_schema import Process
 from xyfleet.supervisor.messages.change_events import MessageEvents
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.supervision.account_state import AccountSteps
+from xyfleet.supervisor.supervision.account_state import AccountSteps, Process
 from xyfleet.supervisor.supervision.crew import Crew
 from xyfleet.supervisor.supervision.restart_policy import Ladder
 from xyfleet.supervisor.workers.process import WorkerProcess

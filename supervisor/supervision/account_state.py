@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from xyfleet.supervisor.supervision.restart_policy import Hold, Hook, NeedsLogin, Restart, Revive, Start, Step
@@ -157,3 +158,17 @@ class AccountSteps:
     def _grace_over(self) -> None:
         if self._member.state is State.FAILED:
             self.take(self._member.ladder.still_failed())
+
+
+class Process(StrEnum):
+    """The supervisor's state of one account."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    REFRESHING = "refreshing"
+    QUARANTINED = "quarantined"
+    NEEDS_LOGIN = "needs_login"
+    STOPPED = "stopped"
+    DISABLED = "disabled"

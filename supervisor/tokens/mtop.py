@@ -11,7 +11,6 @@ import math
 import re
 from typing import Any, Final
 from urllib.parse import unquote
-from uuid import UUID
 
 import msgspec
 
@@ -64,11 +63,6 @@ _MEANING: Final[tuple[tuple[tuple[str, ...], Answer], ...]] = (
     (("FAIL_SYS_TOKEN_EMPTY", "FAIL_SYS_TOKEN_EXOIRED"), SignExpired()),
 )
 """`ret` prefixes, the gravest first, whatever the HTTP status. `EXOIRED` is the service's own spelling."""
-
-
-def device_id(unb: str, uuid: UUID) -> str:
-    """Return a device id for a user: made once, and then kept, for the gateway compares it with the token's."""
-    return f"{str(uuid).upper()}-{unb}"
 
 
 def form_data(device: str) -> str:

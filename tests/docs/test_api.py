@@ -23,10 +23,10 @@ from xyfleet.supervisor.control.status_schema import (
     HeartbeatView,
     MessagesView,
     OutageView,
-    Process,
     RefreshView,
 )
 from xyfleet.supervisor.presentation.event_text import RESULTS, WHY_RESTART
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

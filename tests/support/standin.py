@@ -23,24 +23,16 @@ from xyfleet.supervisor.control.status_schema import (
     AccountView,
     FleetView,
     HeartbeatView,
-    Process,
     ReconnectView,
     RefreshView,
     RttView,
     StatusView,
 )
-from xyfleet.supervisor.control.types import (
-    Action,
-    Delivery,
-    Forgotten,
-    Health,
-    Outcome,
-    Reloaded,
-    Retried,
-    SendRequest,
-)
+from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State

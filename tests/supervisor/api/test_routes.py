@@ -19,8 +19,9 @@ from support.standin import StandIn, account, failed, until
 from xyfleet.supervisor.api import requests, routes
 from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.common.errors import BadFile
-from xyfleet.supervisor.control.status_schema import Process, StatusView
+from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.control.types import Reloaded
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 
 COOKIE = "unb=2200000000001; cookie2=sim-secret"

@@ -13,7 +13,7 @@ from support.standin import StandIn, account, failed
 from xyfleet.supervisor.api.routes import ApiServer
 from xyfleet.supervisor.common.errors import NotTaken
 from xyfleet.supervisor.common.i18n import Text
-from xyfleet.supervisor.control.types import Delivery, SendRequest
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.worker.causes import Cause
 
 GOOD = {"name": "a", "conversation": "57", "text": "有货"}

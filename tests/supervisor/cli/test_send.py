@@ -9,7 +9,7 @@ import pytest
 from support.standin import StandIn, account, failed, run, serving
 from xyfleet.supervisor.common.errors import NotTaken
 from xyfleet.supervisor.common.i18n import Text
-from xyfleet.supervisor.control.types import Delivery, SendRequest
+from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.worker.causes import Cause
 
 

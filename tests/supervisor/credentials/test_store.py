@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from xyfleet.supervisor.credentials.desired_state import Stopped
 from xyfleet.supervisor.credentials.record import SCHEMA, OtherUser
-from xyfleet.supervisor.credentials.store import StateRefused, Stopped, Store
+from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.worker.secret import Secret
 
 COOKIE = Secret("unb=2200000000001; cookie2=sim-a")

@@ -13,9 +13,8 @@ import pytest
 from support.postman import hire
 from support.standin import until
 from xyfleet.supervisor.common.errors import NotTaken
-from xyfleet.supervisor.control.types import Delivery, SendRequest
 from xyfleet.supervisor.messages.catch_up_queue import BURST, CatchUpQueue
-from xyfleet.supervisor.messages.requests import ENDED, NO_ANSWER, MessageRequests
+from xyfleet.supervisor.messages.requests import ENDED, NO_ANSWER, Delivery, MessageRequests, SendRequest
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Redone, Send, Sent, Up
 

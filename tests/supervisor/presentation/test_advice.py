@@ -9,7 +9,7 @@ import pytest
 
 from support.standin import account, failed, fleet
 from xyfleet.supervisor.common.i18n import LANGUAGES
-from xyfleet.supervisor.control.status_schema import MessagesView, Process, StatusView
+from xyfleet.supervisor.control.status_schema import MessagesView, StatusView
 from xyfleet.supervisor.presentation.advice import (
     ABOUT_CAUSE,
     ABOUT_PROCESS,
@@ -19,6 +19,7 @@ from xyfleet.supervisor.presentation.advice import (
     is_well,
     message_advice,
 )
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from xyfleet.supervisor.control.status_schema import Process
 from xyfleet.supervisor.presentation.labels import CAUSES, PROCESSES, STATES, cause_words, process_words, state_words
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -13,12 +13,12 @@ from xyfleet.supervisor.control.status_schema import (
     HeartbeatView,
     MessagesView,
     OutageView,
-    Process,
     RefreshView,
     StatusView,
 )
 from xyfleet.supervisor.presentation.status_table import TableStyle, status, summary, troubled_first
 from xyfleet.supervisor.presentation.terminal import cells
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.states import State
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from xyfleet.supervisor.control.status_schema import Process
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.supervisor.supervision.outage import OutageWatch
 from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
 from xyfleet.supervisor.workers.process import WorkerProcess

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
-from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.credentials import cookies, record
 from xyfleet.supervisor.tokens import mtop
 from xyfleet.worker.secret import Secret
 
@@ -85,7 +85,7 @@ def test_the_query_is_the_web_client_s() -> None:
 
 def test_a_device_id_has_its_shape() -> None:
     """36 characters of an upper-case UUID, a dash, the user."""
-    made = mtop.device_id("2200000000001", UUID("673b2986-e590-421a-a8f9-28202ba25823"))
+    made = record.device_id("2200000000001", UUID("673b2986-e590-421a-a8f9-28202ba25823"))
 
     assert made == "673B2986-E590-421A-A8F9-28202BA25823-2200000000001"
     assert re.fullmatch(VECTORS["id_formats"]["device_id_regex"].replace("<unb>", r"\d+"), made)
