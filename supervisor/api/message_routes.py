@@ -10,7 +10,8 @@ from typing import Final
 
 from aiohttp import web
 
-from xyfleet.supervisor.api.requests import CONTROL, BadRequest, language, limited
+from xyfleet.supervisor.api.middleware import limited
+from xyfleet.supervisor.api.requests import CONTROL, BadRequest, language
 from xyfleet.supervisor.common.i18n import Text, sentences
 from xyfleet.supervisor.messages.cursor import BadCursor, Cursor, decode, encode
 from xyfleet.supervisor.messages.query import Question, since

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import socket
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,19 +17,6 @@ MAX_SOCKET_PATH: Final = 107
 
 class PathRefused(Exception):
     """A folder or socket path can't be used; the text says why and what to do."""
-
-
-class AlreadyRunning(Exception):
-    """Another supervisor holds this fleet's lock."""
-
-    def __init__(self, name: str, pid: int | None) -> None:
-        self.name = name
-        self.pid = pid
-        super().__init__(name, pid)
-
-    def __str__(self) -> str:
-        text = _("fleet %(name)s is running already (pid %(pid)s); stop it first: xyfleet --fleet %(name)s stop")
-        return text % {"name": self.name, "pid": self.pid if self.pid is not None else "?"}
 
 
 def run_dir(fleet: Fleet, env: Mapping[str, str], uid: int) -> Path:
@@ -99,30 +83,3 @@ def clear_leftovers(folder: Path) -> None:
     """Remove what a killed supervisor left in its run folder; only the holder of the lock may call this."""
     for left in folder.glob("listener-*"):
         left.unlink(missing_ok=True)
-
-
-class Lock:
-    """The one right to run a fleet on its state folder: a flock that the kernel drops with the process."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not self._locked():
-            text = os.read(self._file, 32).strip()
-            os.close(self._file)
-            raise AlreadyRunning(name, int(text) if text.isdigit() else None)
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
-
-    def _locked(self) -> bool:
-        """Try for a fifth of a second: a look at the lock (`records.is_live`) holds it for some microseconds."""
-        for attempt in range(5):
-            time.sleep(0.05 * (attempt > 0))
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-        return False
-
-    def release(self) -> None:
-        """Let the next one in. The file stays: removing it would let two in at once."""
-        os.close(self._file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from xyfleet.supervisor.common.i18n import N_, tr
 
@@ -41,3 +41,10 @@ def span(seconds: float, language: str) -> str:
     if minutes:
         return tr(language, N_("%(minutes)dmin %(seconds)ds")) % {"minutes": minutes, "seconds": whole % 60}
     return tr(language, N_("%(seconds)ds")) % {"seconds": whole}
+
+
+def rfc3339(wall: float | None) -> str | None:
+    """Return a wall time (seconds since the epoch) as RFC 3339 in UTC, or None."""
+    if wall is None:
+        return None
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

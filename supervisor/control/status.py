@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
+from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
@@ -19,13 +19,6 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.outage import CANARIED, Outage
 from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
 from xyfleet.worker.states import State
-
-
-def rfc3339(wall: float | None) -> str | None:
-    """Return a wall time (seconds since the epoch) as RFC 3339 in UTC, or None."""
-    if wall is None:
-        return None
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source: str | None) -> AccountView:

@@ -26,6 +26,7 @@ from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
+from xyfleet.supervisor.runtime import instance_lock
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.settings import Settings
@@ -151,7 +152,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
         )
 
 
-def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, paths.Lock]:
+def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, instance_lock.Lock]:
     """Make the folders and take the locks, or refuse."""
     fleet = settings.fleet
     try:
@@ -161,10 +162,10 @@ def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, path
         if fleet.log.dir is not None:
             paths.make_private(fleet.log.dir)
         _refuse_same_name(fleet.name, fleet.state_dir / "lock")
-        lock = paths.Lock(fleet.state_dir / "lock", fleet.name)
+        lock = instance_lock.Lock(fleet.state_dir / "lock", fleet.name)
         paths.make_private(folder)
         paths.clear_leftovers(folder)
-    except (paths.PathRefused, paths.AlreadyRunning) as refusal:
+    except (paths.PathRefused, instance_lock.AlreadyRunning) as refusal:
         raise StartRefused(str(refusal)) from None
     return folder, socket, lock
 
@@ -186,7 +187,7 @@ def _refuse_same_name(name: str, lock: Path) -> None:
     """Two running fleets of one name could not be told apart by any command."""
     for record in registry.read_records():
         if record.name == name and Path(record.lock) != lock and registry.is_live(record):
-            raise paths.AlreadyRunning(name, record.pid)
+            raise instance_lock.AlreadyRunning(name, record.pid)
 
 
 def _write_record(record: registry.Record, stack: contextlib.ExitStack) -> None:

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.paths import PathRefused, make_private
 from xyfleet.supervisor.supervision.fleet import Fleet
 

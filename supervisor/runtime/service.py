@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from xyfleet.supervisor.api.routes import ApiServer, make_app
+from xyfleet.supervisor.api.routes import make_app
 from xyfleet.supervisor.api.tcp_server import TcpServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import Refused
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import N_, Text

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
-from xyfleet.supervisor.control.status import rfc3339
 from xyfleet.supervisor.control.status_schema import RefreshView
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source

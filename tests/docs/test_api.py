@@ -15,7 +15,8 @@ import pytest
 from support.inboxes import HANDLED, NOW, store, write
 from support.places import DOCS
 from support.standin import StandIn, account, failed
-from xyfleet.supervisor.api.routes import ApiServer, make_app
+from xyfleet.supervisor.api.routes import make_app
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.event_log import KINDS, Event
 from xyfleet.supervisor.control.status_schema import (
     AccountView,

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from xyfleet.supervisor.api.registry import Record, write_record
-from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import BadCookie, NotPossible
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text

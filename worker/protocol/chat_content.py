@@ -6,9 +6,9 @@ Paths and their meaning: `xyfleet.worker.protocol.items`.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from xyfleet.worker.protocol.json_values import as_dict, as_id, as_int, as_text
+from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_text
 from xyfleet.worker.protocol.message import Kind
 from xyfleet.worker.protocol.payload import Undecodable, read_json, unpack
 
@@ -17,8 +17,6 @@ IMAGE: Final = 2
 """Content types."""
 
 _ITEM_ID: Final = re.compile(r"[?&]itemId=([^&#]+)")
-
-Json = dict[str, Any]
 
 
 class ChatContent:

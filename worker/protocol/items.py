@@ -35,8 +35,8 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.protocol.chat_content import ChatContent, Json, packed, parsed
-from xyfleet.worker.protocol.json_values import as_dict, as_id, as_int, as_ms, as_text, is_address
+from xyfleet.worker.protocol.chat_content import ChatContent, packed, parsed
+from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_ms, as_text, is_address
 from xyfleet.worker.protocol.message import Kind
 from xyfleet.worker.protocol.payload import Undecodable, plain, unpack
 

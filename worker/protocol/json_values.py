@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from xyfleet.worker.protocol.chat_content import Json
-
+Json = dict[str, Any]
 _DOMAIN: Final = "@goofish"
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999; later times have no RFC 3339 form."""

@@ -8,6 +8,7 @@ writes nothing but the store, may be run again.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import queue
 import sqlite3
@@ -17,9 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
-from xyfleet.worker.process.zero_pages import _libc
 from xyfleet.worker.protocol.items import IncomingItem
-from xyfleet.worker.storage import sqlite, writer_thread
+from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import Counts, HandlerRules, MessageStore
 
 Job = Callable[[MessageStore], Any]
@@ -137,7 +137,7 @@ class GroupCommitThread:
                     break
         finally:
             self._close()
-            writer_thread.give_back_free()
+            give_back_free()
             self._ended()
 
     def _persist(self, batch: list[tuple[Any, Job]]) -> bool:
@@ -260,6 +260,6 @@ def _rehearse_message(number: int, store: MessageStore) -> None:
 
 def give_back_free() -> None:
     """Give memory that C libraries have freed back to the system, where the system's allocator can."""
-    trim: Callable[[int], int] | None = getattr(_libc, "malloc_trim", None)
+    trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

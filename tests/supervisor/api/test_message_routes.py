@@ -19,7 +19,7 @@ from support.inboxes import NOW, bury, put, store, write
 from support.standin import StandIn, account, until
 from xyfleet.supervisor.api import message_routes, requests
 from xyfleet.supervisor.api.client import Client
-from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.messages import subscription
 from xyfleet.supervisor.messages.cursor import Cursor, encode
 from xyfleet.worker.protocol.message import Message

@@ -17,7 +17,7 @@ import pytest
 
 from support.standin import StandIn, account, failed, until
 from xyfleet.supervisor.api import requests, routes
-from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import BadFile
 from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.control.types import Reloaded

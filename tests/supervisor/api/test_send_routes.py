@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from support.standin import StandIn, account, failed
-from xyfleet.supervisor.api.routes import ApiServer
+from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import NotTaken
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest

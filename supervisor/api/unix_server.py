@@ -1,0 +1,59 @@
+"""Serves the API on the fleet's Unix socket. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from aiohttp import web
+
+from xyfleet.supervisor.api.requests import SILENCE
+from xyfleet.supervisor.api.routes import make_app
+from xyfleet.supervisor.common import paths
+from xyfleet.supervisor.control.types import Control
+
+
+class ApiServer:
+    """The API on a Unix socket that only its owner may use."""
+
+    def __init__(self, control: Control, path: Path) -> None:
+        self.path = path
+        self._control = control
+        # A silent connection is closed after the keep-alive time; streams end with `EventLog.close`.
+        self._runner = web.AppRunner(
+            make_app(control), keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None
+        )
+        self._server: asyncio.Server | None = None
+        self._inode = 0
+
+    async def start(self) -> None:
+        """Listen. Only the holder of the fleet's lock may call this: a left-over socket is removed. Raises OSError."""
+        await self._runner.setup()
+        await self._listen()
+
+    async def ensure(self) -> bool:
+        """Listen again if the socket file is gone or another's; say whether that was needed. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.stat().st_ino == self._inode:
+                return False
+        await self._listen()
+        return True
+
+    async def close(self) -> None:
+        """Stop listening, end streams, give running requests a second to end."""
+        if self._server is not None:
+            self._server.close()
+            self.path.unlink(missing_ok=True)
+        self._control.events.close()
+        self._control.mail.close()
+        await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        old, listener = self._server, paths.private_socket(self.path)
+        self._inode = self.path.stat().st_ino
+        assert self._runner.server is not None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._runner.server, sock=listener, backlog=128)
+        if old is not None:
+            old.close()
