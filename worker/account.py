@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from xyfleet.worker.causes import FATAL, Cause, Lost
-from xyfleet.worker.clock import SuspendDetector
+from xyfleet.worker.clock import SuspendDetector, Timing
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.kickouts import KickOuts
@@ -28,7 +28,6 @@ from xyfleet.worker.states import Event, State
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.status import AccountStatus
-from xyfleet.worker.timing import Timing
 
 
 class AccountRunner:

@@ -14,7 +14,7 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
-from xyfleet.supervisor.control.status import account_view, outage_view, states
+from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
@@ -76,7 +76,9 @@ class FleetOperations:
         return None if folder is None else folder / f"{member.name}.log"
 
     def _view(self, member: SupervisedAccount) -> AccountView:
-        return account_view(member, self._fleet.logins.view(member), self._fleet.store.get(member.name).source)
+        held = self._fleet.store.get(member.name)
+        refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
+        return account_view(member, refresh, held.source)
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings

@@ -15,6 +15,9 @@ from xyfleet.supervisor.control.status_schema import (
     RefreshView,
     RttView,
 )
+from xyfleet.supervisor.credentials.record import Credentials
+from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
+from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.outage import CANARIED, Outage
 from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
@@ -106,6 +109,19 @@ def _share(part: int, whole: int) -> float | None:
 
 def _mib(size: int | None) -> float | None:
     return None if size is None else round(size / 2**20, 1)
+
+
+def refresh_view(held: Credentials, settings: Refresh, now: float) -> RefreshView:
+    """Return what is shown of an account's hook runs at the wall time `now`."""
+    if settings.command is None:
+        return RefreshView(attempts=held.hook_runs)
+    cooldown, budget = settings.cooldown, settings.login_budget
+    return RefreshView(
+        attempts=held.hook_runs,
+        last=rfc3339(held.attempts[-1].start) if held.attempts else None,
+        next_allowed=rfc3339(next_allowed(held.attempts, now, cooldown=cooldown, budget=budget)),
+        left_today=left_today(held.attempts, now, budget=budget),
+    )
 
 
 def outage_view(outage: Outage | None, monotonic: float, wall: float) -> OutageView | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,10 +21,8 @@ from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
+from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.worker.secret import Secret
-
-if TYPE_CHECKING:
-    from xyfleet.supervisor.messages.subscription import MessageFeed  # which refuses with what is below
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
 """What an operator can do to accounts."""

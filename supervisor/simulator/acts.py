@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from xyfleet.supervisor.simulator.compose import Wanted
 from xyfleet.supervisor.simulator.connection import Connection
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway
 from xyfleet.supervisor.simulator.kinds import Point, names
+from xyfleet.supervisor.simulator.listener import Listener
 
 _ON_CONNECTIONS: Final = names(Point.ACT, Point.SPAN)
 _TIMED: Final = _ON_CONNECTIONS | names(Point.LISTEN) | {"session_expired"}
@@ -29,20 +30,10 @@ _GARBAGE: Final[dict[str, bytes]] = {
 """A text that is no JSON, one that is no UTF-8, a frame with reserved bits and opcode, a binary frame."""
 
 
-class Door(Protocol):
-    """The listening socket."""
-
-    def shut(self) -> None:
-        """Refuse connections from now on."""
-
-    def open(self) -> None:
-        """Take connections again, on the same port."""
-
-
 class Acts:
     """Starts and ends what faults do."""
 
-    def __init__(self, gateway: Gateway, door: Door) -> None:
+    def __init__(self, gateway: Gateway, door: Listener) -> None:
         self._gateway = gateway
         self._door = door
         self._timed: dict[int, Fault] = {}

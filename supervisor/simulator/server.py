@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import socket
 import ssl
 import time
 from pathlib import Path
@@ -21,13 +20,13 @@ from xyfleet.supervisor.simulator.control import PREFIX, Control
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway, Options
 from xyfleet.supervisor.simulator.kinds import Point, names
+from xyfleet.supervisor.simulator.listener import Listener
 from xyfleet.supervisor.simulator.tokencall import TOKEN_PATH, TokenCall
 
 ORIGIN: Final = "https://www.goofish.com"
 CERTIFICATE: Final = Path(__file__).with_name("loopback-test-cert.pem")
 _KEY: Final = Path(__file__).with_name("loopback-test-key.pem")
 """Known to everybody who has this program: good for a rehearsal on one machine, for nothing else."""
-_BACKLOG: Final = 4096
 _LONGEST_FRAME: Final = 64 << 20
 _FAREWELL: Final = 0.5
 """Most seconds that clients get to answer our close frames when the gateway stops."""
@@ -46,58 +45,6 @@ class Address(msgspec.Struct):
     control: str
 
 
-class Door:
-    """The listening socket. Its port stays ours while it is shut: a second socket, which never listens, holds it."""
-
-    def __init__(self, runner: web.AppRunner, port: int, tls: ssl.SSLContext | None) -> None:
-        self._runner = runner
-        self._tls = tls
-        self._keeper = _bound(port)
-        self.port: int = self._keeper.getsockname()[1]
-        self._socket: socket.socket | None = None
-        self._server: asyncio.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
-
-    def open(self) -> None:
-        """Take connections, at once: the kernel holds them until the loop comes to serve them."""
-        if self._socket is None:
-            self._socket = _bound(self.port)
-            self._socket.listen(_BACKLOG)
-            self._serving = asyncio.ensure_future(self._serve(self._socket))
-
-    async def _serve(self, listening: socket.socket) -> None:
-        factory = self._runner.server
-        assert factory is not None
-        if self._socket is not listening:
-            return  # shut before the loop came to it
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, sock=listening, ssl=self._tls, backlog=_BACKLOG)
-        if self._socket is listening:
-            self._server = server
-        else:
-            server.close()  # shut meanwhile
-
-    def shut(self) -> None:
-        """Refuse connections from now on; those that stand are left alone."""
-        if self._server is not None:
-            self._server.close()
-        elif self._socket is not None:
-            self._socket.close()
-        self._socket = self._server = None
-
-    def close(self) -> None:
-        """Give the port back."""
-        self.shut()
-        self._keeper.close()
-
-
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound
-
-
 class Server:
     """Joins the parts and owns their sockets."""
 
@@ -107,8 +54,8 @@ class Server:
         self._open: set[asyncio.Task[Any]] = set()
         application = web.Application()
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLEANUP)
-        self._door = Door(self._runner, port, _tls_context() if tls else None)
-        self._back_door = Door(self._runner, 0, None)
+        self._door = Listener(self._runner, port, _tls_context() if tls else None)
+        self._back_door = Listener(self._runner, 0, None)
         self.acts = Acts(self.gateway, self._door)
         self._answers = Answers(self.gateway, self.acts.registered)
         application.router.add_get("/", self._socket)

@@ -15,11 +15,10 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
-from xyfleet.supervisor.control.status_schema import RefreshView
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, left_today, next_allowed
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount, HookService
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
@@ -153,19 +152,6 @@ class Logins:
         job = self._running.pop(name, None)
         if job is not None:
             job.cancel()
-
-    def view(self, member: SupervisedAccount) -> RefreshView:
-        """Return what `status` shows of the account's hook runs."""
-        held = self._store.get(member.name)
-        if self._hooks.settings.command is None:
-            return RefreshView(attempts=held.hook_runs)
-        settings = self._hooks.settings
-        return RefreshView(
-            attempts=held.hook_runs,
-            last=rfc3339(held.attempts[-1].start) if held.attempts else None,
-            next_allowed=rfc3339(self._next_allowed(member)),
-            left_today=left_today(held.attempts, time.time(), budget=settings.login_budget),
-        )
 
     def _next_allowed(self, member: SupervisedAccount) -> float | None:
         settings, history = self._hooks.settings, self._store.get(member.name).attempts

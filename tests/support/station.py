@@ -17,6 +17,7 @@ import msgspec
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.account import AccountRunner
+from xyfleet.worker.clock import Timing
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
@@ -28,7 +29,6 @@ from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, R
 from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
-from xyfleet.worker.timing import Timing
 
 UNB = "2200000000001"
 DEVICE = f"673B2986-E590-421A-A8F9-28202BA25823-{UNB}"

@@ -38,11 +38,12 @@ def test_preload_names_what_there_is() -> None:
     done = run("""
 import ssl, sys
 from xyfleet.worker import preload
+from xyfleet.worker.process import shield
 from xyfleet.worker.process.build_id import build_id
 assert all(name in sys.modules for name in preload.NEEDED)
-assert preload.PRELOADED <= len(sys.modules)
-assert preload.MARKER == build_id()
-assert preload.SSL_CONTEXT.verify_mode == ssl.CERT_REQUIRED and preload.SSL_CONTEXT.check_hostname
+assert shield.imported_since(most=9) == []
+assert shield.MARKER == build_id()
+assert shield.SSL_CONTEXT.verify_mode == ssl.CERT_REQUIRED and shield.SSL_CONTEXT.check_hostname
 print("good")
 """)
 

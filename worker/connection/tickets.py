@@ -12,11 +12,11 @@ from collections.abc import Callable
 import msgspec
 
 from xyfleet.worker.causes import Lost
+from xyfleet.worker.clock import Timing
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.timing import Timing
 
 
 class TicketClient:

@@ -91,7 +91,7 @@ class Hello(Message, frozen=True, tag="hello"):
 
     pid: int
     marker: str
-    """Version and file digest that the preload left (`xyfleet.worker.preload.MARKER`)."""
+    """Version and file digest that the preload left (`xyfleet.worker.process.shield.MARKER`)."""
     imported: list[str] = []
     """Modules this worker had to import by itself; more than none means the preload misses them."""
 

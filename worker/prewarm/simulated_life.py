@@ -26,6 +26,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from xyfleet.worker.account import AccountRunner
+from xyfleet.worker.clock import Timing
 from xyfleet.worker.ipc import codec, messages
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.protocol import im_calls, items
@@ -35,7 +36,6 @@ from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSett
 from xyfleet.worker.storage import writer_thread
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.memory import Memory
-from xyfleet.worker.timing import Timing
 
 CONNECTIONS: Final = 3
 """Connections in one life."""

@@ -6,10 +6,8 @@ worker it is there already (`xyfleet.worker.preload`).
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import sys
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -35,20 +33,17 @@ def run_worker(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from xyfleet.worker import preload
     from xyfleet.worker.ipc import codec, messages
-    from xyfleet.worker.process import hardening, runtime
+    from xyfleet.worker.process import hardening, runtime, shield
 
     hardening.die_with(forkserver_pid)
     hardening.keep_secrets()
-    # New modules stand last. Looking at all of them would make a private copy of 0.7 MiB of the shared memory.
-    late = itertools.islice(reversed(sys.modules), len(sys.modules) - preload.PRELOADED)
-    imported = sorted(late)[:_MOST_NAMES]
+    imported = shield.imported_since(most=_MOST_NAMES)
     settings = codec.decode_settings(settings_json)
     hardening.name_process(f"xyfleet: {settings.account}")
     ticket = codec.decode_down(ticket_json) if ticket_json is not None else None
     assert ticket is None or isinstance(ticket, messages.Ticket)
-    hello = messages.Hello(pid=os.getpid(), marker=preload.MARKER, imported=imported)
-    life = runtime.WorkerRuntime(settings, ticket, hello, preload.SSL_CONTEXT)
+    hello = messages.Hello(pid=os.getpid(), marker=shield.MARKER, imported=imported)
+    life = runtime.WorkerRuntime(settings, ticket, hello, shield.SSL_CONTEXT)
     # Nothing is left to be done after it that the kernel does not do, and faster.
     os._exit(life.run(up.fileno(), down.fileno()))

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import uvloop
 
 from xyfleet.worker.account import AccountRunner
+from xyfleet.worker.clock import Timing
 from xyfleet.worker.handlers.stdout import HandlerStdout
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
@@ -24,7 +25,6 @@ from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
 from xyfleet.worker.telemetry.memory import Memory
-from xyfleet.worker.timing import Timing
 
 STOPPED: Final = 0
 BUG: Final = 1

@@ -7,15 +7,13 @@ inbox's, which may roll it back and run the job again, so a job keeps nothing ou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
 from xyfleet.worker.storage import retention, sanitize, sqlite
 from xyfleet.worker.storage.outbox_store import OutboxStore
 from xyfleet.worker.storage.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
-
-if TYPE_CHECKING:
-    from xyfleet.worker.protocol.items import IncomingItem
 
 ASKED: Final = "asked"
 """The reason of a waiting message that a person wants handled, whatever its age."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-if TYPE_CHECKING:
-    from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.items import IncomingItem
 
 LAST_TIME: Final = 253_402_300_799_999
 """The last millisecond of the year 9999; later is not a time that a server means."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 PROGRAM = """
 import asyncio, os, tempfile, threading
-from xyfleet.worker import preload
+from xyfleet.worker.process import shield
 from xyfleet.worker.prewarm.warmup import warm_up
 before = sorted(os.listdir("/proc/self/fd"))
-warm_up(preload.SSL_CONTEXT)
+warm_up(shield.SSL_CONTEXT)
 assert sorted(os.listdir("/proc/self/fd")) == before
 assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1
 assert os.listdir(tempfile.gettempdir()) == []
@@ -39,10 +39,10 @@ def test_goes_on_without_temporary_files() -> None:
     """Where nothing can be written, it says so, and workers start all the same."""
     program = """
 import tempfile
-from xyfleet.worker import preload
+from xyfleet.worker.process import shield
 from xyfleet.worker.prewarm.warmup import warm_up
 tempfile.tempdir = "/nowhere"
-warm_up(preload.SSL_CONTEXT)
+warm_up(shield.SSL_CONTEXT)
 print("good")
 """
     out, err = run(program)

@@ -1,0 +1,48 @@
+"""What makes a process the fleet's forkserver, and what it leaves for the workers that are forked from it. Shell."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import ssl
+import sys
+from typing import Final
+
+from xyfleet.worker.process import hardening
+from xyfleet.worker.process.build_id import build_id
+
+MARKER: Final = build_id()
+"""The version and digest of the program files that this forkserver runs."""
+SSL_CONTEXT: Final = ssl.create_default_context()
+"""The trust store of the system, shared by all workers; one of its own costs each 26 ms and 1.5 MiB."""
+
+_preloaded = len(sys.modules)
+
+
+def become_forkserver(supervisor: int) -> None:
+    """Let nothing but the death of `supervisor` (its pid, our parent) or a SIGKILL end this process."""
+    hardening.die_with(supervisor)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    # Out of the terminal's foreground group; the leader of a session has a group of its own already.
+    with contextlib.suppress(PermissionError):
+        os.setpgid(0, 0)
+    hardening.keep_secrets()
+
+
+def remember_imports() -> None:
+    """All that is imported by now, a worker finds in memory that it shares with the others."""
+    global _preloaded
+    _preloaded = len(sys.modules)
+
+
+def imported_since(most: int) -> list[str]:
+    """
+    Return the modules that this process had to import beyond the preload, sorted, at most so many.
+
+    New modules stand last. Looking at all of them would make a private copy of 0.7 MiB of the shared memory.
+    """
+    late = itertools.islice(reversed(sys.modules), len(sys.modules) - _preloaded)
+    return sorted(late)[:most]
