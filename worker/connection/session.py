@@ -135,7 +135,9 @@ class Session:
             if self._calls is not None:
                 self._calls.close()
             if self._outlet is not None:
-                await self._outlet.end(polite=polite)
+                # In a task of its own: the group above may leave a cancel request counted on this one, and with one of
+                # those `asyncio.timeout` raises CancelledError instead of TimeoutError before Python 3.11.3.
+                await asyncio.create_task(self._outlet.end(polite=polite))
 
     async def _wait_to_leave(self) -> None:
         left = await self._leaving
