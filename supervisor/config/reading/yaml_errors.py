@@ -69,6 +69,10 @@ _WORDS: Final = (
 """libyaml's words (a part of them), ours, and the remedy; the first that fits."""
 
 
+_LOOKED_AT: Final = 1000
+"""Characters of a line that the patterns of slips see: their time grows with the square of a line's length."""
+
+
 def explain(error: yaml.YAMLError, text: str, file: str) -> Problem:
     """Return the problem that a YAML error means. Nothing of the file's text is repeated."""
     lines = text.splitlines()
@@ -77,7 +81,7 @@ def explain(error: yaml.YAMLError, text: str, file: str) -> Problem:
         return problem(At(file, len(lines)), _("the file ends inside a bracket"), _("close it: […] or {…}"))
     for number in _suspects(noticed, began, len(lines)):
         for pattern, message, remedy in _SLIPS:
-            if pattern.match(lines[number - 1]):
+            if pattern.match(lines[number - 1][:_LOOKED_AT]):
                 return problem(At(file, number), _(message), _(remedy))
     for part, message, remedy in _WORDS:
         if part in words:

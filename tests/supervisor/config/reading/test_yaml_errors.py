@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 
@@ -95,6 +97,14 @@ def test_a_label_with_chinese_punctuation_is_not_blamed() -> None:
     text = "a: 我的“旗舰”店，最好的\n  b: 1\n"
 
     assert said(text).startswith("f:2: a “: ” stands where none can be")
+
+
+def test_a_long_line_is_explained_soon() -> None:
+    """The time to find a slip does not grow with the square of the line's length."""
+    began = time.monotonic()
+
+    assert said("a: b: " + "[" * 50_000).startswith("f:1: a “: ” stands where none can be")
+    assert time.monotonic() - began < 5.0
 
 
 def test_an_address_is_not_taken_for_a_missing_blank() -> None:
