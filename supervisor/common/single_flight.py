@@ -30,7 +30,9 @@ class SingleFlight(Generic[T]):
             flight = self._start(name, job)
         flight.waiting += 1
         try:
-            return await asyncio.shield(flight.task)
+            # Not `shield`: Python 3.14.8 calls an error after everybody left unheard.
+            await asyncio.wait([flight.task])
+            return flight.task.result()
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
@@ -40,5 +42,11 @@ class SingleFlight(Generic[T]):
 
     def _start(self, name: str, job: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
         flight = self._flights[name] = _Flight(asyncio.create_task(job()))
-        flight.task.add_done_callback(lambda _: self._flights.pop(name))
+        flight.task.add_done_callback(lambda task: self._land(name, task))
         return flight
+
+    def _land(self, name: str, task: asyncio.Task[T]) -> None:
+        """Make room for the next job; an error that nobody waits for any more is nobody's."""
+        del self._flights[name]
+        if not task.cancelled():
+            task.exception()

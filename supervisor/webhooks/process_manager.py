@@ -138,11 +138,12 @@ class WebhookProcessManager:
         """Start the process; cancelled meanwhile, there is one all the same, for `close` to end."""
         starting = asyncio.ensure_future(_start(self._path, lambda: self._table))
         try:
-            self._process = await asyncio.shield(starting)
+            await asyncio.wait([starting])  # not `shield`: Python 3.14.8 logs an error after the cancellation
         except asyncio.CancelledError:
             with contextlib.suppress(OSError):
                 self._process = await starting
             raise
+        self._process = await starting
         return self._process
 
     async def _watch(self, process: _Process) -> None:

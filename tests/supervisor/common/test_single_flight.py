@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -129,5 +130,7 @@ async def test_an_error_after_everybody_left_is_nobodys() -> None:
     leaver.cancel()
     await asyncio.wait([leaver])
     await asyncio.sleep(0)
+    del leaver
+    gc.collect()
 
     assert unheard == []
