@@ -1,7 +1,7 @@
 """Click's own words that our users can meet, marked for the catalogue. Pure (nothing imports it).
 
-Click asks gettext for them (`xyfleet.supervisor.cli.main`); here they stand only so that `scripts/messages.py` finds
-them. The English must be click's, letter by letter.
+Click asks gettext for them (`xyfleet.supervisor.cli.main`); here they stand only so that `scripts/lib/catalogue.py`
+finds them. The English must be click's, letter by letter.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -13,27 +12,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import psutil
 import pytest
 
+from scripts.lib.bench import figures, machine, mute, peers, processes
 from support.fleet import all_gone
 from support.places import REPOSITORY
 from xyfleet.worker.telemetry import log_texts
 
-COMMAND = [sys.executable, "-P", "-m", "scripts.benchmark", "--short"]
+COMMAND = [sys.executable, "-P", "-m", "scripts.lib.bench", "--short"]
 
 
-def module(name: str) -> ModuleType:
-    """Return a module of the benchmark, whose package lies in the repository's folder."""
-    if str(REPOSITORY) not in sys.path:
-        sys.path.append(str(REPOSITORY))
-    return importlib.import_module(f"scripts.benchmark.{name}")
-
-
-figures, machine, mute, peers, processes = map(module, ("figures", "machine", "mute", "peers", "processes"))
 Row, Sheet = figures.Row, figures.Sheet
 
 

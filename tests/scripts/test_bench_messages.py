@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from scripts.lib.bench import messages
+from scripts.lib.bench import messages_push as push
+from scripts.lib.bench import messages_rows as rows
 from support.places import REPOSITORY
 
-COMMAND = [sys.executable, "-P", "-m", "scripts.benchmark.messages"]
-
-
-def module(name: str) -> ModuleType:
-    """Return a module of the benchmark, whose package lies in the repository's folder."""
-    if str(REPOSITORY) not in sys.path:
-        sys.path.append(str(REPOSITORY))
-    return importlib.import_module(f"scripts.benchmark.{name}")
-
-
-messages, push, rows = map(module, ("messages", "messages_push", "messages_rows"))
+COMMAND = [sys.executable, "-P", "-m", "scripts.lib.bench.messages"]
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

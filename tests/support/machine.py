@@ -33,7 +33,8 @@ case "$1 $2 $3" in
 */layout.py*)
     mkdir -p "$2/.venv/ns"
     printf '#!/bin/sh\\nprintf "<%%s>" "$@"\\nif [ -n "$STANDIN_WAITS" ]; then cat; fi\\n' >"$2/.venv/bin/xyfleet"
-    chmod +x "$2/.venv/bin/xyfleet" ;;
+    printf '#!/bin/sh\\n' >"$2/.venv/bin/lint-imports"
+    chmod +x "$2/.venv/bin/xyfleet" "$2/.venv/bin/lint-imports" ;;
 -m*) case "$*" in *"${STANDIN_FAILS-nothing}"*) exit 1 ;; esac ;;
 esac
 """

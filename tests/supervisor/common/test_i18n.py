@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
-
 import pytest
 
-from support.places import REPOSITORY
+from scripts.lib import catalogue
 from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import N_, _, from_locale, tr, use
 
-TOOL = REPOSITORY / "scripts" / "messages.py"
 
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    """The script that keeps the catalogue."""
-    spec = importlib.util.spec_from_file_location("messages", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_catalogue_is_complete_and_compiled(tool: ModuleType) -> None:
+def test_catalogue_is_complete_and_compiled() -> None:
     """Every text has its Chinese with the same placeholders, none is left over, and the compiled file is current."""
-    assert list(tool.problems()) == []
+    assert list(catalogue.problems()) == []
 
 
-def test_texts_of_the_code_are_found(tool: ModuleType) -> None:
+def test_texts_of_the_code_are_found() -> None:
     """The look itself works: texts of several parts are among those found."""
-    found = tool.extracted()
+    found = catalogue.extracted()
 
     for text in ("no such file", "CONNECTED", "login hook failed", "Usage:"):
         assert text in found
@@ -50,27 +34,27 @@ def test_texts_of_the_code_are_found(tool: ModuleType) -> None:
     ],
 )
 def test_faults_of_the_catalogue_are_found(
-    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, english: str, chinese: str, problem: str
+    monkeypatch: pytest.MonkeyPatch, english: str, chinese: str, problem: str
 ) -> None:
     """Each kind of fault is told with its text."""
-    broken = tool.stored()
+    broken = catalogue.stored()
     broken.delete(english)
     broken.add(english, chinese)
-    monkeypatch.setattr(tool, "stored", lambda: broken)
+    monkeypatch.setattr(catalogue, "stored", lambda: broken)
 
-    found = list(tool.problems())
+    found = list(catalogue.problems())
 
     assert any(one.startswith(problem) and english in one for one in found)
     assert "xyfleet.mo is not xyfleet.po compiled" in found
 
 
-def test_text_missing_in_the_catalogue_is_found(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_missing_in_the_catalogue_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new text in the code can't be forgotten."""
-    poor = tool.stored()
+    poor = catalogue.stored()
     poor.delete("pid %(pid)d")
-    monkeypatch.setattr(tool, "stored", lambda: poor)
+    monkeypatch.setattr(catalogue, "stored", lambda: poor)
 
-    assert "not in the catalogue: 'pid %(pid)d'" in list(tool.problems())
+    assert "not in the catalogue: 'pid %(pid)d'" in list(catalogue.problems())
 
 
 @pytest.mark.parametrize(

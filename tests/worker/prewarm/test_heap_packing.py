@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from xyfleet.worker.prewarm import heap_packing
-from xyfleet.worker.storage import writer_thread
 
 
 def make_adder(step: int) -> Callable[[int], int]:
@@ -66,40 +65,3 @@ print(taken > 0, taken < 40_000_000, max(steps.count(step) for step in steps) > 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
 
     assert (done.stdout, done.stderr) == ("True True True\n", "")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
-def test_zeroes_are_given_back() -> None:
-    """A loop's buffer goes, and the loop works; a small thing has no page of its own."""
-    program = """
-import asyncio, uvloop
-from xyfleet.worker.prewarm import heap_packing
-from xyfleet.worker.telemetry.memory import pss
-def size():
-    return pss(open("/proc/self/smaps_rollup", "rb").read())
-async def main():
-    loop = asyncio.get_running_loop()
-    before = size()
-    given = heap_packing.give_back_zeroes(loop)
-    print(given > 200_000, before - size() > 150_000)
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
-    theirs.sendall(b"x" * 100_000)
-    print(len(await reader.readexactly(100_000)))
-    writer.close()
-import socket
-ours, theirs = socket.socketpair()
-uvloop.run(main())
-print(heap_packing.give_back_zeroes([]))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
-
-    assert (done.stdout, done.stderr) == ("True True\n100000\n0\n", "")
-
-
-def test_freed_memory_is_given_back() -> None:
-    """It can be asked for at any time; what is in use stays."""
-    kept = [bytes([number]) * 5000 for number in range(100)]
-
-    writer_thread.give_back_free()
-
-    assert all(each == each[:1] * 5000 for each in kept)

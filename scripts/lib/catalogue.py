@@ -1,4 +1,4 @@
-"""Keep the catalogue of texts complete: `messages.py` updates and compiles it, `messages.py --check` only looks. Shell.
+"""Keep the catalogue of texts complete: `catalogue.py` updates and compiles it; with `--check` it only looks. Shell.
 
 English texts stand in the code, marked with `_()`, `N_()` or (singular and plural) `P_()`; the Chinese ones in
 `supervisor/locale/zh/LC_MESSAGES/xyfleet.po`. Run it with the development environment's Python (it needs babel).
@@ -19,7 +19,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 PO: Final = ROOT / "supervisor" / "locale" / "zh" / "LC_MESSAGES" / "xyfleet.po"
 MO: Final = PO.with_suffix(".mo")
 KEYWORDS: Final = {"_": None, "N_": None, "P_": (1, 2)}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from scripts.benchmark import machine, mute, peers
-from scripts.benchmark.figures import Sheet
-from scripts.benchmark.measure import Measure, Plan
-from scripts.benchmark.processes import Broken
-from scripts.benchmark.subject import Subject
-from scripts.ending import run
+from scripts.lib.bench import machine, mute, peers
+from scripts.lib.bench.figures import Sheet
+from scripts.lib.bench.measure import Measure, Plan
+from scripts.lib.bench.processes import Broken
+from scripts.lib.bench.subject import Subject
+from scripts.lib.ending import run
 from support.gateway import Gateway, GatewayError
 from xyfleet.supervisor.api.client import ClientError
 

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from scripts.lib.accounts_schema import FILE, schema
 from support.places import REPOSITORY
 from xyfleet.supervisor.config.diff import ACCOUNT_RESTART, ALL_ACCOUNTS_RESTART, FLEET_RESTART
 from xyfleet.supervisor.config.reading import file_schema
-from xyfleet.supervisor.config.schema import FILE, schema
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.settings import PROFILES, Retry
 
@@ -24,9 +24,9 @@ PAGES = ("docs/accounts.md", "docs/accounts.zh-CN.md")
 
 
 def test_the_file_in_the_repository_is_what_the_types_say(tmp_path: Path) -> None:
-    """Run `python -m xyfleet.supervisor.config.schema` after a change of the form."""
+    """Run `python -m scripts.lib.accounts_schema` after a change of the form."""
     path = tmp_path / "schema.json"
-    subprocess.run([sys.executable, "-m", "xyfleet.supervisor.config.schema", str(path)], check=True)
+    subprocess.run([sys.executable, "-m", "scripts.lib.accounts_schema", str(path)], check=True)
 
     assert path.read_text() == (REPOSITORY / FILE).read_text(encoding="utf-8")
 

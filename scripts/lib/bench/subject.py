@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import psutil
 
-from scripts.benchmark.processes import Broken, kill, left, tied, wait, wait_exit
+from scripts.lib.bench.processes import Broken, kill, left, tied, wait, wait_exit
 from support.fleet import Fleet
 from support.gateway import Gateway
 from xyfleet.supervisor.api.client import ClientError

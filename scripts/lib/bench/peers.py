@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, Self
 
 import psutil
 
-from scripts.benchmark.figures import Sheet, percentile
-from scripts.benchmark.processes import Broken, alive, kill, left, pss_mib, rss_mib, tied_with_many_files, wait_exit
+from scripts.lib.bench.figures import Sheet, percentile
+from scripts.lib.bench.processes import Broken, alive, kill, left, pss_mib, rss_mib, tied_with_many_files, wait_exit
 
-ENVIRONMENT: Final = Path(__file__).parents[2] / ".venv" / "peers"
+ENVIRONMENT: Final = Path(__file__).parents[3] / ".venv" / "peers"
 WANTED: Final = ("supervisor==4.3.0", "circus==0.19.0", f"uvloop=={version('uvloop')}")
 WORKER: Final = Path(__file__).with_name("peerworker.py")
 OUTSIDE: Final = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import psutil
 
-from scripts.benchmark import machine
-from scripts.benchmark.figures import Sheet
-from scripts.benchmark.messages_measure import Lab
-from scripts.benchmark.messages_push import Pusher
-from scripts.benchmark.messages_rows import LONG, SHORT, Plan, rows
-from scripts.benchmark.processes import Broken
-from scripts.ending import run
+from scripts.lib.bench import machine
+from scripts.lib.bench.figures import Sheet
+from scripts.lib.bench.messages_measure import Lab
+from scripts.lib.bench.messages_push import Pusher
+from scripts.lib.bench.messages_rows import LONG, SHORT, Plan, rows
+from scripts.lib.bench.processes import Broken
+from scripts.lib.ending import run
 from support.gateway import Gateway, GatewayError
 from xyfleet.supervisor.api.client import ClientError
 

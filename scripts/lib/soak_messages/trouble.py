@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from scripts.soak.plan import Figures
+from scripts.lib.soak_messages.plan import Figures
 from support.fleet import Fleet
 from support.gateway import Gateway
 

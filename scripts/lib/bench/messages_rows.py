@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from scripts.benchmark.figures import ANY, Row
+from scripts.lib.bench.figures import ANY, Row
 
 RATES: Final = (20, 200)
 """Messages per second at which a handler's latency is measured."""

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.ending import run
-from scripts.soak.plan import SETTINGS, Figures, options
-from scripts.soak.trouble import SmallDisk, Trouble
+from scripts.lib.ending import run
+from scripts.lib.soak_messages.plan import SETTINGS, Figures, options
+from scripts.lib.soak_messages.trouble import SmallDisk, Trouble
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 

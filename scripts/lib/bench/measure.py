@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 import psutil
 
-from scripts.benchmark.figures import Sheet, percentile
-from scripts.benchmark.processes import Broken, cpu_seconds, left, pss_mib, rss_mib, wait
-from scripts.benchmark.subject import CONSOLE_SCRIPT, EventStream, Subject, xyfleet
+from scripts.lib.bench.figures import Sheet, percentile
+from scripts.lib.bench.processes import Broken, cpu_seconds, left, pss_mib, rss_mib, wait
+from scripts.lib.bench.subject import CONSOLE_SCRIPT, EventStream, Subject, xyfleet
 from support.gateway import Gateway
 
 SETTLE: Final = 1.5

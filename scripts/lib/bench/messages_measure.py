@@ -13,11 +13,11 @@ from typing import Final
 
 import psutil
 
-from scripts.benchmark.figures import Sheet, percentile
-from scripts.benchmark.messages_push import Pusher, latencies, noted
-from scripts.benchmark.messages_rows import FRAME, HANDLERS, RATES, Plan
-from scripts.benchmark.processes import cpu_seconds, pss_mib, tied, wait
-from scripts.benchmark.subject import Subject
+from scripts.lib.bench.figures import Sheet, percentile
+from scripts.lib.bench.messages_push import Pusher, latencies, noted
+from scripts.lib.bench.messages_rows import FRAME, HANDLERS, RATES, Plan
+from scripts.lib.bench.processes import cpu_seconds, pss_mib, tied, wait
+from scripts.lib.bench.subject import Subject
 from support.fleet import unb
 from support.gateway import Gateway
 
@@ -107,7 +107,7 @@ class Lab:
 
     @contextmanager
     def _receiver(self) -> Iterator[str]:
-        words = [sys.executable, "-P", "-m", "scripts.benchmark.messages_receiver", str(self._files["webhook"])]
+        words = [sys.executable, "-P", "-m", "scripts.lib.bench.messages_receiver", str(self._files["webhook"])]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=tied) as process:
             try:
                 assert process.stdout is not None

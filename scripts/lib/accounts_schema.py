@@ -1,6 +1,6 @@
 """The JSON schema of accounts.yml for editors, made from the types that check the file. Shell (`main` writes it).
 
-`python -m xyfleet.supervisor.config.schema [FILE]` writes it (docs/accounts.schema.json).
+`python -m scripts.lib.accounts_schema [FILE]` writes it (docs/accounts.schema.json).
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.benchmark.figures import Sheet
-from scripts.benchmark.processes import Broken, wait
-from scripts.benchmark.subject import Subject
+from scripts.lib.bench.figures import Sheet
+from scripts.lib.bench.processes import Broken, wait
+from scripts.lib.bench.subject import Subject
 from support.fleet import unb
 from support.gateway import Gateway
 from xyfleet.worker.telemetry import log_texts

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from scripts.benchmark.processes import Broken, wait
+from scripts.lib.bench.processes import Broken, wait
 
 TALKS: Final = 20
 """Conversations that the messages of one account are spread over."""
