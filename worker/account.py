@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.causes import FATAL, Cause, Lost
+from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
 from xyfleet.worker.clock import SuspendDetector, Timing
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
@@ -189,7 +189,7 @@ class AccountRunner:
         """Get a ticket and live through one connection, or fail to."""
         try:
             ticket = await self._desk.get(self._delay)
-        except Lost as lost:
+        except ConnectionLost as lost:
             self._teller.move(Event.DIAL)
             self._lose(lost)
             return
@@ -199,13 +199,13 @@ class AccountRunner:
         self._teller.move(Event.DIAL)
         try:
             await self._connect(ticket)
-        except Lost as lost:
+        except ConnectionLost as lost:
             self._lose(lost)
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 (rule 10: any other exception is the cause `bug`, with traceback)
             self._log.bug(error)
-            self._lose(Lost(Cause.BUG, f"program error: {type(error).__name__}"))
+            self._lose(ConnectionLost(Cause.BUG, f"program error: {type(error).__name__}"))
         else:
             self._drop()
 
@@ -243,13 +243,13 @@ class AccountRunner:
 
     # Ends.
 
-    def _lose(self, lost: Lost) -> None:
+    def _lose(self, lost: ConnectionLost) -> None:
         """Count a failed attempt or the end of a connection, and say what follows."""
         if isinstance(lost, (TokenRefused, KickedOut)):
             self._desk.void()
         if isinstance(lost, KickedOut) and self._kick_outs.add(time.monotonic()):
             pace = self._pace
-            lost = Lost(Cause.RIVAL, f"kicked out {pace.kick_limit} times within {pace.kick_window:g} s")
+            lost = ConnectionLost(Cause.RIVAL, f"kicked out {pace.kick_limit} times within {pace.kick_window:g} s")
         self._connection_over(lost.cause.value)
         standing, cycle = self._standing, self._settings.cycle
         standing.failures += 1

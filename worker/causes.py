@@ -46,7 +46,7 @@ RETRY_CLASS: Final[dict[Cause, RetryClass]] = {
 """Which delay rule applies. The fatal ones have a class too, for the attempt after somebody revived them."""
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """An attempt failed, or a connection ended, for this cause."""
 
     def __init__(self, cause: Cause, reason: str) -> None:

@@ -34,7 +34,7 @@ def guard(token: Secret) -> Middleware:
 
 
 class TcpServer:
-    """Serves an application, which should have the `guard`, on the door's sockets."""
+    """Serves an application, which should have the `guard`, on the listener's sockets."""
 
     def __init__(self, app: web.Application, door: TcpListener) -> None:
         self._door = door

@@ -1,0 +1,1 @@
+"""Puts everything together and takes it apart again: start, lock, logs, the life of the supervisor process."""

@@ -38,7 +38,7 @@ class Lock:
         os.write(self._file, f"{os.getpid()}\n".encode())
 
     def _locked(self) -> bool:
-        """Try for a fifth of a second: a look at the lock (`records.is_live`) holds it for some microseconds."""
+        """Try for a fifth of a second: a look at the lock (`registry.is_live`) holds it for some microseconds."""
         for attempt in range(5):
             time.sleep(0.05 * (attempt > 0))
             with contextlib.suppress(BlockingIOError):

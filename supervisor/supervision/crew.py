@@ -39,7 +39,7 @@ class Crew(Protocol):
         """The worker is FAILED: call `steps.climb`, now or when it is clear that the fault is not everybody's."""
 
     def note(self, member: SupervisedAccount, kind: Kind, to: str, **facts: object) -> None:
-        """Put an event on record; pairs of `kind` and `to` as in `phrases`."""
+        """Put an event on record; pairs of `kind` and `to` as in `labels`."""
 
     def known_user(self, member: SupervisedAccount) -> bool:
         """Whether there ever was a cookie, so that a worker has somebody to be."""

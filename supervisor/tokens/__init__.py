@@ -1,0 +1,1 @@
+"""Access tokens: the signed call, the way out (egress), its pace and budget."""

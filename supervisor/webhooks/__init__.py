@@ -1,0 +1,1 @@
+"""Webhook handlers: the one process that posts to them, what it is told, how it is kept alive."""

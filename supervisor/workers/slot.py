@@ -17,7 +17,7 @@ HANDLER_STUCK: Final = 4
 """A worker's exit code (`xyfleet.worker.process.runtime`, which nobody but a worker should import)."""
 
 Ended = Callable[[WorkerProcess, str], None]
-"""Hears of an end that nobody asked for, and why (a key of `phrases.WHY_RESTART`)."""
+"""Hears of an end that nobody asked for, and why (a key of `labels.WHY_RESTART`)."""
 
 
 class WorkerSlot:

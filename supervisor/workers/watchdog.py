@@ -1,6 +1,7 @@
 """Looks at every worker a few times per `hang_timeout` and ends those that hang, and those only. Shell.
 
-The rule is in `hang`; this file looks at the process, asks a hung one for its stack (SIGUSR1, faulthandler), kills it.
+The rule is in `liveness`; this file looks at the process, asks a hung one for its stack (SIGUSR1, faulthandler) and
+kills it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, Self
 from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
-from xyfleet.worker.causes import Lost
+from xyfleet.worker.causes import ConnectionLost
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.messaging.catchup import CatchUp
@@ -155,7 +155,7 @@ class Desk:
 
     async def _live(self, session: Session) -> None:
         try:
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(ConnectionLost):
                 await session.run()
         finally:
             self.outbox.disconnected()

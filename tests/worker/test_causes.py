@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xyfleet.worker.causes import FATAL, RETRY_CLASS, Cause, Lost
+from xyfleet.worker.causes import FATAL, RETRY_CLASS, Cause, ConnectionLost
 
 
 def test_every_cause_has_a_retry_class() -> None:
@@ -26,7 +26,7 @@ def test_fatal_causes() -> None:
 
 def test_lost_carries_cause_and_reason() -> None:
     """The exception holds the facts and composes the sentence."""
-    lost = Lost(Cause.NETWORK, "dns: Name or service not known")
+    lost = ConnectionLost(Cause.NETWORK, "dns: Name or service not known")
 
     assert (lost.cause, lost.reason) == (Cause.NETWORK, "dns: Name or service not known")
     assert str(lost) == "network: dns: Name or service not known"

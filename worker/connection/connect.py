@@ -1,7 +1,7 @@
 """Opens a socket to the gateway, and says what went wrong in our own terms. Shell.
 
-The one border where exceptions of websockets, python-socks, ssl and the system become a `Lost` (docs/heartbeat.md,
-rule 10). Addresses of proxies carry passwords, so no foreign text that repeats one passes it.
+The one border where exceptions of websockets, python-socks, ssl and the system become a `ConnectionLost`
+(docs/heartbeat.md, rule 10). Addresses of proxies carry passwords, so no foreign text that repeats one passes it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from websockets.exceptions import (
 )
 from websockets.typing import Origin
 
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.protocol.frames import MAX_SIZE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -36,7 +36,7 @@ _PROTOCOL_CODES: Final = frozenset({1002, 1003, 1007, 1009, 1011})
 _REFUSED_CODE: Final = 1008
 
 
-class ServerClosed(Lost):
+class ServerClosed(ConnectionLost):
     """A connection that ended with a close frame."""
 
 
@@ -78,7 +78,7 @@ async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> Socket:
         tls: Used for `wss:` endpoints.
 
     Raises:
-        Lost: it could not be opened.
+        ConnectionLost: it could not be opened.
     """
     options: dict[str, Any] = {"ssl": tls} if settings.endpoint.startswith("wss:") else {}
     try:
@@ -110,31 +110,31 @@ def _proxy(address: Secret | None) -> str | None:
     return {"socks5": "socks5h", "socks4": "socks4a"}.get(scheme, scheme) + colon + rest
 
 
-def lost_by_dial(error: Exception, settings: WorkerSettings) -> Lost:
+def lost_by_dial(error: Exception, settings: WorkerSettings) -> ConnectionLost:
     """Return what an error while opening means."""
     if isinstance(error, InvalidStatus):
         return _lost_by_status(error.response.status_code)
     if isinstance(error, InvalidProxyStatus):
-        return Lost(Cause.NETWORK, f"proxy refused: HTTP {error.response.status_code}")
+        return ConnectionLost(Cause.NETWORK, f"proxy refused: HTTP {error.response.status_code}")
     if isinstance(error, InvalidProxy):
-        return Lost(Cause.NETWORK, "proxy address is not valid")
+        return ConnectionLost(Cause.NETWORK, "proxy address is not valid")
     if isinstance(error, ProxyError):
-        return Lost(Cause.NETWORK, cut(f"proxy failed: {error.__cause__ or error}"))
+        return ConnectionLost(Cause.NETWORK, cut(f"proxy failed: {error.__cause__ or error}"))
     if isinstance(error, ConnectionClosed) or isinstance(error.__cause__, EOFError):
-        return Lost(Cause.NETWORK, "closed during the handshake")
+        return ConnectionLost(Cause.NETWORK, "closed during the handshake")
     if isinstance(error, InvalidHandshake):
-        return Lost(Cause.PROTOCOL, cut(f"not a websocket: {error}"))
+        return ConnectionLost(Cause.PROTOCOL, cut(f"not a websocket: {error}"))
     if isinstance(error, InvalidURI):
-        return Lost(Cause.PROTOCOL, "endpoint is not a valid address")
-    return Lost(Cause.NETWORK, cut(_network_words(error, settings)))
+        return ConnectionLost(Cause.PROTOCOL, "endpoint is not a valid address")
+    return ConnectionLost(Cause.NETWORK, cut(_network_words(error, settings)))
 
 
-def _lost_by_status(status: int) -> Lost:
+def _lost_by_status(status: int) -> ConnectionLost:
     if status in (401, 403):
-        return Lost(Cause.REFUSED, f"handshake refused: HTTP {status}")
+        return ConnectionLost(Cause.REFUSED, f"handshake refused: HTTP {status}")
     if status == 429:
-        return Lost(Cause.LIMIT, f"too many connections: HTTP {status}")
-    return Lost(Cause.NETWORK if status >= 500 else Cause.PROTOCOL, f"handshake failed: HTTP {status}")
+        return ConnectionLost(Cause.LIMIT, f"too many connections: HTTP {status}")
+    return ConnectionLost(Cause.NETWORK if status >= 500 else Cause.PROTOCOL, f"handshake failed: HTTP {status}")
 
 
 def _network_words(error: Exception, settings: WorkerSettings) -> str:
@@ -153,13 +153,13 @@ def _network_words(error: Exception, settings: WorkerSettings) -> str:
     return f"via proxy: {words}" if settings.proxy is not None else words
 
 
-def lost_by_close(error: ConnectionClosed) -> Lost:
+def lost_by_close(error: ConnectionClosed) -> ConnectionLost:
     """Return what the end of an open connection means."""
     ours_first = error.rcvd is None or error.rcvd_then_sent is False
     close = error.sent if ours_first else error.rcvd
     if close is None:
         words = getattr(error.__cause__, "strerror", None) or "the connection broke off"
-        return Lost(Cause.CLOSED, f"no close frame: {words}")
+        return ConnectionLost(Cause.CLOSED, f"no close frame: {words}")
     reason = cut(f"closed with {close.code} {close.reason}".strip())
     if close.code in _PROTOCOL_CODES:
         return ServerClosed(Cause.PROTOCOL, reason)

@@ -15,7 +15,7 @@ class RpcChannel(Protocol):
     """Milliseconds since the epoch at which it was registered."""
 
     async def ask(self, lwp: str, body: object) -> Response:
-        """Return the answer to a call, whatever its code. Raises `calls.NoAnswer` or `calls.LineClosed`."""
+        """Return the answer to a call, whatever its code. Raises `rpc.NoAnswer` or `rpc.ChannelClosed`."""
 
 
 class SessionListener(Protocol):

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import Final
 
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.heartbeat import REARM, HeartbeatTracker, Verdict
 from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.wait import InterruptibleSleep
@@ -36,7 +36,7 @@ _EARLY: Final = 0.002
 
 
 class Keepalive:
-    """One connection's heart at work. `beat()` and `watch()` are to run side by side until one raises `Lost`."""
+    """One connection's heart at work: `beat()` and `watch()` run side by side until one raises `ConnectionLost`."""
 
     def __init__(
         self,
@@ -120,10 +120,10 @@ class Keepalive:
         self._listener.news()
         if failures >= self._cycle.max_heartbeat_failures:
             self._log.say(log_texts.BEATS_FAILED, failures=failures)
-            raise Lost(Cause.HEARTBEAT, f"heartbeats not sent: {failures} in a row")
+            raise ConnectionLost(Cause.HEARTBEAT, f"heartbeats not sent: {failures} in a row")
 
     async def watch(self) -> None:
-        """Sleep to the deadline of the oldest unanswered beat, look, and raise `Lost` when it is still unanswered."""
+        """Sleep to the deadline of the oldest unanswered beat, look, and raise `ConnectionLost` if it still is."""
         while True:
             now = time.monotonic()
             deadline = self._heart.deadline
@@ -152,4 +152,4 @@ class Keepalive:
             self._log.say(log_texts.HEART_REARMED)
         elif verdict is Verdict.DEAD:
             self._metrics.beats_expired(expired)
-            raise Lost(Cause.HEARTBEAT, f"no answer to a heartbeat for {self._cycle.heartbeat_timeout:g} s")
+            raise ConnectionLost(Cause.HEARTBEAT, f"no answer to a heartbeat for {self._cycle.heartbeat_timeout:g} s")

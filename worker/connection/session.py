@@ -1,7 +1,7 @@
 """One connection of one account, from the dial to its end. Shell.
 
 Rules: docs/heartbeat.md; frames: docs/protocol.md. A session runs once. Whatever ends it, no socket and no task of it
-is left, and its end is a `Lost`, or nothing when it was asked for.
+is left, and its end is a `ConnectionLost`, or nothing when it was asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import ServerClosed, Socket, dial, lost_by_close
 from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.keepalive import Keepalive
@@ -37,11 +37,11 @@ MAX_UNREADABLE: Final = 3
 """So many unreadable frames in a row mean that whoever is there does not speak this protocol."""
 
 
-class TokenRefused(Lost):
+class TokenRefused(ConnectionLost):
     """`/reg` refused the token."""
 
 
-class KickedOut(Lost):
+class KickedOut(ConnectionLost):
     """Another connection took our place; the token is void."""
 
 
@@ -117,7 +117,7 @@ class Session:
         Dial, register and live until the end.
 
         Raises:
-            Lost: the attempt failed, or the connection ended, without being asked to.
+            ConnectionLost: the attempt failed, or the connection ended, without being asked to.
         """
         polite = False
         try:
@@ -165,7 +165,7 @@ class Session:
         outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
         timeout = self._settings.cycle.register_timeout
         if not await in_time(self._registered, timeout):
-            raise Lost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
+            raise ConnectionLost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
         return self._registered.result()
 
     def _take_registration(self, response: Response) -> None:
@@ -175,7 +175,7 @@ class Session:
         if meaning is Registration.BAD_TOKEN:
             raise TokenRefused(Cause.REFUSED, reason)
         if meaning is not Registration.OK:
-            raise Lost(Cause.LIMIT if meaning is Registration.LIMIT else Cause.PROTOCOL, reason)
+            raise ConnectionLost(Cause.LIMIT if meaning is Registration.LIMIT else Cause.PROTOCOL, reason)
         assert self._outlet is not None
         cycle = self._settings.cycle
         self._pulse = Keepalive(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
@@ -197,7 +197,7 @@ class Session:
             self._unreadable += 1
             self._log.say(log_texts.FRAME_IGNORED, reason=str(error))
             if self._unreadable >= MAX_UNREADABLE:
-                raise Lost(Cause.PROTOCOL, f"unreadable frames: {self._unreadable} in a row") from None
+                raise ConnectionLost(Cause.PROTOCOL, f"unreadable frames: {self._unreadable} in a row") from None
             return
         self._unreadable = 0
         if isinstance(frame, Response):
@@ -222,7 +222,7 @@ class Session:
         if push.lwp == frames.KICKOUT:
             raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")
         if push.lwp == frames.SESSION_REMOVE:
-            raise Lost(Cause.REMOVED, "session removed by the server")
+            raise ConnectionLost(Cause.REMOVED, "session removed by the server")
         if frames.wants_state(push):
             self._sync_wanted.set()
 
@@ -259,7 +259,7 @@ class Session:
     def _say_why(self, error: BaseException) -> None:
         if isinstance(error, ServerClosed):
             self._log.say(log_texts.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
-        elif isinstance(error, Lost):
+        elif isinstance(error, ConnectionLost):
             self._log.say(log_texts.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
 
     def _say_left(self, left: _Left) -> None:
@@ -270,4 +270,4 @@ class Session:
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error that ended the tasks, a program error before all others."""
     errors = list(group.exceptions)
-    return next((error for error in errors if not isinstance(error, (Lost, _Left))), errors[0])
+    return next((error for error in errors if not isinstance(error, (ConnectionLost, _Left))), errors[0])

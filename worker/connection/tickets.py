@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from xyfleet.worker.causes import Lost
+from xyfleet.worker.causes import ConnectionLost
 from xyfleet.worker.clock import Timing
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
@@ -78,7 +78,7 @@ class TicketClient:
                 is returned.
 
         Raises:
-            Lost: the supervisor refused.
+            ConnectionLost: the supervisor refused.
             Stopped: it is time to leave.
         """
         carried, self._carried = self._carried, None
@@ -107,7 +107,7 @@ class TicketClient:
             else:
                 return None
         if isinstance(self._answer, Refusal):
-            raise Lost(self._answer.cause, self._answer.reason)
+            raise ConnectionLost(self._answer.cause, self._answer.reason)
         return self._answer
 
     def _opens(self, delay: float) -> float:

@@ -15,7 +15,7 @@ from typing import Final
 from websockets.asyncio.connection import broadcast
 from websockets.protocol import State as SocketState
 
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import CLOSE_TIMEOUT, Socket
 
 _LOOK: Final = 0.01
@@ -72,7 +72,7 @@ class FrameWriter:
         Write what is posted.
 
         Raises:
-            Lost: a frame was not taken in time. Its bytes stay queued before all others, so the connection is over.
+            ConnectionLost: a frame was not taken in time. Its bytes stay queued before all others: it is over.
         """
         while True:
             await self._news.wait()
@@ -80,7 +80,7 @@ class FrameWriter:
             while self._posted:
                 self.write(self._posted.popleft())
                 if not await self.drained():
-                    raise Lost(Cause.HEARTBEAT, f"a frame was not sent within {self.send_timeout:g} s")
+                    raise ConnectionLost(Cause.HEARTBEAT, f"a frame was not sent within {self.send_timeout:g} s")
 
     def abort(self) -> None:
         """End the connection now. The buffer is thrown away, nothing is said to the server, nothing can wait."""

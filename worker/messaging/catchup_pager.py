@@ -39,7 +39,7 @@ class CatchUpPager:
         self._tempo = tempo
 
     async def talks(self, round_: Round, read: Mapping[str, int]) -> None:
-        """List conversations for a round, from where it is on; `read`: see `missed.to_read`."""
+        """List conversations for a round, from where it is on; `read`: see `catchup_plan.to_read`."""
         for _ in range(self._tempo.pages):
             if round_.cursor is None:
                 return

@@ -22,7 +22,7 @@ def run_worker(
     Run one account until told to stop; leaves the process with the exit code of `xyfleet.worker.process.runtime`.
 
     Args:
-        settings_json: From `framing.encode_settings`.
+        settings_json: From `codec.encode_settings`.
         ticket_json: The body of a `Ticket` message, if there is one to begin with.
         up: Where reports go; see `messages`.
         down: Where commands come from.

@@ -69,10 +69,10 @@ class MessageStore(OutboxStore):
     Args:
         path: Its file, made when it is not there.
         account: Its name, which is part of every message.
-        after: Row and outbox number that a new file begins behind (`database.open_inbox`).
+        after: Row and outbox number that a new file begins behind (`sqlite.open_inbox`).
 
     Raises:
-        Unusable, OSError, sqlite3.Error: as `database.open_inbox`.
+        Unusable, OSError, sqlite3.Error: as `sqlite.open_inbox`.
     """
 
     def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0)) -> None:
@@ -217,7 +217,7 @@ class MessageStore(OutboxStore):
         )
 
     def trim(self, *, before: int, most_bytes: int, most_rows: int) -> bool:
-        """Take one small step of retention (`trimming.step`); return whether there is more to do."""
+        """Take one small step of retention (`retention.step`); return whether there is more to do."""
         room = max(most_bytes - sqlite.log_size(self._path), most_bytes // 2)
         return retention.step(self.db, before, room, most_rows)
 

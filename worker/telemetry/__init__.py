@@ -1,0 +1,1 @@
+"""What an account tells: its log, its metrics, its status to the supervisor."""

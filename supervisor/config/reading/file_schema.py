@@ -1,7 +1,8 @@
 """The form of accounts.yml as people write it: every key, its type and its bounds. Pure.
 
-These types check the file (`readers`) and make the JSON schema for editors (`schema`). Every key may be absent.
-What the values mean in the end, and their defaults: `xyfleet.supervisor.settings` and `xyfleet.worker.settings`.
+These types check the file (`section_readers`) and make the JSON schema for editors (scripts/lib/accounts_schema.py).
+Every key may be absent. What the values mean in the end, and their defaults: `xyfleet.supervisor.settings` and
+`xyfleet.worker.settings`.
 """
 
 from __future__ import annotations

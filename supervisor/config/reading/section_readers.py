@@ -1,4 +1,4 @@
-"""Readers of lists and sections, down to the whole file, made from the types of `form`. Pure."""
+"""Readers of lists and sections, down to the whole file, made from the types of `file_schema`. Pure."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _switch(kind: inspect.UnionType, hint: str) -> SwitchReader:
 
 @functools.cache
 def root(cls: type) -> SectionReader:
-    """Return the reader of a whole file: of `form.RawFile` or `form.RawIncluded`."""
+    """Return the reader of a whole file: of `file_schema.RawFile` or `file_schema.RawIncluded`."""
     kind = inspect.type_info(cls)
     assert isinstance(kind, inspect.TypedDictType)
     return SectionReader(kind)

@@ -1,4 +1,4 @@
-"""Tests of `xyfleet.supervisor.tokens.service`, `turns` and `tokencall`: the service against a real HTTP server."""
+"""Tests of `xyfleet.supervisor.tokens.service`, `schedule` and `call`: the service against a real HTTP server."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from websockets.frames import Close
 from support.gateway import Gateway
 from support.proxies import TinyProxy
 from support.station import FAST, TLS, open_sockets, settings_for, until
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import ServerClosed, dial, lost_by_close, lost_by_dial
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -66,9 +66,9 @@ async def opened(chosen: WorkerSettings, tls: ssl.SSLContext = TLS) -> None:
         await connection.close()
 
 
-async def failure(chosen: WorkerSettings, tls: ssl.SSLContext = TLS) -> Lost:
+async def failure(chosen: WorkerSettings, tls: ssl.SSLContext = TLS) -> ConnectionLost:
     """Return why a dial fails."""
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await dial(chosen, tls)
     return caught.value
 
@@ -225,7 +225,7 @@ async def test_http_status(gateway: Gateway, status: int, cause: Cause) -> None:
     assert str(status) in lost.reason
 
 
-async def serve_text(answer: bytes, chosen: dict[str, Any] | None = None) -> Lost:
+async def serve_text(answer: bytes, chosen: dict[str, Any] | None = None) -> ConnectionLost:
     """Return why a dial to a server that answers just this fails."""
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

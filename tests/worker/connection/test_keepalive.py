@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 
 from support.rawserver import raw_server
 from support.station import FAST, Ear, read_log, until
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import Socket
 from xyfleet.worker.connection.keepalive import Keepalive
 from xyfleet.worker.connection.writer import FrameWriter
@@ -81,7 +81,7 @@ async def test_third_failed_send_in_a_row(tmp_path: Path) -> None:
         made.fill()
         left = made.client.transport.get_write_buffer_size()
         began = time.monotonic()
-        with pytest.raises(Lost) as caught:
+        with pytest.raises(ConnectionLost) as caught:
             await made.pulse.beat()
         took = time.monotonic() - began
 
@@ -119,7 +119,7 @@ async def test_as_many_failures_as_the_settings_say(tmp_path: Path) -> None:
     """The number of failures that end it is a setting."""
     async with rig(tmp_path, msgspec.structs.replace(DEAF, max_heartbeat_failures=1)) as made:
         made.fill()
-        with pytest.raises(Lost, match="1 in a row"):
+        with pytest.raises(ConnectionLost, match="1 in a row"):
             await made.pulse.beat()
 
 
@@ -131,7 +131,7 @@ async def test_posted_frame_past_its_deadline(tmp_path: Path) -> None:
         made.outlet.post(FILLING)
         made.outlet.post(b'{"never":"written"}')
         began = time.monotonic()
-        with pytest.raises(Lost) as caught:
+        with pytest.raises(ConnectionLost) as caught:
             await made.outlet.run()
 
         assert caught.value.cause is Cause.HEARTBEAT

@@ -19,16 +19,16 @@ from websockets.asyncio.server import ServerConnection
 from support.gateway import Gateway
 from support.rawserver import raw_server, receive, registered, serve_on, stop_reading
 from support.station import FAST, UNB, OneSession, log_time, open_sockets, read_log, until
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.session import KickedOut, TokenRefused
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Work = Callable[[], object]
 
 
-async def end_of(one: OneSession) -> Lost:
+async def end_of(one: OneSession) -> ConnectionLost:
     """Run the session to its end and return what that was."""
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await one.run()
     return caught.value
 
@@ -87,7 +87,7 @@ async def test_without_its_answer_a_connection_is_dead(gateway: Gateway, tmp_pat
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one, answers=2)
     gateway.fault(UNB, **fault)
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is Cause.HEARTBEAT
@@ -105,7 +105,7 @@ async def test_dead_within_100_ms_after_the_deadline(gateway: Gateway, tmp_path:
         one = OneSession(gateway.endpoint, tmp_path)
         task = await start(one, answers=2)
         fault = gateway.fault(UNB, kind="mute")
-        with pytest.raises(Lost):
+        with pytest.raises(ConnectionLost):
             await task
         ended = time.time()
         gateway.clear(fault)
@@ -210,7 +210,7 @@ async def test_every_end_has_its_cause(gateway: Gateway, tmp_path: Path, how: in
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
     gateway.drop(UNB, how)
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is cause
@@ -343,7 +343,7 @@ async def test_session_removed(gateway: Gateway, tmp_path: Path) -> None:
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
     gateway.fault(UNB, kind="session_remove", close=None)
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is Cause.REMOVED
@@ -445,7 +445,7 @@ async def test_broken_framing(gateway: Gateway, tmp_path: Path) -> None:
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
     gateway.fault(UNB, kind="garbage_frame", what="frame")
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is Cause.PROTOCOL
@@ -472,7 +472,7 @@ async def test_frame_above_the_limit(gateway: Gateway, tmp_path: Path) -> None:
     one = OneSession(gateway.endpoint, tmp_path)
     task = await start(one)
     gateway.fault(UNB, kind="big_frame", size=9 << 20)
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is Cause.PROTOCOL
@@ -571,7 +571,7 @@ async def test_new_rhythm_takes_effect_at_once(gateway: Gateway, tmp_path: Path)
     one.session.apply(msgspec.structs.replace(one.settings, cycle=FAST))
     await until(lambda: one.ear.answers >= 4, timeout=3)
     gateway.fault(UNB, kind="mute")
-    with pytest.raises(Lost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         await task
 
     assert caught.value.cause is Cause.HEARTBEAT

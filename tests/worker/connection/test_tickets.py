@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.station import FAST_PACE, until
-from xyfleet.worker.causes import Cause, Lost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
@@ -76,7 +76,7 @@ async def test_refusal(tmp_path: Path) -> None:
     task = asyncio.create_task(counter.desk.get(0.0))
     await asyncio.sleep(0.01)
     counter.desk.take(Refusal(request=1, cause=Cause.RISK, reason="verify"))
-    with pytest.raises(Lost, match="risk: verify"):
+    with pytest.raises(ConnectionLost, match="risk: verify"):
         await task
     task = asyncio.create_task(counter.desk.get(0.0))
     await asyncio.sleep(0.01)
