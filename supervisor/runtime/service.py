@@ -27,7 +27,7 @@ from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 

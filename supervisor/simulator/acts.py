@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from xyfleet.supervisor.simulator.compose import Wanted
 from xyfleet.supervisor.simulator.connection import Connection
+from xyfleet.supervisor.simulator.fault_kinds import Point, names
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway
-from xyfleet.supervisor.simulator.kinds import Point, names
 from xyfleet.supervisor.simulator.listener import Listener
 
 _ON_CONNECTIONS: Final = names(Point.ACT, Point.SPAN)

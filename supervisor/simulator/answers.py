@@ -15,9 +15,9 @@ from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.accounts import Account
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER, Wanted
 from xyfleet.supervisor.simulator.connection import Connection
+from xyfleet.supervisor.simulator.fault_kinds import Point, names
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway
-from xyfleet.supervisor.simulator.kinds import Point, names
 from xyfleet.supervisor.simulator.signing import APP_KEY_IM, DEVICE_ID, Token, read_token
 
 _BEAT_FAULTS: Final = names(Point.BEAT)

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from xyfleet.supervisor.simulator.acts import Acts
 from xyfleet.supervisor.simulator.compose import PushRequest
+from xyfleet.supervisor.simulator.fault_kinds import ending
 from xyfleet.supervisor.simulator.faults import BadFault, Fault, parse
 from xyfleet.supervisor.simulator.gateway import Gateway
-from xyfleet.supervisor.simulator.kinds import ending
 
 PREFIX: Final = "/_sim"
 

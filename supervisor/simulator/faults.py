@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.simulator.kinds import KINDS, Check, Kind, Point, one_of, positive, seconds, whole
+from xyfleet.supervisor.simulator.fault_kinds import KINDS, Check, Kind, Point, one_of, positive, seconds, whole
 
 _COMMON: Final = ("kind", "unb", "at", "every", "for", "count", "connections", "after")
 

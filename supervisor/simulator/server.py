@@ -17,9 +17,9 @@ from xyfleet.supervisor.simulator.acts import Acts
 from xyfleet.supervisor.simulator.answers import Answers
 from xyfleet.supervisor.simulator.connection import Connection
 from xyfleet.supervisor.simulator.control import PREFIX, Control
+from xyfleet.supervisor.simulator.fault_kinds import Point, names
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway, Options
-from xyfleet.supervisor.simulator.kinds import Point, names
 from xyfleet.supervisor.simulator.listener import Listener
 from xyfleet.supervisor.simulator.tokencall import TOKEN_PATH, TokenCall
 

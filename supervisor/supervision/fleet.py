@@ -22,7 +22,7 @@ from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
-from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.supervisor.workers.process import WorkerProcess

@@ -22,7 +22,7 @@ from xyfleet.supervisor.credentials.record import Credentials, Verdict
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens import call, egress, mtop
 from xyfleet.supervisor.tokens.egress import Egress
-from xyfleet.supervisor.tokens.schedule import TokenLimits, TokenSchedule
+from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

@@ -17,9 +17,10 @@ from typing import Final
 from websockets.exceptions import ConnectionClosed
 
 from xyfleet.worker.causes import Cause, ConnectionLost
-from xyfleet.worker.connection.connect import ServerClosed, Socket, dial, lost_by_close
+from xyfleet.worker.connection.connect import Socket, dial
 from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.keepalive import Keepalive
+from xyfleet.worker.connection.loss_causes import ServerClosed, lost_by_close
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls, in_time
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames

@@ -11,16 +11,14 @@ from typing import Final, Literal, NamedTuple
 
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
-from xyfleet.worker.storage import retention, sanitize, sqlite
+from xyfleet.worker.storage import retention, sanitize, sqlite, takeover
 from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.schema import COLUMNS, TAKEN_OVER, TAKES_OVER, Row, row_of
+from xyfleet.worker.storage.schema import COLUMNS, OPEN, TAKEN_OVER, Row, row_of
 
 ASKED: Final = "asked"
 """The reason of a waiting message that a person wants handled, whatever its age."""
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
-# SQLite uses a partial index only where its very condition is in the query.
-_OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked')"
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
     " state, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -85,10 +83,10 @@ class MessageStore(OutboxStore):
         """Settle what a crash left half done. For the first opening in a process, before anything else."""
         if on_unknown == "park":
             reason = "xyfleet ended in the middle of the call"
-            change = f"UPDATE messages SET state = 'parked', reason = ? WHERE {_OPEN} AND state = 'calling'"
+            change = f"UPDATE messages SET state = 'parked', reason = ? WHERE {OPEN} AND state = 'calling'"
             self.db.execute(change, (reason,))
         else:
-            self.db.execute(f"UPDATE messages SET state = 'waiting' WHERE {_OPEN} AND state = 'calling'")
+            self.db.execute(f"UPDATE messages SET state = 'waiting' WHERE {OPEN} AND state = 'calling'")
         self.db.execute(
             "UPDATE outbox SET state = 'unknown', reason = ?, settled = ?"
             " WHERE state IN ('queued', 'sending', 'unknown') AND state = 'sending'",
@@ -132,7 +130,7 @@ class MessageStore(OutboxStore):
 
     def waiting(self, after_row: int, limit: int) -> list[Row]:
         """Return messages that wait for the handler, in the order of their coming, behind a row number."""
-        return self._rows(f"{_OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
+        return self._rows(f"{OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
 
     def begin(self, row: int) -> Row | None:
         """Note that a call begins, the next attempt; None when the message waits no more. The reason stays."""
@@ -153,7 +151,7 @@ class MessageStore(OutboxStore):
         id_, talk, sender = self.db.execute(
             "SELECT id, conversation, sender FROM messages WHERE row = ?", (row,)
         ).fetchone()
-        if talk is None or self._paused(talk, now):
+        if talk is None or takeover.is_paused(self.db, talk, now):
             self._explain(row, TAKEN_OVER if talk else "no conversation to reply in")
             return None
         return self._put(uuid, talk, sender, reply, id_, now)
@@ -161,7 +159,7 @@ class MessageStore(OutboxStore):
     def again(self, row: int, now: int) -> bool:
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
         found = self.db.execute("SELECT conversation FROM messages WHERE row = ?", (row,)).fetchone()
-        if found is None or found[0] is None or not self._paused(found[0], now):
+        if found is None or found[0] is None or not takeover.is_paused(self.db, found[0], now):
             return self._move(row, "calling", "waiting")
         if self._move(row, "calling", "kept"):
             self._explain(row, TAKEN_OVER)
@@ -182,7 +180,7 @@ class MessageStore(OutboxStore):
 
         Their reason is `ASKED` and their attempts go on counting. Return how many they are.
         """
-        change = f"UPDATE messages SET state = 'waiting', reason = ? WHERE {_OPEN} AND state IN ('failed', 'parked')"
+        change = f"UPDATE messages SET state = 'waiting', reason = ? WHERE {OPEN} AND state IN ('failed', 'parked')"
         if not ids:
             return self.db.execute(change, (ASKED,)).rowcount
         return sum(self.db.execute(f"{change} AND id = ?", (ASKED, id_)).rowcount for id_ in ids)
@@ -203,7 +201,7 @@ class MessageStore(OutboxStore):
 
     def figures(self) -> Counts:
         """Return how the store stands; costs little, however many messages there are."""
-        states = dict(self.db.execute(f"SELECT state, count(*) FROM messages WHERE {_OPEN} GROUP BY state"))
+        states = dict(self.db.execute(f"SELECT state, count(*) FROM messages WHERE {OPEN} GROUP BY state"))
         (unsent,) = self.db.execute(
             "SELECT count(*) FROM outbox"
             " WHERE state IN ('queued', 'sending', 'unknown') AND state IN ('queued', 'sending')"
@@ -248,7 +246,7 @@ class MessageStore(OutboxStore):
         if not rules.handler or each.own or each.kind not in ANSWERABLE:
             return False
         fresh = not rules.max_age or now - time <= rules.max_age
-        return fresh and not (each.conversation and self._paused(each.conversation, now))
+        return fresh and not (each.conversation and takeover.is_paused(self.db, each.conversation, now))
 
     def _stamp(self, now: int) -> int:
         """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
@@ -260,24 +258,8 @@ class MessageStore(OutboxStore):
         ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover
         if not ours and rules.takeover and until > now and each.conversation and each.kind in TYPED:
-            self._take_over(each.id, each.conversation, until)
+            takeover.take_over(self.db, each.id, each.conversation, until)
         return [] if settled is None else [settled]
-
-    def _take_over(self, id_: str, conversation: str, until: int) -> None:
-        self.db.execute(
-            "INSERT INTO pauses (conversation, until) VALUES (?, ?)"
-            " ON CONFLICT (conversation) DO UPDATE SET until = max(until, excluded.until)",
-            (conversation, until),
-        )
-        self.db.execute("UPDATE messages SET reason = ? WHERE id = ?", (TAKES_OVER, id_))
-        self.db.execute(
-            f"UPDATE messages SET state = 'kept', reason = ? WHERE {_OPEN} AND state = 'waiting' AND conversation = ?",
-            (TAKEN_OVER, conversation),
-        )
-
-    def _paused(self, conversation: str, now: int) -> bool:
-        query = "SELECT 1 FROM pauses WHERE conversation = ? AND until > ?"
-        return self.db.execute(query, (conversation, now)).fetchone() is not None
 
     def _move(self, row: int, old: str, new: str, also: str = "") -> bool:
         """Move a message from one state to another; return whether it was in the first."""

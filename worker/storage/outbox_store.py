@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from xyfleet.worker.storage.schema import TAKEN_OVER, TAKES_OVER
+from xyfleet.worker.storage import takeover
 
 Settled = Literal["sent", "rejected", "failed", "unknown"]
 """How a letter ends (`xyfleet.worker.storage.schema`)."""
@@ -102,7 +102,7 @@ class OutboxStore:
             " WHERE number = ? AND state IN ('queued', 'sending', 'unknown')",
             (state, message_id, reason, now, number),
         )
-        return message_id is not None and self._undo_takeover(message_id)
+        return message_id is not None and takeover.undo_takeover(self.db, message_id)
 
     def _put(
         self, uuid: str, conversation: str, receiver: str | None, text: str, reply_to: str | None, now: int
@@ -163,26 +163,3 @@ class OutboxStore:
             if known_id == message_id or (talk == conversation and said.strip() == text and in_time):
                 return int(number)
         return None
-
-    def _undo_takeover(self, message_id: str) -> bool:
-        """
-        An echo came before its answer, and looked like the owner's: so the owner has not taken over.
-
-        Return whether messages wait again: those that this takeover kept. Earlier takeovers kept earlier ones.
-        """
-        found = self.db.execute(
-            "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = ?", (message_id, TAKES_OVER)
-        ).fetchone()
-        if found is None:
-            return False
-        row, talk = found
-        self.db.execute("DELETE FROM pauses WHERE conversation = ?", (talk,))
-        self.db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
-        query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
-        (before,) = self.db.execute(query, (talk, TAKES_OVER, row)).fetchone()
-        change = self.db.execute(
-            "UPDATE messages SET state = 'waiting', reason = NULL"
-            " WHERE conversation = ? AND state = 'kept' AND reason = ? AND row > ? AND row < ?",
-            (talk, TAKEN_OVER, before or 0, row),
-        )
-        return change.rowcount > 0

@@ -70,6 +70,8 @@ TABLES: Final = (
   deleted: what is as old is not taken in again).
 """
 
+# SQLite uses a partial index only where its very condition is in the query.
+OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked')"
 TAKEN_OVER: Final = "taken over"
 """The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
 TAKES_OVER: Final = "takes over"

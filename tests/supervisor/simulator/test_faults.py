@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xyfleet.supervisor.simulator.fault_kinds import KINDS
 from xyfleet.supervisor.simulator.faults import BadFault, Fault, FaultBook, parse
-from xyfleet.supervisor.simulator.kinds import KINDS
 
 ME = "2200000000001"
 

@@ -21,7 +21,7 @@ from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.tokens.schedule import TokenLimits
+from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import MAX_SIGNINGS, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret

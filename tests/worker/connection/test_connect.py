@@ -21,7 +21,8 @@ from support.gateway import Gateway
 from support.proxies import TinyProxy
 from support.station import FAST, TLS, open_sockets, settings_for, until
 from xyfleet.worker.causes import Cause, ConnectionLost
-from xyfleet.worker.connection.connect import ServerClosed, dial, lost_by_close, lost_by_dial
+from xyfleet.worker.connection.connect import dial
+from xyfleet.worker.connection.loss_causes import ServerClosed, lost_by_close, lost_by_dial
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 

@@ -7,8 +7,19 @@ import re
 import pytest
 
 from support.places import DOCS
-from xyfleet.supervisor.simulator.kinds import KINDS, Kind, Point, ending, flag, names, one_of, positive, seconds, text
-from xyfleet.supervisor.simulator.kinds import whole as whole_number
+from xyfleet.supervisor.simulator.fault_kinds import (
+    KINDS,
+    Kind,
+    Point,
+    ending,
+    flag,
+    names,
+    one_of,
+    positive,
+    seconds,
+    text,
+)
+from xyfleet.supervisor.simulator.fault_kinds import whole as whole_number
 
 
 @pytest.mark.parametrize("page", ["simulator.md", "simulator.zh-CN.md"])

@@ -1,0 +1,54 @@
+"""The owner answers by himself, and the handler leaves that conversation alone for a while. Shell (SQLite).
+
+Each function is a step of a job (`xyfleet.worker.storage.inbox`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from xyfleet.worker.storage.schema import OPEN, TAKEN_OVER, TAKES_OVER
+
+
+def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -> None:
+    """The owner answered by himself (message `id_`): the handler leaves the conversation alone until then (ms)."""
+    db.execute(
+        "INSERT INTO pauses (conversation, until) VALUES (?, ?)"
+        " ON CONFLICT (conversation) DO UPDATE SET until = max(until, excluded.until)",
+        (conversation, until),
+    )
+    db.execute("UPDATE messages SET reason = ? WHERE id = ?", (TAKES_OVER, id_))
+    db.execute(
+        f"UPDATE messages SET state = 'kept', reason = ? WHERE {OPEN} AND state = 'waiting' AND conversation = ?",
+        (TAKEN_OVER, conversation),
+    )
+
+
+def is_paused(db: sqlite3.Connection, conversation: str, now: int) -> bool:
+    """Whether the handler is to leave a conversation alone at `now` (ms)."""
+    query = "SELECT 1 FROM pauses WHERE conversation = ? AND until > ?"
+    return db.execute(query, (conversation, now)).fetchone() is not None
+
+
+def undo_takeover(db: sqlite3.Connection, message_id: str) -> bool:
+    """
+    An echo came before its answer, and looked like the owner's: so the owner has not taken over.
+
+    Return whether messages wait again: those that this takeover kept. Earlier takeovers kept earlier ones.
+    """
+    found = db.execute(
+        "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = ?", (message_id, TAKES_OVER)
+    ).fetchone()
+    if found is None:
+        return False
+    row, talk = found
+    db.execute("DELETE FROM pauses WHERE conversation = ?", (talk,))
+    db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
+    query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
+    (before,) = db.execute(query, (talk, TAKES_OVER, row)).fetchone()
+    change = db.execute(
+        "UPDATE messages SET state = 'waiting', reason = NULL"
+        " WHERE conversation = ? AND state = 'kept' AND reason = ? AND row > ? AND row < ?",
+        (talk, TAKEN_OVER, before or 0, row),
+    )
+    return change.rowcount > 0
