@@ -19,7 +19,7 @@ from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Options
-from xyfleet.supervisor.simulator.script import BadScript, read_script
+from xyfleet.supervisor.simulator.script_reader import BadScript, read_script
 from xyfleet.supervisor.simulator.server import Server, serve
 
 _PR_SET_PDEATHSIG = 1

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from support.places import REPOSITORY
-from xyfleet.supervisor.simulator.script import read_script
+from xyfleet.supervisor.simulator.script_reader import read_script
 
 HOOK = REPOSITORY / "scripts" / "login-hook.example"
 EXAMPLE: dict[str, Any] = yaml.safe_load((REPOSITORY / "accounts.example.yml").read_text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xyfleet.supervisor.simulator.script import BadScript, read_script
+from xyfleet.supervisor.simulator.script_reader import BadScript, read_script
 
 
 def complaints(text: str) -> list[str]:
