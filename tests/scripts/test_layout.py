@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from support.machine import BOOTSTRAP, REPOSITORY, run
+from support.pip_index import installed_pip, whole_checkout
 from xyfleet.worker.version import VERSION
 
 
@@ -44,14 +43,11 @@ def test_console_script_runs(layout: ModuleType, tmp_path: Path, folder: str) ->
 
 def test_real_bootstrap(tmp_path: Path) -> None:
     """With a real Python, in a folder with a blank and Chinese in its name: `--version` runs, new files are seen."""
-    tree = tmp_path / "我的 店铺"
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("scripts", "supervisor", "worker"):
-        shutil.copytree(REPOSITORY / name, tree / name, ignore=ignore)
-    settings = (REPOSITORY / "pyproject.toml").read_text()
-    without = re.sub(r"^dependencies = \[.*?^\]", "dependencies = []", settings, flags=re.DOTALL | re.MULTILINE)
-    (tree / "pyproject.toml").write_text(without)
-    environment = dict(os.environ) | {"XYFLEET_PYTHON": sys.executable, "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"}
+    tree = whole_checkout(tmp_path / "我的 店铺")
+    version, wheel = installed_pip()  # where this Python comes without one
+    (tmp_path / f"pip-{version}-py3-none-any.whl").write_bytes(wheel)
+    environment = dict(os.environ) | {"XYFLEET_PYTHON": sys.executable, "LANG": "C.UTF-8"}
+    environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
 
     done = run([str(tree / "scripts" / "xyfleet"), "--version"], environment)

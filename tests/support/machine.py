@@ -24,6 +24,9 @@ echo "$1 $2 $3 $4 $5 $6 $7 $8 $9" | grep -v '^ *$' | sed 's/  *$//' >>"$STANDIN_
 case "$1 $2 $3" in
 -c*) echo "@ANSWER@" ;;
 "-m venv "*) sleep "${STANDIN_PAUSE-0}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+"-BEsS -m scripts.lib.bootstrap.environment")
+    if [ -n "${STANDIN_NO_PIP-}" ]; then echo "failed $STANDIN_NO_PIP"; exit 1; fi
+    mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
 "-m pip config") echo "${STANDIN_PIP_CONFIG-}" ;;
 "-m pip install")
     echo "PIP $*" >>"$STANDIN_LOG"
@@ -66,9 +69,9 @@ class Machine:
         path.chmod(0o755)
         return path
 
-    def python(self, name: str = "python3.11", word: str = "ok", version: str = "3.11.9") -> Path:
-        """Put a stand-in for Python there, whose probe answers `word`."""
-        return self.program(name, STANDIN.replace("@ANSWER@", f"{word} {version} {self.bin / name}"))
+    def python(self, name: str = "python3.11", word: str = "ok", version: str = "3.11.9", pip: str = "bundled") -> Path:
+        """Put a stand-in for Python there, whose probe answers `word`, and that pip is `bundled` or in the `index`."""
+        return self.program(name, STANDIN.replace("@ANSWER@", f"{word} {version} {pip} {self.bin / name}"))
 
     def environment(self, language: str = "en", **extra: str) -> dict[str, str]:
         """Return the environment that scripts get."""

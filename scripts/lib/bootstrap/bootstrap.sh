@@ -155,20 +155,67 @@ unlock() { # before xyfleet is run: a fleet that goes on for days must not hold 
 
 make_environment() {
     . "$here/python.sh"
-    find_python # sets name, python, version
+    find_python # sets name, python, version, pip
     if [ -e "$venv" ]; then
         say "the environment in .venv is incomplete or made for another place; making it anew with Python $version" \
             ".venv 中的环境不完整或属于别处，正在用 Python $version 重建"
     else
         say "first start: making an environment with Python $version" "首次启动：正在用 Python $version 创建环境"
     fi
+    if [ "$pip" = index ]; then
+        say "this Python comes without pip; downloading pip $(pip_version)" "这个 Python 不带 pip，正在下载 pip $(pip_version)"
+    fi
     log=$root/.venv.log
     if ! rm -rf "$venv" 2>/dev/null; then not_writable "$venv"; fi
-    if ! { "$python" -I -m venv "$venv" && mkdir "$state"; } >"$log" 2>&1 </dev/null; then
-        fail "could not make $venv: $(last_line)" "无法创建 ${venv}：$(last_line)"
-    fi
+    if ! { make_venv && mkdir "$state"; } >"$log" 2>&1 </dev/null; then explain_venv; fi
     rm -f "$log"
     printf '%s\n' "$root" "${XYFLEET_PYTHON:-$name}" "$version" >"$state/env"
+}
+
+make_venv() {
+    case $pip in
+    bundled) "$python" -I -m venv "$venv" ;;
+    # Without site-packages: in them lies, on many a machine, a package named `scripts`.
+    index) (cd "$root" && "$python" -BEsS -m scripts.lib.bootstrap.environment "$venv") ;;
+    esac
+}
+
+explain_venv() {
+    IFS=' ' read -r failed kind detail <<LINE
+$(last_line)
+LINE
+    mirror="export PIP_INDEX_URL=https://<mirror>/simple"
+    case $failed/$kind in
+    failed/network)
+        fail "pip, which this Python comes without, could not be downloaded ($detail). Check the network (a proxy: export HTTPS_PROXY=…) and start again; if the package index cannot be reached from here, name a mirror: $mirror" \
+            "本机的 Python 不带 pip，而 pip 下载失败（${detail}）。请检查网络（使用代理：export HTTPS_PROXY=…）后重试；若从本地无法访问软件源，请指定镜像：$mirror"
+        ;;
+    failed/missing)
+        fail "the package index that pip's settings name lacks pip $(pip_version) ($detail). Name another mirror: $mirror" \
+            "pip 设置所指的软件源没有 pip $(pip_version)（${detail}）。请指定另一个镜像：$mirror"
+        ;;
+    failed/refused)
+        fail "the package index that pip's settings name refused to give pip ($detail). Check user and password in them, or name another: $mirror" \
+            "pip 设置所指的软件源拒绝提供 pip（${detail}）。请检查其中的用户名和密码，或指定另一个：$mirror"
+        ;;
+    failed/certificate)
+        fail "the certificate of the package index could not be verified ($detail). If your network has a certificate of its own, name its file: export PIP_CERT=/path/to/ca.pem" \
+            "无法验证软件源的证书（${detail}）。如果所在网络使用自己的证书，请指定其文件：export PIP_CERT=/path/to/ca.pem"
+        ;;
+    failed/hash)
+        fail "what was downloaded as pip $(pip_version) is not pip: its check sum is another ($detail). Nothing was installed. Name another mirror: $mirror" \
+            "下载到的 pip $(pip_version) 校验和不符（${detail}），没有安装任何内容。请指定另一个镜像：$mirror"
+        ;;
+    failed/settings)
+        fail "pip, which this Python comes without, cannot be taken from where pip's settings say: $detail" \
+            "本机的 Python 不带 pip，而按 pip 的设置无法获取它：$detail"
+        ;;
+    esac
+    fail "could not make $venv: $(last_line)" "无法创建 ${venv}：$(last_line)"
+}
+
+pip_version() {
+    sed -n 's/^VERSION = "\(.*\)"$/\1/p' "$here/pip_wheel.py"
 }
 
 last_line() {
@@ -228,19 +275,27 @@ log_says() {
 }
 
 explain_pip() {
+    . "$here/python.sh"
+    { IFS= read -r _ && IFS= read -r _ && IFS= read -r version; } <"$state/env"
+    unbuilt='failed building wheel|failed to build|command .*(cc|gcc|clang)'
+    unknown='no matching distribution|could not find a version'
     if log_says 'no space left|disk quota'; then
         fail "the disk is full: free about 300 MB and start again." "磁盘已满：请腾出约 300 MB 空间后重试。"
     elif log_says 'permission denied|read-only file system'; then
         not_writable "$venv"
-    elif log_says 'failed building wheel|failed to build|command .*(cc|gcc|clang)'; then
+    elif log_says 'connection broken by|timed out|connectionerror|proxyerror|sslerror|httperror|could not fetch url|protocolerror|incompleteread'; then
+        fail "the packages could not be downloaded: no network, or a stalled one. Check it and start again; if the package index is slow from here, set a mirror near you (for example your university's or cloud provider's): $venv/bin/python -m pip config set global.index-url https://<mirror>/simple  (details: $log)" \
+            "软件包下载失败：网络不通或中途停住。请检查网络后重试；若从本地访问软件源较慢，请设置就近的镜像（例如所在高校或云服务商的）：$venv/bin/python -m pip config set global.index-url https://<镜像地址>/simple （详情见 ${log}）"
+    elif log_says "$unbuilt|$unknown" && is_newer "$version"; then
+        rm "$state/env" # so that the next start looks for another Python
+        fail "not all packages can be installed on Python $version yet. Install an older one beside it: $(python_line)  (details: $log)" \
+            "部分软件包还不能在 Python $version 上安装。请另外安装一个较旧的版本：$(python_line) （详情见 ${log}）"
+    elif log_says "$unbuilt"; then
         fail "a package has no ready-made build for this machine and could not be compiled. Install a C compiler and Python's headers (build-essential python3-dev, or gcc python3-devel) and start again. (details: $log)" \
             "某个软件包没有适用于本机的现成版本，编译也失败了。请安装 C 编译器和 Python 头文件（build-essential python3-dev，或 gcc python3-devel）后重试。（详情见 ${log}）"
-    elif log_says 'connection broken by|timed out|connectionerror|proxyerror|sslerror|httperror|could not fetch url|protocolerror|incompleteread'; then
-        fail "the packages could not be downloaded: no network, or a stalled one. Check it and start again; if the package index is slow from here, set a mirror near you (for example your university's or cloud provider's): pip config set global.index-url https://<mirror>/simple  (details: $log)" \
-            "软件包下载失败：网络不通或中途停住。请检查网络后重试；若从本地访问软件源较慢，请设置就近的镜像（例如所在高校或云服务商的）：pip config set global.index-url https://<镜像地址>/simple （详情见 ${log}）"
-    elif log_says 'no matching distribution|could not find a version'; then
-        fail "the package index that pip uses lacks a needed package: $(grep -m 1 -i 'no matching distribution' "$log"). Set another mirror: pip config set global.index-url https://<mirror>/simple" \
-            "pip 使用的软件源缺少所需的包：$(grep -m 1 -i 'no matching distribution' "$log")。请换一个镜像：pip config set global.index-url https://<镜像地址>/simple"
+    elif log_says "$unknown"; then
+        fail "the package index that pip uses lacks a needed package: $(grep -m 1 -i 'no matching distribution' "$log"). Set another mirror: $venv/bin/python -m pip config set global.index-url https://<mirror>/simple" \
+            "pip 使用的软件源缺少所需的包：$(grep -m 1 -i 'no matching distribution' "$log")。请换一个镜像：$venv/bin/python -m pip config set global.index-url https://<镜像地址>/simple"
     fi
     fail "installing failed: $(grep -v '^pip ended' "$log" | tail -n 1)  (details: $log)" \
         "安装失败：$(grep -v '^pip ended' "$log" | tail -n 1)（详情见 ${log}）"
