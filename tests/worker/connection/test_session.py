@@ -22,6 +22,8 @@ from support.station import FAST, UNB, OneSession, log_time, open_sockets, read_
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.session import KickedOut, TokenRefused
 
+pytestmark = pytest.mark.pythons
+
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Work = Callable[[], object]
 
@@ -512,6 +514,18 @@ async def test_polite_end_is_bounded(gateway: Gateway, tmp_path: Path) -> None:
     await task
 
     assert 1.5 < time.monotonic() - began < 3.5
+
+
+async def test_end_without_an_answer_to_the_close_frame_is_an_end_like_any(gateway: Gateway, tmp_path: Path) -> None:
+    """Leaving a gateway that does not answer the close frame raises nothing, on no Python."""
+    before = open_sockets()
+    one = OneSession(gateway.endpoint, tmp_path)
+    task = await start(one)
+    gateway.fault(UNB, kind="stall", connections="live")
+    one.session.leave("done")
+    await task
+
+    assert open_sockets() <= before
 
 
 @pytest.mark.timing
