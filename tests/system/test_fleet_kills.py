@@ -30,6 +30,7 @@ def pids(fleet: Fleet) -> dict[str, int]:
     return {name: seen["pid"] for name, seen in fleet.accounts().items()}
 
 
+@pytest.mark.pythons
 def test_killed_worker_is_replaced_and_only_it(fleet: Fleet) -> None:
     """The others keep their processes; the end is on record with its signal."""
     for name, number in (("a1", signal.SIGKILL), ("a2", signal.SIGSEGV), ("a3", signal.SIGABRT)):
@@ -65,6 +66,7 @@ def test_stopped_worker_is_hung(fleet: Fleet) -> None:
     assert event["why"] == "hang"
 
 
+@pytest.mark.pythons
 def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet) -> None:
     """A worker whose loop stands still (its log is a pipe that nobody reads) is killed; its stack says where."""
     fleet.client.post("/v1/accounts/stop", {"names": ["a3"]})
@@ -80,6 +82,7 @@ def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet) -> None:
     assert fleet.connected()
 
 
+@pytest.mark.pythons
 def test_forkserver_killed(fleet: Fleet) -> None:
     """All workers end with it and come back; the end is not counted against the accounts."""
     before = pids(fleet)
@@ -91,6 +94,7 @@ def test_forkserver_killed(fleet: Fleet) -> None:
     assert fleet.events("restart", "a0")[-1]["to"] == "starting"
 
 
+@pytest.mark.pythons
 def test_forkserver_is_shielded(fleet: Fleet) -> None:
     """The signals of a closed terminal or of systemd do not touch it."""
     before = pids(fleet)
@@ -112,6 +116,7 @@ def test_stopped_forkserver_is_killed_at_the_next_start(fleet: Fleet) -> None:
     fleet.until(lambda: fleet.replaced(before), "all are back", timeout=30)
 
 
+@pytest.mark.pythons
 def test_supervisor_killed_takes_everything_along(fleet: Fleet, gateway: Gateway) -> None:
     """SIGKILL of the supervisor: no orphan; a new supervisor connects everybody again."""
     family = fleet.family()
@@ -149,6 +154,7 @@ def test_frozen_supervisor_stops_no_heartbeat_and_kills_nobody_afterwards(fleet:
     assert not fleet.events("restart")
 
 
+@pytest.mark.pythons
 def test_resource_tracker_killed(fleet: Fleet) -> None:
     """Multiprocessing's helper process is not missed."""
     tracker = next(p for p in fleet.family() if "resource_tracker" in " ".join(p.cmdline()))

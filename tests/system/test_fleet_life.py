@@ -40,6 +40,7 @@ def seen_fleet(tmp_path_factory: pytest.TempPathFactory, own_gateway: Gateway) -
         yield found
 
 
+@pytest.mark.pythons
 def test_every_account_has_a_process_of_its_own_and_beats(seen_fleet: Fleet, own_gateway: Gateway) -> None:
     """Each account is CONNECTED by a process named after it, and its beats are answered."""
     fleet = seen_fleet
@@ -55,6 +56,7 @@ def test_every_account_has_a_process_of_its_own_and_beats(seen_fleet: Fleet, own
     assert fleet.status()["fleet"]["states"] == {"CONNECTED": 3}
 
 
+@pytest.mark.pythons
 def test_stop_closes_politely_and_leaves_nothing(fleet: Fleet, gateway: Gateway) -> None:
     """SIGTERM: exit code 0 within 2 s, clean close frames, no process and no record left."""
     family = fleet.family()
@@ -89,6 +91,7 @@ def test_same_name_on_another_state_folder_is_refused(seen_fleet: Fleet, tmp_pat
     assert "test" in twin.console()
 
 
+@pytest.mark.pythons
 def test_tokens_survive_a_restart_of_the_supervisor(fleet: Fleet, gateway: Gateway) -> None:
     """A second life needs no token call and no other device id."""
     calls = [gateway.stats(unb(i))["token_calls"] for i in range(3)]
@@ -108,6 +111,7 @@ def test_signal_during_the_start_of_many_ends_everything(tmp_path: Path, gateway
         assert all_gone(family, within=2.0)
 
 
+@pytest.mark.pythons
 def test_second_signal_ends_at_once(tmp_path: Path, gateway: Gateway) -> None:
     """With a worker that can't close politely (SIGSTOP), a second SIGTERM does not wait for its 5 s."""
     with running(Fleet(tmp_path, gateway.endpoint, gateway.token_url)) as fleet:

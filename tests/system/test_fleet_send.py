@@ -15,6 +15,8 @@ from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor.api.client import Refused
 
+pytestmark = pytest.mark.pythons
+
 TALK = "57001"
 
 

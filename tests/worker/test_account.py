@@ -24,6 +24,8 @@ from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.log_texts import SOCKET_ERROR, LogText
 
+pytestmark = pytest.mark.pythons
+
 S = State
 
 

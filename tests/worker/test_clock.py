@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.worker.clock import SuspendDetector
+
+pytestmark = pytest.mark.pythons
 
 
 class Clocks:

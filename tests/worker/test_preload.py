@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.pythons
+
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a process of its own."""

@@ -296,6 +296,7 @@ async def test_stream_ends_with_the_server(tmp_path: Path) -> None:
         await closing
 
 
+@pytest.mark.pythons
 async def test_broken_connections_lose_and_repeat_nothing(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

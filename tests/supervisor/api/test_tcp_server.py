@@ -29,6 +29,8 @@ from xyfleet.supervisor.api.tcp_server import TcpServer
 from xyfleet.supervisor.settings import Http, Tls
 from xyfleet.worker.secret import Secret
 
+pytestmark = pytest.mark.pythons
+
 PEMS = Path(simulator.__file__).parent
 CERT, KEY = PEMS / "loopback-test-cert.pem", PEMS / "loopback-test-key.pem"
 TOKEN = "A" * 42 + "-"

@@ -18,6 +18,7 @@ from xyfleet.worker.version import VERSION
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
+@pytest.mark.pythons
 async def test_version(tmp_path: Path) -> None:
     """The version is one line."""
     ended = await run(tmp_path, "--version")
@@ -25,6 +26,7 @@ async def test_version(tmp_path: Path) -> None:
     assert (ended.code, ended.out) == (0, f"xyfleet {VERSION}\n")
 
 
+@pytest.mark.pythons
 async def test_help_names_every_command(tmp_path: Path) -> None:
     """All commands are listed with a line that is not cut off."""
     ended = await run(tmp_path, "--help")
@@ -147,6 +149,7 @@ async def test_silent_supervisor_is_4(tmp_path: Path) -> None:
     assert "does not answer" in gone.err
 
 
+@pytest.mark.pythons
 async def test_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
     """`xyfleet status | head -1` ends without a word."""
     async with serving(StandIn(tmp_path, [account(f"a{i}", label="x" * 30) for i in range(1000)])):
@@ -162,6 +165,7 @@ async def test_reader_that_has_seen_enough_is_no_fault(tmp_path: Path) -> None:
     assert err == b""
 
 
+@pytest.mark.pythons
 async def test_interrupt_is_quiet(tmp_path: Path) -> None:
     """Ctrl-C ends a command without a traceback, with the shell's own code."""
     control = StandIn(tmp_path, [account("a")])
@@ -177,6 +181,7 @@ async def test_interrupt_is_quiet(tmp_path: Path) -> None:
     assert b"Traceback" not in out + err
 
 
+@pytest.mark.pythons
 async def test_narrow_encoding_is_no_fault(tmp_path: Path) -> None:
     """A GBK terminal gets a question mark for each sign that it lacks."""
     async with serving(StandIn(tmp_path, [account("a", label="旗舰店 ✂")])):

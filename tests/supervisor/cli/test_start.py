@@ -13,6 +13,8 @@ from support.standin import Run, StandIn, account, environment, failed, run, ser
 from xyfleet.supervisor.cli import start
 from xyfleet.worker.causes import Cause
 
+pytestmark = pytest.mark.pythons
+
 
 def says(value: object) -> str:
     """Return the code that tells `xyfleet start` something."""

@@ -16,6 +16,8 @@ import pytest
 
 from xyfleet.supervisor.common.atomic_files import Loaded, Unusable, Writer, backup, read, write
 
+pytestmark = pytest.mark.pythons
+
 
 def decode(data: bytes) -> str:
     """Take texts of digits for good, and nothing else."""

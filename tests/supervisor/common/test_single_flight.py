@@ -9,6 +9,8 @@ import pytest
 
 from xyfleet.supervisor.common.single_flight import SingleFlight
 
+pytestmark = pytest.mark.pythons
+
 
 class Job:
     """Counts its runs, and ends when told."""

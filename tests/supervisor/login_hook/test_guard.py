@@ -16,6 +16,8 @@ import pytest
 
 import xyfleet.supervisor as supervisor
 
+pytestmark = pytest.mark.pythons
+
 GUARD = Path(supervisor.__path__[0]) / "login_hook" / "guard.py"
 SH = "/bin/sh"
 

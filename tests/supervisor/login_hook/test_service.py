@@ -29,6 +29,8 @@ from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
+pytestmark = pytest.mark.pythons
+
 UNB = "2200000000001"
 COOKIE = Secret(f"unb={UNB}; cookie2=sim-old-secret")
 NEW = f"unb={UNB}; cookie2=sim-new-secret"

@@ -17,6 +17,8 @@ from support.webhooks import MESSAGE, Process, asker, hook, running
 from xyfleet.supervisor import simulator
 from xyfleet.worker.version import VERSION
 
+pytestmark = pytest.mark.pythons
+
 PEM = Path(simulator.__path__[0])
 CERT, KEY = PEM / "loopback-test-cert.pem", PEM / "loopback-test-key.pem"
 

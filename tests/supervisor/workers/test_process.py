@@ -19,6 +19,8 @@ from xyfleet.worker.ipc.messages import Alive, Apply, Hello, Reconnect, Up
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
+pytestmark = pytest.mark.pythons
+
 CONTEXT = multiprocessing.get_context("forkserver")
 
 

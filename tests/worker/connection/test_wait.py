@@ -9,6 +9,8 @@ import pytest
 
 from xyfleet.worker.connection.wait import InterruptibleSleep, InterruptibleWait, Stopped
 
+pytestmark = pytest.mark.pythons
+
 
 @pytest.mark.timing
 async def test_timeout_ends_a_wait() -> None:

@@ -22,6 +22,8 @@ from support.post import Post
 from support.shop import Shop, chat, clean_imports
 from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
 
+pytestmark = pytest.mark.pythons
+
 QUICK = Limits(idle=0.1, grace=0.05, first_delay=0.01, longest_delay=0.05)
 ECHO = """
 SEEN = []

@@ -27,6 +27,8 @@ from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import LibraryLogHandler
 
+pytestmark = pytest.mark.pythons
+
 MESSAGE = Message(account="a0", id="1.PNM", conversation="c1", text="在吗", time="2026-01-01T00:00:00.000Z", attempt=1)
 GOOD = "async def answer(message, account):\n    return message.text + account.name\n"
 

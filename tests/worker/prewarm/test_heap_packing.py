@@ -10,6 +10,8 @@ import pytest
 
 from xyfleet.worker.prewarm import heap_packing
 
+pytestmark = pytest.mark.pythons
+
 
 def make_adder(step: int) -> Callable[[int], int]:
     """Return a function that has code of its own and a closure."""

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.pythons
+
 PROGRAM = """
 import asyncio, os, tempfile, threading
 from xyfleet.worker.process import shield

@@ -9,9 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from xyfleet.worker.process import build_id as module
 from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.version import VERSION
+
+pytestmark = pytest.mark.pythons
 
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]); "

@@ -21,6 +21,8 @@ from xyfleet.worker.ipc.messages import Stop, Ticket
 from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 
+pytestmark = pytest.mark.pythons
+
 TICKET = Ticket(request=0, serial=1, token=token())
 
 

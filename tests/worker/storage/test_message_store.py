@@ -21,6 +21,8 @@ from xyfleet.worker.storage.outbox_store import ECHO_SLACK, OutgoingMessage
 from xyfleet.worker.storage.schema import TAKEN_OVER, VERSION, Row
 from xyfleet.worker.storage.sqlite import Broken, NewerSchema, Unusable
 
+pytestmark = pytest.mark.pythons
+
 NOW = 1_767_225_600_000
 DAY = 86_400_000
 ASKS = HandlerRules(handler=True, max_age=600_000, takeover=600_000)

@@ -18,6 +18,8 @@ import pytest
 
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 
+pytestmark = pytest.mark.pythons
+
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:

@@ -7,6 +7,8 @@ import pytest
 
 from xyfleet.worker.telemetry.memory import Memory, pss
 
+pytestmark = pytest.mark.pythons
+
 
 def test_pss_of_this_process() -> None:
     """The figure is of the size of what the system says, and is read rarely."""

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.reading.yaml_tree import MAX_DEPTH, MAX_NODES, Mapping, Node, Scalar, Sequence, compose
 
+pytestmark = pytest.mark.pythons
+
 
 def value(node: Node | None) -> object:
     """Return a node as plain Python values, texts unchanged."""
