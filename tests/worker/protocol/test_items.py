@@ -1,41 +1,22 @@
-"""Decoding: every payload and push of the vectors and of the gateway, and nothing hostile that costs a message."""
+"""Decoding: every payload and push of the vectors and of the gateway, and what each is."""
 
 from __future__ import annotations
 
-import base64
 import json
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from support.places import VECTORS_FILE
+from support.pushes import CHAT, ME, PAYLOADS, VECTORS, chat, frame_body, item, one, packed, shown
 from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER, Wanted, compose
 from xyfleet.supervisor.simulator.mailbox import Mailbox, Message
-from xyfleet.worker.protocol.items import IncomingItem, listed, pushed
-from xyfleet.worker.protocol.message import Kind, rfc3339
-from xyfleet.worker.protocol.payload import MOST_DEPTH, MOST_VALUES, Undecodable, plain, read_msgpack, unpack
+from xyfleet.worker.protocol.items import listed, pushed
+from xyfleet.worker.protocol.payload import Undecodable, read_msgpack, unpack
 
-VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
-PAYLOADS: dict[str, Any] = VECTORS["payloads"]
-ME: str = VECTORS["ids"]["me"]
 NOW = 1767225600000
-
-CHAT = {
-    "id": "3900000000001.PNM",
-    "conversation": CONVERSATION,
-    "item": ITEM,
-    "sender": PEER,
-    "sender_name": "买家甲",
-    "kind": "text",
-    "text": "你好，还在吗",
-    "time": 1767225600123,
-    "own": False,
-}
 ECHO = CHAT | {
     "id": "3900000000002.PNM",
     "sender": ME,
@@ -44,59 +25,11 @@ ECHO = CHAT | {
     "time": 1767225601456,
     "own": True,
 }
-CARD = CHAT | {
-    "id": "3900000000003.PNM",
-    "sender_name": "交易消息",
-    "kind": "card",
-    "text": "[我已拍下，待付款]",
-    "time": 1767225602000,
-}
-
-
-def frame_body(*items: object) -> bytes:
-    """Return the body of a push of these items."""
-    return json.dumps({"syncPushPackage": {"data": list(items)}}).encode()
-
-
-def item(data: object, object_type: object = 40000) -> dict[str, Any]:
-    """Make an item with this text as its data."""
-    return {"bizType": 40, "data": data, "streamId": "40", "objectType": object_type}
-
-
-def packed(payload: object) -> str:
-    """Return the payload as an item's data."""
-    return base64.b64encode(msgspec.msgpack.encode(payload)).decode()
-
-
-def one(payload: object, object_type: object = 40000) -> IncomingItem:
-    """Push one payload that must be returned."""
-    (found,) = pushed(frame_body(item(packed(payload), object_type)), ME)
-    return found
 
 
 def none(payload: object, object_type: object = 40000) -> bool:
     """Tell whether a payload is taken for a signal."""
     return pushed(frame_body(item(packed(payload), object_type)), ME) == []
-
-
-def shown(found: IncomingItem) -> dict[str, Any]:
-    """Return the fields without `raw`."""
-    fields = msgspec.structs.asdict(found)
-    del fields["raw"]
-    return fields
-
-
-def chat(**head: Any) -> dict[str, Any]:
-    """Return the vector's chat with some keys of `1` changed: `_7=1` is `1.7`."""
-    payload: dict[str, Any] = json.loads(json.dumps(PAYLOADS["chat_text_in"]["decoded"]))
-    payload["1"] |= {key[1:]: value for key, value in head.items()}
-    return payload
-
-
-def said(content: object, number: object = None, shown_as: str = "[卡片]") -> dict[str, Any]:
-    """Return what `1.6` and `1.10` of a chat with this content are."""
-    written = content if isinstance(content, str) else json.dumps(content)
-    return {"_6": {"3": {"2": "", "4": number, "5": written}}, "_10": {"reminderContent": shown_as}}
 
 
 # The vectors.
@@ -280,80 +213,6 @@ def test_thirty_two_items_with_bad_ones_between() -> None:
 # Kinds.
 
 
-@pytest.mark.parametrize(
-    ("head", "kind", "text"),
-    [
-        (said({"contentType": 1, "text": {"text": "whole"}}, 1, "who…"), "text", "whole"),
-        (said("{cut", 1, "shown"), "text", "shown"),
-        (said("{cut", 2, "[图片]"), "image", "[图片]"),
-        (said({"contentType": 2, "image": {"pics": [{"url": "u"}, {"url": "v"}]}}, 2), "image", "u"),
-        (said({"contentType": 2, "image": {"pics": []}}, 2, "[图片]"), "image", "[图片]"),
-        (said({"image": {"pics": [{"url": "u"}]}}, "2"), "image", "u"),
-        (said({"contentType": 26, "text": {"text": "own words"}}, 26, "shown"), "card", "shown"),
-        (said({"contentType": 26, "text": {"text": "own words"}}, 26, ""), "card", "own words"),
-        (said({"contentType": 3, "audio": {}}, 3, "[语音]"), "card", "[语音]"),
-        (said({"contentType": 1, "text": {"text": "t"}}, 1) | {"_7": 1}, "system", "t"),
-        (said({"contentType": 2, "image": {"pics": [{"url": "u"}]}}, 2, "[图片]") | {"_7": 1}, "system", "[图片]"),
-        (said({"contentType": 26}, 26, "card") | {"_7": 1}, "card", "card"),
-        (said("", None, "notice") | {"_7": 1}, "system", "notice"),
-        ({"_6": {"3": {"2": "second", "4": 1}}, "_10": {}}, "text", "second"),
-        ({"_6": None}, "text", "你好，还在吗"),
-        ({"_10": None}, "text", "你好，还在吗"),
-        ({"_7": None}, "text", "你好，还在吗"),
-        ({"_7": "1"}, "system", "你好，还在吗"),
-    ],
-)
-def test_kind_and_text_of_a_chat(head: dict[str, Any], kind: str, text: str) -> None:
-    """The content says what a chat is, `1.7` whether a person or the platform said it."""
-    found = one(chat(**head))
-
-    assert (found.kind, found.text) == (kind, text)
-
-
-def test_sender_without_a_notice() -> None:
-    """`1.1.1` tells the sender where `1.10.senderUserId` does not."""
-    assert (one(chat(_10={})).sender, one(chat(_10={}, _1={"1": f"{ME}@goofish"})).own) == (PEER, True)
-
-
-def test_ids_as_numbers() -> None:
-    """Ids that come as numbers are the same texts."""
-    found = one(chat(_2=51000000001, _10={"senderUserId": int(ME)}))
-
-    assert (found.conversation, found.sender, found.own) == (CONVERSATION, ME, True)
-
-
-@pytest.mark.parametrize("url", ["fleamarket://x?itemId=9&a=1", "x?a=1&itemId=9", "x?myitemId=8&itemId=9#y"])
-def test_item_of_a_chat(url: str) -> None:
-    """The item is in the query of the reminder's address."""
-    assert one(chat(_10={"reminderUrl": url})).item == "9"
-
-
-def test_chat_without_an_item() -> None:
-    """An address without one, and no address at all."""
-    assert one(chat(_10={"reminderUrl": "fleamarket://x?itemId=&a=1"})).item is None
-    assert one(chat(_10={})).item is None
-
-
-@pytest.mark.parametrize(
-    ("time", "wanted"),
-    [
-        (1767225600123, 1767225600123),
-        ("1767225600123", 1767225600123),
-        (1767225600123.0, 1767225600123),
-        (0, None),
-        (-5, None),
-        (2**63, None),
-        (1e300, None),
-        (True, None),
-        ("soon", None),
-        (None, None),
-    ],
-)
-def test_time_of_a_chat(time: object, wanted: int | None) -> None:
-    """A time that can be none is not said."""
-    assert one(chat(_5=time)).time == wanted
-
-
 def test_chat_without_an_id() -> None:
     """It is kept under a digest, like what has no id of its own; so is one with an id as long as a novel."""
     assert one(chat(_3=None)).id.startswith("text:")
@@ -438,239 +297,3 @@ def test_made_ids_tell_items_apart_and_know_them_again() -> None:
     assert one({"a": 1}).id == one({"a": 1}).id
     assert one({"a": 1}).id != one({"a": 2}).id
     assert one({"a": 1}, 40104).id.split(":")[1] == one({"a": 1}).id.split(":")[1]
-
-
-# Shapes around the payload.
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"null",
-        b"{}",
-        b"[]",
-        b"5",
-        b"",
-        b"{",
-        b"\xff",
-        b'{"syncPushPackage":null}',
-        b'{"syncPushPackage":{}}',
-        b'{"syncPushPackage":{"data":null}}',
-        b'{"syncPushPackage":{"data":[]}}',
-    ],
-)
-def test_nothing_in_a_push(body: bytes) -> None:
-    """A body without items brings none."""
-    assert pushed(body, ME) == []
-
-
-def test_package_of_another_shape_is_kept() -> None:
-    """One item that is in no list, and a package that is no object, are not dropped."""
-    single = json.dumps({"syncPushPackage": {"data": item(packed(chat()))}}).encode()
-    (text,) = pushed(b'{"syncPushPackage":"strange"}', ME)
-
-    assert [shown(each) for each in pushed(single, ME)] == [CHAT]
-    assert (text.kind, text.raw) == ("unknown", '"strange"')
-
-
-def test_payload_that_is_not_packed() -> None:
-    """An object, or its JSON, in place of the base64."""
-    for data in (chat(), json.dumps(chat())):
-        (found,) = pushed(frame_body(item(data)), ME)
-
-        assert shown(found) == CHAT
-
-
-def test_base64_with_line_breaks() -> None:
-    """Line breaks of old encoders do no harm."""
-    assert unpack(base64.encodebytes(msgspec.msgpack.encode(chat())).decode()) == chat()
-
-
-@pytest.mark.parametrize(
-    "model", [None, 5, [], {}, {"message": None}, {"message": {}}, {"message": {"messageId": "x" * 300}}]
-)
-def test_listed_without_an_id(model: object) -> None:
-    """What has no id can't be told from what is there already."""
-    assert listed(model, CONVERSATION, None, ME) is None
-
-
-def test_listed_with_nothing_but_an_id() -> None:
-    """It is a message all the same."""
-    model = {"message": {"messageId": "1.PNM", "content": {"custom": {"data": "?", "type": 26}}}}
-    found = listed(model, CONVERSATION, ITEM, ME)
-
-    assert found is not None
-    assert (found.id, found.kind, found.text, found.time, found.sender) == ("1.PNM", "card", "", None, None)
-
-
-def test_listed_item_from_the_message_itself() -> None:
-    """The reminder's address tells the item where the conversation does not; a content may be unpacked already."""
-    extension = {"reminderUrl": "x?itemId=9", "reminderContent": "shown"}
-    custom = {"data": {"contentType": 1, "text": {"text": "whole"}}}
-    model = {"message": {"messageId": 1, "extension": extension, "content": {"custom": custom}}}
-    found = listed(model, CONVERSATION, None, ME)
-
-    assert found is not None
-    assert (found.id, found.item, found.text) == ("1", "9", "whole")
-
-
-def test_listed_without_bottom() -> None:
-    """What is nested too deep is read, but not kept as `raw`."""
-    deep: Any = {}
-    for _ in range(MOST_DEPTH + 1):
-        deep = {"x": deep}
-    found = listed({"message": {"messageId": "1.PNM", "x": deep}}, CONVERSATION, None, ME)
-
-    assert found is not None
-    assert (found.id, found.raw) == ("1.PNM", None)
-
-
-# Odd values.
-
-
-def test_text_cut_in_the_middle_of_a_character() -> None:
-    """It costs the character, not the message."""
-    raw = msgspec.msgpack.encode(chat(_10={"reminderContent": "在吗", "senderUserId": PEER}))
-    broken = raw.replace("在吗".encode(), "在".encode() + b"\xe5\x90x")
-    (found,) = pushed(frame_body(item(base64.b64encode(broken).decode())), ME)
-
-    assert (found.id, found.raw["1"]["10"]["reminderContent"]) == ("3900000000001.PNM", "在�x")
-
-
-@pytest.mark.parametrize(
-    ("raw", "value"),
-    [
-        (b'{"a":"\\ud83d"}', {"a": "?"}),
-        (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}),
-        (b'{"a":"\xe5\x90"}', {"a": "�"}),
-        (b'{"a":NaN,"b":1e999,"c":-1e999}', {"a": "nan", "b": "inf", "c": "-inf"}),
-        (b'{"a":18446744073709551615,"b":18446744073709551616}', {"a": 2**64 - 1, "b": str(2**64)}),
-        (b'{"\\udc00":1}', {"?": 1}),
-        (b" [1.5, true, null]", [1.5, True, None]),
-        (b"{", 0x7B),
-        (b"\x81\x01\xca\x7f\x80\x00\x00", {"1": "inf"}),
-        (b"\x82\xc3\x01\xc0\x02", {"true": 1, "null": 2}),
-        (b"\x92\xd6\xff\x00\x00\x00\x41\xc7\x01\x05\xff", [65.0, {"ext": 5, "data": "�"}]),
-        (b"\xdc\x00\x01\xde\x00\x01\xd9\x01a\xc2", [{"a": False}]),
-        (b"\xdd\x00\x00\x00\x01\xdf\x00\x00\x00\x01\xdb\x00\x00\x00\x01a\xda\x00\x01b", [{"a": "b"}]),
-        (b"\x93\xc5\x00\x01a\xc6\x00\x00\x00\x01b\xc8\x00\x00\x01", ["a", "b", {"ext": 1, "data": ""}]),
-    ],
-)
-def test_odd_values(raw: bytes, value: object) -> None:
-    """Whatever the payload holds can be written as JSON, and is as near to what came as that allows."""
-    found = unpack(base64.b64encode(raw).decode())
-
-    assert found == value
-    assert msgspec.json.decode(msgspec.json.encode(found)) == value
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"\xc1",
-        b"\x01\x02",
-        b"\xd9\x05a",
-        b"\xdd\xff\xff\xff\xff",
-        b"\xdf\xff\xff\xff\xff",
-        b"\xc9\xff\xff\xff\xff\x01",
-        b"\x91" * 70 + b"\x01",
-        b"\x91" * 100_000,
-        b"\xdc\xff\xff" + b"\x01" * 65535,
-        b'{"a":' * 70 + b"1" + b"}" * 70,
-        b'{"a":' * 100_000,
-        b'{"a":[' + b",".join([b"1"] * MOST_VALUES) + b"]}",
-        b'{"a":' + b"9" * 5000 + b"}",
-    ],
-    ids=lambda raw: f"{raw[:6]!r} {len(raw)}",
-)
-def test_undecodable(raw: bytes) -> None:
-    """Broken, bottomless and endless payloads are kept as they came, and cost their neighbours nothing."""
-    data = base64.b64encode(raw).decode()
-    bad, good = pushed(frame_body(item(data), item(packed(chat()))), ME)
-
-    assert (bad.kind, bad.raw, bad.text) == ("unknown", data, "")
-    assert shown(good) == CHAT
-
-
-def test_item_without_bottom() -> None:
-    """An item that msgspec refuses as a whole costs only itself."""
-    deep = b'{"objectType":40000,"data":' + b"[" * 500 + b"]" * 500 + b"}"
-    body = b'{"syncPushPackage":{"data":[%s,%s]}}' % (deep, json.dumps(item(packed(chat()))).encode())
-    bad, good = pushed(body, ME)
-
-    assert (bad.kind, bad.raw) == ("unknown", deep.decode())
-    assert shown(good) == CHAT
-
-
-def test_bounds_are_wide() -> None:
-    """Real payloads are far from the bounds, and a value at a bound is read."""
-    assert len(plain(list(range(MOST_VALUES - 1)))) == MOST_VALUES - 1
-    assert read_msgpack(b"\x91" * MOST_DEPTH + b"\x01") is not None
-
-
-# Anything at all.
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8)
-)
-keys = st.sampled_from(["1", "2", "3", "4", "5", "6", "7", "10", "redReminder", "senderUserId", "x", "operation"])
-values = st.recursive(
-    leaves | st.sampled_from(["5@goofish", "1.PNM", "40000", '{"contentType":2,"image":{"pics":[{}]}}']),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
-    max_leaves=20,
-)
-types = st.sampled_from([40000, 40006, 40101, 40102, 40103, 40104, 370000, "40000"]) | leaves
-
-
-def check(found: IncomingItem) -> None:
-    """What comes out fits the inbox: types, ranges, JSON and UTF-8."""
-    back = msgspec.json.decode(msgspec.json.encode(found), type=IncomingItem)
-    texts = (found.id, found.conversation, found.item, found.sender, found.sender_name, found.kind, found.text)
-
-    assert back == found
-    assert found.kind in get_args(Kind)
-    assert 0 < len(found.id) <= 200
-    assert all(text is None or isinstance(text, str) for text in texts)
-    assert found.time is None or rfc3339(found.time)
-
-
-@given(values, types)
-def test_no_payload_breaks_the_decoder(payload: object, object_type: object) -> None:
-    """A payload of any shape is a message, a signal or unknown, and its neighbour arrives."""
-    *found, neighbour = pushed(frame_body(item(packed(payload), object_type), item(packed(chat()))), ME)
-
-    assert shown(neighbour) == CHAT
-    assert len(found) <= 1
-    for each in found:
-        check(each)
-
-
-@given(st.binary(max_size=80))
-def test_no_bytes_break_the_decoder(raw: bytes) -> None:
-    """Any bytes as a payload, as an item and as a body."""
-    text = base64.b64encode(raw).decode()
-    for body in (frame_body(item(text)), frame_body(raw.decode("latin-1")), raw, b'{"syncPushPackage":%s}' % raw):
-        for each in pushed(body, ME):
-            check(each)
-
-
-@given(values)
-def test_no_model_breaks_the_listing(model: object) -> None:
-    """Nor does any element of a listing."""
-    for shape in (model, {"message": model}, {"message": {"messageId": "1.PNM", "extension": model, "content": model}}):
-        found = listed(shape, CONVERSATION, None, ME)
-        if found is not None:
-            check(found)
-
-
-@given(values)
-def test_msgpack_is_read_like_msgspec_reads_it(value: object) -> None:
-    """Where msgspec can read a payload, the result is the same."""
-    raw = msgspec.msgpack.encode(value)
-
-    assert read_msgpack(raw) == msgspec.msgpack.decode(raw)
