@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import ssl
@@ -14,9 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import pytest
 
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.account import AccountRunner
+from xyfleet.worker.causes import ConnectionLost
 from xyfleet.worker.clock import Timing
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
@@ -292,3 +295,33 @@ class Station:
             self.log.close()
             for fd in self._fds:
                 os.close(fd)
+
+
+def gaps(times: list[float]) -> list[float]:
+    """Return the time between each two."""
+    return [second - first for first, second in itertools.pairwise(times)]
+
+
+def dials(station: Station) -> list[float]:
+    """Return when each attempt began."""
+    return [change.time for change in station.changes if change.new is State.CONNECTING]
+
+
+def slow_retry(seconds: float) -> Cycle:
+    """Return settings that wait so long after every failure."""
+    step = Backoff(step=seconds, max=seconds)
+    return msgspec.structs.replace(FAST, retry=Retry(closed=step, network=step, other=step, jitter=0.0))
+
+
+async def end_of(one: OneSession) -> ConnectionLost:
+    """Run the session to its end and return what that was."""
+    with pytest.raises(ConnectionLost) as caught:
+        await one.run()
+    return caught.value
+
+
+async def start(one: OneSession, answers: int = 1) -> asyncio.Task[None]:
+    """Run the session as a task and wait until beats were answered."""
+    task = asyncio.create_task(one.run())
+    await one.connected(task, answers)
+    return task

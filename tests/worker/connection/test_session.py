@@ -17,29 +17,14 @@ import uvloop
 from websockets.asyncio.server import ServerConnection
 
 from support.gateway import Gateway
-from support.rawserver import raw_server, receive, registered, serve_on, stop_reading
-from support.station import FAST, UNB, OneSession, log_time, open_sockets, read_log, until
+from support.rawserver import raw_server, receive, registered, stop_reading
+from support.station import FAST, UNB, OneSession, end_of, log_time, read_log, start, until
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.session import KickedOut, TokenRefused
 
 pytestmark = pytest.mark.pythons
-
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Work = Callable[[], object]
-
-
-async def end_of(one: OneSession) -> ConnectionLost:
-    """Run the session to its end and return what that was."""
-    with pytest.raises(ConnectionLost) as caught:
-        await one.run()
-    return caught.value
-
-
-async def start(one: OneSession, answers: int = 1) -> asyncio.Task[None]:
-    """Run the session as a task and wait until beats were answered."""
-    task = asyncio.create_task(one.run())
-    await one.connected(task, answers)
-    return task
 
 
 @pytest.mark.timing
@@ -316,17 +301,6 @@ async def test_registered_and_closed_at_once(gateway: Gateway, tmp_path: Path) -
     assert one.ear.registrations == 1
 
 
-async def test_push_before_the_answer(gateway: Gateway, tmp_path: Path) -> None:
-    """A push that comes before the answer to `/reg` is acked like any other."""
-    gateway.fault(kind="push_before_reg")
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    one.session.leave("done")
-    await task
-
-    assert gateway.stats(UNB)["acks"] == 2
-
-
 async def test_kick_out(gateway: Gateway, tmp_path: Path) -> None:
     """A kick-out is acked, ends the session and says what it was."""
     one = OneSession(gateway.endpoint, tmp_path)
@@ -349,232 +323,6 @@ async def test_session_removed(gateway: Gateway, tmp_path: Path) -> None:
         await task
 
     assert caught.value.cause is Cause.REMOVED
-
-
-async def test_unanswered_sync_position_ends_nothing(gateway: Gateway, tmp_path: Path) -> None:
-    """Without an answer to getState there is a line in the log, and the connection goes on."""
-    gateway.fault(kind="zombie")
-    one = OneSession(gateway.endpoint, tmp_path, msgspec.structs.replace(FAST, register_timeout=0.2))
-    task = await start(one, answers=5)
-    one.session.leave("done")
-    await task
-
-    assert [line["code"] for line in read_log(tmp_path, "同步位点失败")] == ["none"]
-
-
-async def test_too_long_push_asks_for_the_position_again(tmp_path: Path) -> None:
-    """A push with `syncExtraType` 1 or 2 is followed by getState and by ackDiff of its answer, others are not."""
-    frames: list[dict[str, Any]] = []
-
-    async def script(connection: ServerConnection) -> None:
-        await registered(connection)
-        for number, kind in enumerate((3, 2)):
-            push = {"lwp": "/s/sync", "headers": {"mid": f"{number} 0"}, "body": {"syncExtraType": {"type": kind}}}
-            asyncio.get_running_loop().call_later(0.2 * (number + 1), connection.transport.write, _text_frame(push))
-        await serve_on(connection, frames)
-
-    async with raw_server(script) as endpoint:
-        one = OneSession(endpoint, tmp_path)
-        task = await start(one, answers=8)
-        one.session.leave("done")
-        await task
-
-    calls = [frame for frame in frames if frame.get("lwp", "").startswith("/r/")]
-    assert [frame["lwp"].rpartition("/")[2] for frame in calls] == ["getState", "ackDiff"] * 2
-    assert calls[1]["body"] == calls[3]["body"] == [{"topic": "sync", "pts": 5}]
-
-
-def _text_frame(value: object) -> bytes:
-    data = json.dumps(value).encode()
-    assert len(data) < 126
-    return bytes((0x81, len(data))) + data
-
-
-@pytest.mark.parametrize("what", ["text", "utf8", "binary"])
-async def test_one_garbage_frame_is_ignored(gateway: Gateway, tmp_path: Path, what: str) -> None:
-    """One frame that can't be read is a line in the log; the connection proves itself by its beats."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    for number in range(1, 5):
-        gateway.fault(UNB, kind="garbage_frame", what=what)
-        await until(lambda: len(read_log(tmp_path, "无法识别的数据已忽略")) == number)  # noqa: B023 (awaited here)
-        answers = one.ear.answers
-        await until(lambda: one.ear.answers > answers + 1)  # noqa: B023
-    one.session.leave("done")
-    await task
-
-    assert len(read_log(tmp_path, "无法识别的数据已忽略")) == 4
-
-
-async def test_frames_of_no_class_are_ignored(tmp_path: Path) -> None:
-    """JSON that is neither push nor response is a line in the log and gets no ack, however often it comes."""
-    frames: list[dict[str, Any]] = []
-
-    async def script(connection: ServerConnection) -> None:
-        await registered(connection)
-        for text in ('{"lwp":"/!"}', "[]", "5", '{"code":200}', '{"lwp":"/s/sync","headers":{"sid":"s"}}'):
-            await connection.send(text)
-        await serve_on(connection, frames)
-
-    async with raw_server(script) as endpoint:
-        one = OneSession(endpoint, tmp_path)
-        task = await start(one, answers=3)
-        one.session.leave("done")
-        await task
-
-    assert len(read_log(tmp_path, "无法识别的数据已忽略")) == 4
-    assert all("lwp" in frame for frame in frames)
-    assert one.metrics.window(0.0).pushes == 0
-
-
-async def test_garbage_alone_is_a_protocol_error(tmp_path: Path) -> None:
-    """Nothing but garbage ends the connection."""
-
-    async def script(connection: ServerConnection) -> None:
-        await registered(connection)
-        for _ in range(3):
-            await connection.send("<html>")
-        await connection.wait_closed()
-
-    async with raw_server(script) as endpoint:
-        lost = await end_of(OneSession(endpoint, tmp_path))
-
-    assert (lost.cause, lost.reason) == (Cause.PROTOCOL, "unreadable frames: 3 in a row")
-
-
-async def test_broken_framing(gateway: Gateway, tmp_path: Path) -> None:
-    """A frame that breaks the WebSocket protocol itself ends the connection as a protocol error."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="garbage_frame", what="frame")
-    with pytest.raises(ConnectionLost) as caught:
-        await task
-
-    assert caught.value.cause is Cause.PROTOCOL
-
-
-async def test_big_and_crowded_frames(gateway: Gateway, tmp_path: Path) -> None:
-    """A frame of 5 MiB and one of 32 items are acked once each while the beats go on."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="big_frame")
-    gateway.fault(UNB, kind="items32")
-    await until(lambda: gateway.stats(UNB)["acks"] == 3)
-    seen = one.ear.answers
-    await until(lambda: one.ear.answers > seen + 2)
-    one.session.leave("done")
-    await task
-
-    assert one.metrics.window(0.0).expired == 0
-    assert gateway.stats(UNB)["bad_acks"] == 0
-
-
-async def test_frame_above_the_limit(gateway: Gateway, tmp_path: Path) -> None:
-    """More than 8 MiB in a frame is a protocol error."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="big_frame", size=9 << 20)
-    with pytest.raises(ConnectionLost) as caught:
-        await task
-
-    assert caught.value.cause is Cause.PROTOCOL
-    assert "1009" in caught.value.reason
-
-
-async def test_leaving_while_dialling(gateway: Gateway, tmp_path: Path) -> None:
-    """A session can be left before it is open; nothing stays behind."""
-    before = open_sockets()
-    gateway.fault(kind="half_open")
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = asyncio.create_task(one.run())
-    await asyncio.sleep(0.2)
-    one.session.leave("done")
-    await task
-
-    await asyncio.sleep(0.05)
-    assert open_sockets() <= before
-
-
-async def test_leaving_before_running(gateway: Gateway, tmp_path: Path) -> None:
-    """A session that was told to leave before it began ends at once."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    one.session.leave("done")
-    await one.run()
-
-    assert one.ear.registrations == 0
-
-
-async def test_polite_end_is_bounded(gateway: Gateway, tmp_path: Path) -> None:
-    """A gateway that does not answer the close frame holds nobody up for more than about 2 s."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="stall", connections="live")
-    began = time.monotonic()
-    one.session.leave("done")
-    await task
-
-    assert 1.5 < time.monotonic() - began < 3.5
-
-
-async def test_end_without_an_answer_to_the_close_frame_is_an_end_like_any(gateway: Gateway, tmp_path: Path) -> None:
-    """Leaving a gateway that does not answer the close frame raises nothing, on no Python."""
-    before = open_sockets()
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="stall", connections="live")
-    one.session.leave("done")
-    await task
-
-    assert open_sockets() <= before
-
-
-@pytest.mark.timing
-async def test_impolite_end_is_at_once(gateway: Gateway, tmp_path: Path) -> None:
-    """Breaking off waits for nobody and sends no close frame."""
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = await start(one)
-    gateway.fault(UNB, kind="stall", connections="live")
-    began = time.monotonic()
-    one.session.leave("done", polite=False)
-    await task
-
-    assert time.monotonic() - began < 0.5
-
-
-@pytest.mark.parametrize("moment", ["dial", "reg", "live"])
-async def test_cancelled_session_leaves_nothing(gateway: Gateway, tmp_path: Path, moment: str) -> None:
-    """Cancelling at any moment is passed on, and no socket and no task is left."""
-    before, tasks = open_sockets(), len(asyncio.all_tasks())
-    if moment != "live":
-        gateway.fault(kind="half_open" if moment == "dial" else "never_reg")
-    one = OneSession(gateway.endpoint, tmp_path)
-    task = asyncio.create_task(one.run())
-    if moment == "live":
-        await one.connected(task)
-    else:
-        await asyncio.sleep(0.2)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-    await asyncio.sleep(0.05)
-    assert open_sockets() <= before
-    assert len(asyncio.all_tasks()) == tasks
-
-
-async def test_server_that_closes_without_hanging_up(tmp_path: Path) -> None:
-    """A close frame without a TCP end is noticed at the next beat, and keeps its cause."""
-
-    async def script(connection: ServerConnection) -> None:
-        await registered(connection)
-        connection.transport.write(bytes((0x88, 2)) + (1001).to_bytes(2, "big"))
-        await stop_reading(connection)
-
-    async with raw_server(script) as endpoint:
-        lost = await end_of(OneSession(endpoint, tmp_path))
-
-    assert lost.cause is Cause.CLOSED
-    assert "1001" in lost.reason
 
 
 async def test_new_rhythm_takes_effect_at_once(gateway: Gateway, tmp_path: Path) -> None:
