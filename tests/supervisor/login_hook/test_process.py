@@ -1,0 +1,150 @@
+"""A login hook that misbehaves as a process is named, and killed with all it started."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from support.hooks import COOKIE, UNB, Service, gone, run, script
+from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
+from xyfleet.worker.secret import Secret
+
+pytestmark = pytest.mark.pythons
+
+
+@pytest.mark.parametrize(
+    ("hook", "result"),
+    [
+        ("sys.exit(3)", Failed("exit code 3")),
+        ("sys.exit('words')", Failed("exit code 1")),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", Failed("killed by SIGSEGV")),
+        ("os.kill(os.getpid(), signal.SIGKILL)", Failed("killed by SIGKILL")),
+        ("pass", Failed("prints nothing")),
+        ("print('unb=1')", Failed("prints no JSON")),
+        ("print('[]')", Failed("wrong shape: a JSON object is wanted, not a list")),
+        ("say(Cookie='x')", Failed("wrong shape: no cookie in it")),
+        ("say(cookie='a=b')", Failed("cookie without unb")),
+        ("say(cookie='unb=1；a=b')", Failed("cookie holds the character U+FF1B")),
+        ("say(cookie='unb=5; a=b')", Failed(f"cookie of another user: unb is 5, expected {UNB}")),
+        ("say(error='pass-word was wrong')", Failed("*** was wrong")),
+        ("sys.stdout.write('x' * 65537)", Failed("floods its output: more than 64 KiB, killed")),
+        ("while True: sys.stdout.write('x' * 9999)", Failed("floods its output: more than 64 KiB, killed")),
+    ],
+)
+async def test_a_bad_hook_is_named(service: Service, store: Store, hook: str, result: Failed) -> None:
+    """Every wrong answer and every wrong end has its name, counts as a failed run, and leaves the old cookie."""
+    assert await run(service(hook)) == result
+    assert [attempt.ok for attempt in store.get("shop").attempts] == [False]
+    assert store.get("shop").cookie == COOKIE
+
+
+async def test_the_largest_output_is_taken(service: Service) -> None:
+    """Exactly 64 KiB is no flood."""
+    hooks = service(
+        f"text = json.dumps(dict(cookie='unb={UNB}; a=b')); sys.stdout.write(text + ' ' * (65536 - len(text)))"
+    )
+
+    assert await run(hooks) == NewCookie(Secret(f"unb={UNB}; a=b"))
+
+
+async def test_a_hook_that_hangs_is_killed_with_all_it_started(service: Service, tmp_path: Path) -> None:
+    """After `timeout` the hook is ended: SIGTERM, then SIGKILL, for its children in other sessions too."""
+    hooks = service(
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        open("pids", "w").write(f"{os.getpid()} {child.pid}")
+        while True: time.sleep(1)
+        """,
+        timeout=0.5,
+    )
+
+    assert await run(hooks) == Failed("hangs: not done within 0 s, killed")
+    assert all(gone(int(pid), within=0.0) for pid in (tmp_path / "pids").read_text().split())
+
+
+async def test_a_guard_that_was_killed_takes_its_group_along(service: Service, tmp_path: Path) -> None:
+    """SIGKILL of the guard by somebody else: the rest of its group is ended and the run has failed."""
+    hooks = service("""
+        child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        open("pids", "w").write(f"{child.pid}")
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    """)
+
+    assert await run(hooks) == Failed("killed by SIGKILL")
+    assert gone(int((tmp_path / "pids").read_text()))
+
+
+async def test_a_hook_that_does_not_read_is_no_fault(service: Service, store: Store) -> None:
+    """A hook that closes its stdin unread, with more in it than a pipe holds, is understood all the same."""
+    store.get("shop").cookie = Secret(f"unb={UNB}; big={'x' * 300_000}")
+
+    assert await run(service("os.close(0); time.sleep(0.1); say()")) == NothingToChange()
+
+
+async def test_a_large_request_is_read_whole(service: Service, store: Store) -> None:
+    """More than a pipe holds goes through when the hook reads it."""
+    store.get("shop").cookie = Secret(f"unb={UNB}; big={'x' * 300_000}")
+
+    result = await run(service("say(error=str(len(json.load(sys.stdin)['cookie'])))"))
+
+    assert result == Failed(str(len(f"unb={UNB}; big=") + 300_000))
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "reason"),
+    [
+        (None, 0o755, "missing: {path}"),
+        (b"#!/bin/sh\necho {}\n", 0o644, "not executable; do: chmod +x {path}"),
+        (b"#!/bin/sh\r\necho {}\r\n", 0o755, "bad interpreter: first line ends in CRLF (Windows line ends); do: sed"),
+        (b"#!/no/such/python\n", 0o755, "bad interpreter: /no/such/python is not there"),
+        (b"#!\n", 0o755, "bad interpreter: none is not there"),
+        (b"echo {}\n", 0o755, "cannot be started: exec format error"),
+        (b"", 0o755, "cannot be started: exec format error"),
+    ],
+)
+async def test_a_hook_that_can_not_be_started_is_named(
+    service: Service, store: Store, tmp_path: Path, content: bytes | None, mode: int, reason: str
+) -> None:
+    """A file that can't be run is named with the remedy, and costs none of the day's logins."""
+    path = tmp_path / "given"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(mode)
+    result = await run(service((str(path), "--fast")))
+
+    assert isinstance(result, Failed)
+    assert result.reason.startswith(reason.format(path=path))
+    assert not result.ran
+    attempts = store.get("shop").attempts
+    assert left_today(attempts, time.time()) == 6
+    assert next_allowed(attempts, time.time()) is not None
+
+
+async def test_a_folder_is_no_hook(service: Service, tmp_path: Path) -> None:
+    """A folder as the command is named as such."""
+    assert await run(service((str(tmp_path),))) == Failed(f"not a file: {tmp_path}", ran=False)
+
+
+async def test_no_hook_is_configured(service: Service) -> None:
+    """Without a command nothing runs."""
+    assert await run(service(None)) == Failed("no hook configured", ran=False)
+
+
+async def test_a_system_that_refuses_a_process_is_named(service: Service, tmp_path: Path) -> None:
+    """When no process can be started, here because the file's folder is gone, the reason is the system's word."""
+    folder = tmp_path / "moved away"
+    hooks = service("say()", folder=folder)
+
+    assert await run(hooks) == Failed("cannot be started: No such file or directory", ran=False)
+
+
+async def test_arguments_are_no_shell_words(service: Service, tmp_path: Path) -> None:
+    """Arguments reach the hook as they are."""
+    hooks = service((script(tmp_path, "say(error=' '.join(sys.argv[1:]))"), "$HOME;", "a b"))
+
+    assert await run(hooks) == Failed("$HOME; a b")
