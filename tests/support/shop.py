@@ -25,6 +25,39 @@ from xyfleet.worker.telemetry.account_log import AccountLog
 
 RULES = HandlerRules(handler=True, max_age=0, takeover=600_000)
 FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15)
+ECHO = """
+SEEN = []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    return f"{account.name} {account.label}: {message.text}"
+"""
+SLOW = """
+import asyncio
+SEEN, on, most = [], set(), 0
+async def answer(message, account):
+    global most
+    assert message.conversation not in on
+    on.add(message.conversation)
+    most = max(most, len(on))
+    SEEN.append(message.id)
+    await asyncio.sleep(0.01)
+    on.discard(message.conversation)
+"""
+RAISES = """
+SEEN = []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    raise ValueError("can't make sense of " + message.text)
+"""
+GATED = """
+import asyncio
+SEEN, OPEN = [], []
+async def answer(message, account):
+    SEEN.append((message.id, message.attempt))
+    while not OPEN:
+        await asyncio.sleep(0.005)
+    return "done"
+"""
 _numbers = itertools.count(1)
 
 
@@ -173,3 +206,8 @@ class Shop:
 
     def _replied(self) -> None:
         self.replies += 1
+
+
+def open_gate(shop: Shop) -> None:
+    """Let the calls of a `GATED` handler end."""
+    sys.modules[shop.module].OPEN.append(True)
