@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from support.gateway import Gateway
 from support.imclient import UNB, device_id
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
@@ -222,3 +224,18 @@ class Desk:
 
     def _zombie(self, reason: str) -> None:
         self.zombies.append(reason)
+
+
+def now() -> int:
+    """Return the time in milliseconds."""
+    return int(time.time() * 1000)
+
+
+def tempo(**more: Any) -> Tempo:
+    """Return a quick tempo with some other values."""
+    return msgspec.structs.replace(QUICK, **more)
+
+
+async def rounds(desk: Desk, count: int = 1) -> None:
+    """Wait until so many rounds are over."""
+    await desk.until(lambda: desk.catch_up.rounds >= count, f"{count} rounds")
