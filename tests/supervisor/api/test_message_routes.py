@@ -17,7 +17,7 @@ import pytest
 
 from support.inboxes import NOW, bury, put, store, write
 from support.standin import StandIn, account, until
-from xyfleet.supervisor.api import message_routes, requests
+from xyfleet.supervisor.api import message_routes, middleware
 from xyfleet.supervisor.api.client import Client
 from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.messages import subscription
@@ -222,7 +222,7 @@ async def test_reader_that_never_reads_is_cut_off(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full pipe does not keep messages in memory: the stream ends."""
-    monkeypatch.setattr(requests, "SILENCE", 0.2)
+    monkeypatch.setattr(middleware, "SILENCE", 0.2)
     put(control, "a", *[f"{number}.PNM" for number in range(9)], text="x" * 100_000)
     _, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
     sender.write(f"GET /v1/messages/stream?after={encode(Cursor(0))} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -235,7 +235,7 @@ async def test_reader_that_never_reads_is_cut_off(
 
 async def test_slow_reader_is_served(control: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever takes a bit now and then may take longer than the silence that is allowed."""
-    monkeypatch.setattr(requests, "SILENCE", 0.4)
+    monkeypatch.setattr(middleware, "SILENCE", 0.4)
     put(control, "a", *[f"{number}.PNM" for number in range(20)], text="x" * 100_000)
     reader, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
     sender.write(b"GET /v1/messages HTTP/1.0\r\n\r\n")

@@ -13,7 +13,7 @@ import pytest
 
 from support.apicalls import get
 from support.standin import StandIn, account, until
-from xyfleet.supervisor.api import requests, routes
+from xyfleet.supervisor.api import middleware, requests, unix_server
 from xyfleet.supervisor.api.unix_server import ApiServer
 
 
@@ -28,7 +28,7 @@ async def test_socket_is_private(server: ApiServer, control: StandIn) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scale the patience with clients down."""
-    for module in (routes, requests):
+    for module in (middleware, requests, unix_server):
         monkeypatch.setattr(module, "SILENCE", 0.2)
 
 
