@@ -32,6 +32,23 @@ def test_all_checks_well(machine: Machine) -> None:
     assert "all is well" in result.stdout
 
 
+def test_long_tests_run_on_demand(machine: Machine) -> None:
+    """Tests marked `long` are left out, unless `--long` asks for them."""
+    machine.python()
+    machine.start(script="test")
+    usual = machine.calls("-m pytest")
+    machine.log.write_text("")
+
+    result = machine.start("--long", script="test")
+
+    assert [call.split(" -m ")[1] for call in usual] == [
+        "not timing and not long -n 3 --dist worksteal",
+        "timing and not long",
+    ]
+    assert machine.calls("-m pytest") == [call.replace(" and not long", "") for call in usual]
+    assert result.returncode == 0
+
+
 def test_arguments_go_to_pytest(machine: Machine) -> None:
     """With arguments only pytest runs, and its exit code is the script's."""
     machine.python()
