@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
-from xyfleet.worker.telemetry import account_log, log_texts
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler, as_json, console
 from xyfleet.worker.telemetry.log_texts import LogText
 
@@ -37,9 +37,7 @@ def shanghai() -> Iterator[None]:
 def test_the_seeds_table() -> None:
     """Texts and levels are the seed's, to the letter."""
     table = {
-        (logging.getLevelName(line.level), line.text)
-        for line in vars(account_log).values()
-        if isinstance(line, LogText)
+        (logging.getLevelName(line.level), line.text) for line in vars(log_texts).values() if isinstance(line, LogText)
     }
 
     assert table >= {
