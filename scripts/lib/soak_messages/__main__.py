@@ -127,7 +127,8 @@ class Soak:
             return {}
         store = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         try:
-            rows = store.execute("SELECT id, recovered FROM messages").fetchall()
+            made = store.execute("SELECT 1 FROM sqlite_master WHERE name = 'messages'").fetchone()
+            rows = store.execute("SELECT id, recovered FROM messages").fetchall() if made else []
         finally:
             store.close()
         self._figures.doubled += len(rows) - len({row[0] for row in rows})
