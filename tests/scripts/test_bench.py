@@ -19,6 +19,7 @@ import pytest
 
 from scripts.lib.bench import figures, machine, mute, peers, processes
 from support.fleet import all_gone
+from support.gateway import Gateway
 from support.places import REPOSITORY
 from xyfleet.worker.telemetry import log_texts
 
@@ -44,6 +45,7 @@ def sleeper(*words: str) -> subprocess.Popen[bytes]:
 # The whole of it.
 
 
+@pytest.mark.long
 def test_short_mode_measures_everything(environment: dict[str, str], tmp_path: Path) -> None:
     """Every row has figures or a reason, nothing that must hold fails, and no folder of the machine is named."""
     file = tmp_path / "figures.json"
@@ -64,7 +66,17 @@ def test_short_mode_measures_everything(environment: dict[str, str], tmp_path: P
     assert str(REPOSITORY) not in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_figure_is_measured(tmp_path: Path, gateway: Gateway) -> None:
+    """A fleet is started, a connection of it goes mute, and the figure is in the sheet."""
+    sheet = Sheet(mute.ACCOUNTS)
+    mute.measure(tmp_path / "f", gateway, sheet)
+    found = {row["key"]: row["figures"]["xyfleet"] for row in sheet.view()}
+
+    assert 0 <= found["dead"]["median"] < 2000
+    assert sheet.faults == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_interrupted_leaves_nothing(environment: dict[str, str], number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end every process that was started, by then a whole fleet, and remove the files."""
     with subprocess.Popen(COMMAND, env=environment, stderr=subprocess.PIPE, text=True) as bench:
