@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from types import ModuleType
 
@@ -41,6 +43,25 @@ def test_console_script_runs(layout: ModuleType, tmp_path: Path, folder: str) ->
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
+def test_links_and_console_script(tmp_path: Path) -> None:
+    """In an environment made without pip: `--version` runs, new files are seen."""
+    tree = whole_checkout(tmp_path / "我的 店铺")
+    venv.create(tree / ".venv", symlinks=True)
+    (tree / ".venv" / ".xyfleet").mkdir()
+    python = str(tree / ".venv" / "bin" / "python")
+    environment = {"PYTHONPATH": sysconfig.get_path("purelib")}
+
+    laid = run([python, str(tree / BOOTSTRAP / "layout.py"), str(tree), "run"], {})
+    done = run([str(tree / ".venv" / "bin" / "xyfleet"), "--version"], environment)
+    (tree / "worker" / "novel.py").write_text("print('seen')\n")
+    imported = run([python, "-m", "xyfleet.worker.novel"], {})
+
+    assert laid.returncode == 0, laid.stderr
+    assert VERSION in done.stdout, done.stderr
+    assert imported.stdout == "seen\n", imported.stderr
+
+
+@pytest.mark.long
 def test_real_bootstrap(tmp_path: Path) -> None:
     """With a real Python, in a folder with a blank and Chinese in its name: `--version` runs, new files are seen."""
     tree = whole_checkout(tmp_path / "我的 店铺")
