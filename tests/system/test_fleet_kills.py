@@ -107,9 +107,10 @@ def test_forkserver_is_shielded(fleet: Fleet) -> None:
     assert fleet.connected()
 
 
+@pytest.mark.long
 @pytest.mark.timing
 def test_stopped_forkserver_is_killed_at_the_next_start(fleet: Fleet) -> None:
-    """A start that gets no answer within 5 s means a stuck forkserver: it is replaced."""
+    """A start that gets no answer within 5 s means a stuck forkserver: it is replaced. Short: `test_forkserver`."""
     before = pids(fleet)
     fleet.forkserver().suspend()
     os.kill(before["a0"], signal.SIGKILL)
@@ -128,6 +129,24 @@ def test_supervisor_killed_takes_everything_along(fleet: Fleet, gateway: Gateway
     fleet.wait_connected()
 
 
+def test_supervisor_frozen_for_a_while_kills_nobody_afterwards(fleet: Fleet, gateway: Gateway) -> None:
+    """Stopped for longer than hang_timeout: beats go on meanwhile, and nobody is killed for the silence."""
+    assert fleet.process is not None
+    before = pids(fleet)
+    fleet.process.send_signal(signal.SIGSTOP)
+    try:
+        beats = gateway.stats(unb(0))["beats"]
+        time.sleep(2.5)
+        assert gateway.stats(unb(0))["beats"] >= beats + 5
+    finally:
+        fleet.process.send_signal(signal.SIGCONT)
+    time.sleep(0.5)
+    assert pids(fleet) == before
+    assert fleet.connected()
+    assert not fleet.events("restart")
+
+
+@pytest.mark.long
 def test_frozen_supervisor_stops_no_heartbeat_and_kills_nobody_afterwards(fleet: Fleet, gateway: Gateway) -> None:
     """
     Stopped for five times hang_timeout: beats go on meanwhile, and nobody is killed for the silence.
