@@ -13,6 +13,7 @@ import pytest
 from support.gateway import Gateway
 from support.station import FAST, FAST_PACE, UNB, Station, read_log, slow_retry, token, until
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.connection import writer
 from xyfleet.worker.ipc.messages import Apply, Queued, Reconnect, Stop, Ticket, TicketRequest
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.states import State
@@ -155,8 +156,11 @@ async def test_new_settings(gateway: Gateway, tmp_path: Path) -> None:
 
 @pytest.mark.timing
 @pytest.mark.parametrize("moment", ["ticket", "dial", "reg", "connected", "wait", "failed", "renew", "stalled"])
-async def test_stops_from_everywhere(gateway: Gateway, tmp_path: Path, moment: str) -> None:
+async def test_stops_from_everywhere(
+    gateway: Gateway, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stop ends every state within the time that a polite close may take, in CLOSED."""
+    monkeypatch.setattr(writer, "CLOSE_TIMEOUT", 0.4)
     faults = {
         "dial": {"kind": "half_open"},
         "reg": {"kind": "never_reg"},
@@ -179,7 +183,7 @@ async def test_stops_from_everywhere(gateway: Gateway, tmp_path: Path, moment: s
         took = time.monotonic() - began
         await until(lambda: station.state is S.CLOSED)
 
-    assert took < (3.0 if moment == "stalled" else 0.5)
+    assert took < (1.4 if moment == "stalled" else 0.5)
     assert station.changes[-1].reason == "stopped by the supervisor"
 
 

@@ -126,35 +126,30 @@ def big_file(count: int) -> str:
     )
 
 
+def seconds_to_load(file: SettingsFile) -> float:
+    """Load the file as it is; return how long that took."""
+    start = time.perf_counter()
+    file.load()
+    return time.perf_counter() - start
+
+
 @pytest.mark.timing
 def test_two_thousand_accounts_load_within_a_second(file: SettingsFile) -> None:
     """A file of 2.5 MB with everything in it takes some 0.3 s; a busy machine may need three times as long."""
     text = big_file(2000)
     file.load(text)
 
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        file.load()
-        took.append(time.perf_counter() - start)
-
-    assert min(took) < 1.0
+    assert any(seconds_to_load(file) < 1.0 for _ in range(3))
 
 
 @pytest.mark.timing
 def test_the_time_grows_with_the_accounts_only(file: SettingsFile) -> None:
     """Four times the accounts take less than eight times as long: nothing compares each with each."""
-    took = {}
-    for count in (500, 2000):
-        file.load(big_file(count))
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            file.load()
-            times.append(time.perf_counter() - start)
-        took[count] = min(times)
+    file.load(big_file(500))
+    few = min(seconds_to_load(file) for _ in range(3))
+    file.load(big_file(2000))
 
-    assert took[2000] < 8 * took[500]
+    assert any(seconds_to_load(file) < 8 * few for _ in range(3))
 
 
 def test_an_account_names_its_line(file: SettingsFile) -> None:

@@ -243,9 +243,9 @@ async def test_any_allowed_name_is_a_file_of_its_own(tmp_path: Path, name: str) 
 
 
 @pytest.mark.timing
-async def test_a_thousand_accounts_are_read_quickly(tmp_path: Path) -> None:
-    """Loading 1,000 accounts takes well under half a second, and handing in their changes as little."""
-    names = [f"shop-{number:04}" for number in range(1000)]
+async def test_many_accounts_are_read_quickly(tmp_path: Path) -> None:
+    """Loading takes well under half a millisecond for each account, and handing in changes as little."""
+    names = [f"shop-{number:04}" for number in range(400)]
     folder = tmp_path / "accounts"
     folder.mkdir()
     store = opened(tmp_path)
@@ -262,8 +262,8 @@ async def test_a_thousand_accounts_are_read_quickly(tmp_path: Path) -> None:
         store.save(name)
     handed_in = time.perf_counter() - started
 
-    assert loaded < 0.5
-    assert handed_in < 0.3
+    assert loaded < 0.5 * 400 / 1000
+    assert handed_in < 0.3 * 400 / 1000
     assert await store.close(60)
 
 
