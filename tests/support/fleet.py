@@ -54,6 +54,8 @@ class Fleet:
         self.folder = folder
         self.file = folder / "fleet.yml"
         self.process: subprocess.Popen[bytes] | None = None
+        self._seen = 0
+        """Number of the last event that is not told any more."""
         self.config: dict[str, Any] = {
             "version": 1,
             "fleet": {
@@ -124,9 +126,13 @@ class Fleet:
 
     def events(self, kind: str | None = None, name: str | None = None) -> list[dict[str, Any]]:
         """Return the events so far, of one kind and account if given."""
-        lines = self.client.get("/v1/events").body.splitlines()
+        lines = self.client.get("/v1/events", since=str(self._seen)).body.splitlines()
         found = [json.loads(line) for line in lines]
         return [e for e in found if kind in (None, e["kind"]) and name in (None, e["account"])]
+
+    def forget_events(self) -> None:
+        """Tell only what comes from now on: for a test whose fleet has served others."""
+        self._seen = max((event["id"] for event in self.events()), default=self._seen)
 
     def connected(self, *names: str) -> bool:
         """Whether these accounts, or all, are CONNECTED."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,48 @@ from support.fleet import Fleet, all_gone, running, unb
 from support.gateway import Gateway
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
-    """Four accounts that are CONNECTED; whatever the test does, no account ever had two live sockets."""
-    with running(Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4)) as found:
+@contextmanager
+def four(folder: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """Run four accounts that are CONNECTED."""
+    with running(Fleet(folder, gateway.endpoint, gateway.token_url, accounts=4)) as found:
         found.wait_connected()
         yield found
-        for index in range(4):
-            assert gateway.stats(unb(index))["overlaps"] == 0
-            assert gateway.stats(unb(index))["max_live"] == 1
+
+
+def never_two(gateway: Gateway) -> bool:
+    """Whether no account ever had two live sockets."""
+    figures = [gateway.stats(unb(index)) for index in range(4)]
+    return all((each["overlaps"], each["max_live"]) == (0, 1) for each in figures)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """A fleet for a test that ends more than workers; whatever it does, no account ever had two live sockets."""
+    with four(tmp_path, gateway) as found:
+        yield found
+        assert never_two(gateway)
+
+
+@pytest.fixture(scope="module")
+def own_gateway() -> Iterator[Gateway]:
+    """A gateway that nobody resets while the shared fleet is on it."""
+    with Gateway() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def _shared_fleet(tmp_path_factory: pytest.TempPathFactory, own_gateway: Gateway) -> Iterator[Fleet]:
+    with four(tmp_path_factory.mktemp("fleet"), own_gateway) as found:
+        yield found
+
+
+@pytest.fixture
+def shared_fleet(_shared_fleet: Fleet, own_gateway: Gateway) -> Iterator[Fleet]:
+    """The same for tests that end workers only: they share one, and each is told its own events."""
+    _shared_fleet.wait_connected()
+    _shared_fleet.forget_events()
+    yield _shared_fleet
+    assert never_two(own_gateway)
 
 
 def pids(fleet: Fleet) -> dict[str, int]:
@@ -31,11 +65,13 @@ def pids(fleet: Fleet) -> dict[str, int]:
 
 
 @pytest.mark.pythons
-def test_killed_worker_is_replaced_and_only_it(fleet: Fleet) -> None:
+def test_killed_worker_is_replaced_and_only_it(shared_fleet: Fleet) -> None:
     """The others keep their processes; the end is on record with its signal."""
+    fleet = shared_fleet
     for name, number in (("a1", signal.SIGKILL), ("a2", signal.SIGSEGV), ("a3", signal.SIGABRT)):
+        restarts = fleet.accounts()[name]["restarts"]
         kill_one(fleet, name, number)
-        assert fleet.accounts()[name]["restarts"] == 1
+        assert fleet.accounts()[name]["restarts"] == restarts + 1
         (event,) = fleet.events("restart", name)
         assert event["why"] == "exit"
         assert number.name in event["reason"]
@@ -50,15 +86,17 @@ def kill_one(fleet: Fleet, name: str, number: signal.Signals) -> None:
     assert {n: p for n, p in after.items() if n != name} == {n: p for n, p in before.items() if n != name}
 
 
-def test_polite_end_that_nobody_asked_for_is_an_end_too(fleet: Fleet) -> None:
+def test_polite_end_that_nobody_asked_for_is_an_end_too(shared_fleet: Fleet) -> None:
     """SIGTERM to a worker makes it leave politely; it is started again all the same."""
+    fleet = shared_fleet
     before = pids(fleet)
     os.kill(before["a2"], signal.SIGTERM)
     fleet.until(lambda: pids(fleet)["a2"] not in (None, before["a2"]) and fleet.connected(), "a2 is back")
 
 
-def test_stopped_worker_is_hung(fleet: Fleet) -> None:
+def test_stopped_worker_is_hung(shared_fleet: Fleet) -> None:
     """SIGSTOP: no sign of life for hang_timeout, then it is killed and replaced."""
+    fleet = shared_fleet
     before = pids(fleet)
     os.kill(before["a0"], signal.SIGSTOP)
     fleet.until(lambda: pids(fleet)["a0"] not in (None, before["a0"]) and fleet.connected(), "a0 is back")
@@ -67,8 +105,9 @@ def test_stopped_worker_is_hung(fleet: Fleet) -> None:
 
 
 @pytest.mark.pythons
-def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet) -> None:
+def test_blocked_loop_is_hung_and_leaves_its_stack(shared_fleet: Fleet) -> None:
     """A worker whose loop stands still (its log is a pipe that nobody reads) is killed; its stack says where."""
+    fleet = shared_fleet
     fleet.client.post("/v1/accounts/stop", {"names": ["a3"]})
     log = fleet.folder / "state" / "logs" / "a3.log"
     log.unlink()
@@ -95,8 +134,9 @@ def test_forkserver_killed(fleet: Fleet) -> None:
 
 
 @pytest.mark.pythons
-def test_forkserver_is_shielded(fleet: Fleet) -> None:
+def test_forkserver_is_shielded(shared_fleet: Fleet) -> None:
     """The signals of a closed terminal or of systemd do not touch it."""
+    fleet = shared_fleet
     before = pids(fleet)
     forkserver = fleet.forkserver()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -129,8 +169,9 @@ def test_supervisor_killed_takes_everything_along(fleet: Fleet, gateway: Gateway
     fleet.wait_connected()
 
 
-def test_supervisor_frozen_for_a_while_kills_nobody_afterwards(fleet: Fleet, gateway: Gateway) -> None:
+def test_supervisor_frozen_for_a_while_kills_nobody_afterwards(shared_fleet: Fleet, own_gateway: Gateway) -> None:
     """Stopped for longer than hang_timeout: beats go on meanwhile, and nobody is killed for the silence."""
+    fleet, gateway = shared_fleet, own_gateway
     assert fleet.process is not None
     before = pids(fleet)
     fleet.process.send_signal(signal.SIGSTOP)
@@ -174,8 +215,9 @@ def test_frozen_supervisor_stops_no_heartbeat_and_kills_nobody_afterwards(fleet:
 
 
 @pytest.mark.pythons
-def test_resource_tracker_killed(fleet: Fleet) -> None:
+def test_resource_tracker_killed(shared_fleet: Fleet) -> None:
     """Multiprocessing's helper process is not missed."""
+    fleet = shared_fleet
     tracker = next(p for p in fleet.family() if "resource_tracker" in " ".join(p.cmdline()))
     tracker.kill()
     before = pids(fleet)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,46 @@ from support.gateway import Gateway
 from xyfleet.supervisor.api.client import Refused
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
-    """Four accounts that are CONNECTED, two of them tagged."""
-    found = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4)
+@contextmanager
+def four(folder: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """Run four accounts that are CONNECTED, two of them tagged."""
+    found = Fleet(folder, gateway.endpoint, gateway.token_url, accounts=4)
     for index in (1, 2):
         found.config["accounts"][index]["tags"] = ["phones"]
     with running(found):
         found.wait_connected()
         yield found
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """A fleet for a test that ends it."""
+    with four(tmp_path, gateway) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def own_gateway() -> Iterator[Gateway]:
+    """A gateway that nobody resets while shared fleets are on it."""
+    with Gateway() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def _shared_fleet(tmp_path_factory: pytest.TempPathFactory, own_gateway: Gateway) -> Iterator[Fleet]:
+    with four(tmp_path_factory.mktemp("fleet"), own_gateway) as found:
+        yield found
+
+
+@pytest.fixture
+def shared_fleet(_shared_fleet: Fleet) -> Iterator[Fleet]:
+    """The same for tests that leave it running: they share one, and each finds the file as it was at first."""
+    config = copy.deepcopy(_shared_fleet.config)
+    yield _shared_fleet
+    _shared_fleet.config = config
+    _shared_fleet.write()
+    _shared_fleet.client.post("/v1/reload", timeout=30)
+    _shared_fleet.wait_connected()
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +94,9 @@ def test_stopped_stays_stopped_over_restarts(fleet: Fleet, gateway: Gateway) -> 
     fleet.wait_connected()
 
 
-def test_restart_starts_a_stopped_one_and_is_not_counted(fleet: Fleet) -> None:
+def test_restart_starts_a_stopped_one_and_is_not_counted(shared_fleet: Fleet) -> None:
     """`restart` gives a new process, also to a stopped account; `restarts` counts faults only."""
+    fleet = shared_fleet
     act(fleet, "stop", "a0")
     before = sockets(fleet)
     act(fleet, "restart", "a0", "a1")
@@ -73,11 +107,14 @@ def test_restart_starts_a_stopped_one_and_is_not_counted(fleet: Fleet) -> None:
     assert sockets(fleet, "a2", "a3") == {n: before[n] for n in ("a2", "a3")}
 
 
-def test_reconnect_keeps_the_process(fleet: Fleet) -> None:
+def test_reconnect_keeps_the_process(shared_fleet: Fleet) -> None:
     """`reconnect` makes a new connection of the same worker, and is no failure."""
+    fleet = shared_fleet
     before = sockets(fleet)
     act(fleet, "reconnect", "a0")
-    fleet.until(lambda: sockets(fleet)["a0"] == (before["a0"][0], 2) and fleet.connected(), "connected again")
+    fleet.until(
+        lambda: sockets(fleet)["a0"] == (before["a0"][0], before["a0"][1] + 1) and fleet.connected(), "connected again"
+    )
     assert fleet.accounts()["a0"]["failures"] == 0
 
 
@@ -98,8 +135,9 @@ def test_unknown_name_changes_nothing(seen_fleet: Fleet) -> None:
     assert sockets(fleet) == before
 
 
-def test_reload_touches_only_what_changed(fleet: Fleet, gateway: Gateway) -> None:
+def test_reload_touches_only_what_changed(shared_fleet: Fleet, own_gateway: Gateway) -> None:
     """Added, removed, changed accounts are; the sockets of the others stay open."""
+    fleet, gateway = shared_fleet, own_gateway
     before = sockets(fleet)
     fleet.config["accounts"][0]["label"] = "旗舰店"
     fleet.config["accounts"][1]["user_agent"] = "Mozilla/5.0 (another)"
@@ -133,8 +171,9 @@ def test_bad_file_on_reload_changes_nothing(seen_fleet: Fleet) -> None:
     assert sockets(fleet) == before
 
 
-def test_cycle_settings_apply_without_a_new_connection(fleet: Fleet, gateway: Gateway) -> None:
+def test_cycle_settings_apply_without_a_new_connection(shared_fleet: Fleet, own_gateway: Gateway) -> None:
     """A new heartbeat_interval reaches the live worker."""
+    fleet, gateway = shared_fleet, own_gateway
     before = sockets(fleet)
     fleet.config["defaults"] |= {"heartbeat_interval": 0.05, "heartbeat_send_timeout": 0.04}
     fleet.write()
@@ -144,8 +183,9 @@ def test_cycle_settings_apply_without_a_new_connection(fleet: Fleet, gateway: Ga
     assert sockets(fleet) == before
 
 
-def test_disabled_account_is_closed(fleet: Fleet) -> None:
+def test_disabled_account_is_closed(shared_fleet: Fleet) -> None:
     """`enabled: false` closes the account; it is not counted in the fleet's states."""
+    fleet = shared_fleet
     fleet.config["accounts"][3]["enabled"] = False
     fleet.write()
     fleet.client.post("/v1/reload", timeout=30)
