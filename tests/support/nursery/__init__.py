@@ -93,6 +93,8 @@ class Nursery:
             env=os.environ | {"TMPDIR": self._folder.name},
             cwd=Path(__file__).parent.parent.parent,  # the tests folder: this is `support.nursery` there
         )
+        self._started = self._ended = 0
+        """How many workers were started, and how many of them `end_workers` has ended."""
         self.forkserver: int = self._answer()
 
     def order(self, **words: Any) -> Any:
@@ -112,7 +114,14 @@ class Nursery:
         """Start a worker."""
         body = encode(ticket, MAX_DOWN)[4:].decode() if ticket is not None else None
         index, pid = self.order(do="start", settings=settings_text(settings).decode(), ticket=body)
+        self._started = index + 1
         return Worker(self, index, pid)
+
+    def end_workers(self) -> None:
+        """Kill the workers that still run."""
+        for index in range(self._ended, self._started):
+            self.order(do="end", index=index)
+        self._ended = self._started
 
     def __enter__(self) -> Self:
         return self

@@ -50,6 +50,11 @@ class Kept:
         self.up.close()
         self.down.close()
 
+    def end(self) -> None:
+        """Kill it, unless it has ended."""
+        self.process.kill()
+        self.process.join(10)
+
     def join(self) -> int | None:
         """Wait for the end."""
         self.process.join(10)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +27,34 @@ pytestmark = pytest.mark.pythons
 TICKET = Ticket(request=0, serial=1, token=token())
 
 
+@pytest.fixture(scope="module")
+def _nursery() -> Iterator[Nursery]:
+    with Nursery() as running:
+        yield running
+
+
+@pytest.fixture
+def nursery(_nursery: Nursery) -> Iterator[Nursery]:
+    """Give the nursery that serves the module: a test must leave it running, its workers end with it."""
+    yield _nursery
+    _nursery.end_workers()
+
+
 def start(nursery: Nursery, gateway: Gateway, logs: Path, **more: Any) -> Worker:
     """Start the test account's worker."""
     ticket = Ticket(request=0, serial=1, token=token())
     return nursery.start(settings_for(gateway.endpoint, logs, FAST, ca_file=gateway.ca_file, **more), ticket)
 
 
-def test_a_worker_process(gateway: Gateway, tmp_path: Path) -> None:
+def test_a_worker_process(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """It says who it is, is titled, connects, reports its CPU time, and stops when told with code 0."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        hello = worker.hello()
-        report = worker.connected()
-        title = worker.title()
-        worker.say(Stop())
-        code = worker.code()
-        last = worker.reports()[-1]
+    worker = start(nursery, gateway, tmp_path)
+    hello = worker.hello()
+    report = worker.connected()
+    title = worker.title()
+    worker.say(Stop())
+    code = worker.code()
+    last = worker.reports()[-1]
 
     assert (hello.pid, hello.marker, hello.imported) == (worker.pid, build_id(), [])
     assert title == "xyfleet: a0"
@@ -51,14 +64,13 @@ def test_a_worker_process(gateway: Gateway, tmp_path: Path) -> None:
     assert last.state == "CLOSED"
 
 
-def test_no_token_where_others_can_see_it(gateway: Gateway, tmp_path: Path) -> None:
+def test_no_token_where_others_can_see_it(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """Neither arguments nor environment of any process hold the token."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        for pid in (worker.pid, nursery.forkserver, nursery.process.pid):
-            for name in ("cmdline", "environ"):
-                assert b"sim-2200" not in Path(f"/proc/{pid}/{name}").read_bytes()
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    for pid in (worker.pid, nursery.forkserver, nursery.process.pid):
+        for name in ("cmdline", "environ"):
+            assert b"sim-2200" not in Path(f"/proc/{pid}/{name}").read_bytes()
 
 
 def test_second_worker_imports_nothing(tmp_path: Path) -> None:
@@ -83,41 +95,38 @@ def test_second_worker_imports_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_ignored_signals(gateway: Gateway, tmp_path: Path, number: signal.Signals) -> None:
+def test_ignored_signals(nursery: Nursery, gateway: Gateway, tmp_path: Path, number: signal.Signals) -> None:
     """A key press or a lost terminal is not for workers."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        os.kill(worker.pid, number)
-        answers = gateway.stats(UNB)["answers"]
-        until(lambda: gateway.stats(UNB)["answers"] > answers + 2)
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    os.kill(worker.pid, number)
+    answers = gateway.stats(UNB)["answers"]
+    until(lambda: gateway.stats(UNB)["answers"] > answers + 2)
 
-        assert alive(worker.pid)
+    assert alive(worker.pid)
     assert gateway.stats(UNB)["dials"] == 1
 
 
-def test_terminate_is_polite(gateway: Gateway, tmp_path: Path) -> None:
+def test_terminate_is_polite(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """SIGTERM closes with a close frame and ends with code 0."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        began = time.monotonic()
-        os.kill(worker.pid, signal.SIGTERM)
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    began = time.monotonic()
+    os.kill(worker.pid, signal.SIGTERM)
 
-        assert worker.code() == 0
-        assert time.monotonic() - began < 2
+    assert worker.code() == 0
+    assert time.monotonic() - began < 2
     assert gateway.stats(UNB)["closes"] == {"1000": 1}
     assert read_log(tmp_path)[-1]["reason"] == "stopped by a signal"
 
 
-def test_pipes_closed(gateway: Gateway, tmp_path: Path) -> None:
+def test_pipes_closed(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """When the supervisor's ends close, the worker leaves at once with a code of its own."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        worker.hang_up()
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    worker.hang_up()
 
-        assert worker.code() == 3
+    assert worker.code() == 3
     until(lambda: gateway.stats(UNB)["sockets"] == 0)
 
 
@@ -133,70 +142,61 @@ def test_nobody_outlives_its_parent(gateway: Gateway, tmp_path: Path, victim: st
     until(lambda: gateway.stats(UNB)["sockets"] == 0)
 
 
-def test_shielded_forkserver(gateway: Gateway, tmp_path: Path) -> None:
+def test_shielded_forkserver(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """The forkserver takes no notice of signals, leads its own process group, and goes on forking."""
-    with Nursery() as nursery:
-        start(nursery, gateway, tmp_path).connected()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            os.kill(nursery.forkserver, number)
-        worker = start(nursery, gateway, tmp_path, account="a1")
-        worker.hello()
+    start(nursery, gateway, tmp_path).connected()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        os.kill(nursery.forkserver, number)
+    worker = start(nursery, gateway, tmp_path, account="a1")
+    worker.hello()
 
-        assert os.getpgid(nursery.forkserver) == nursery.forkserver
-        assert os.getpgid(worker.pid) == nursery.forkserver
-        limits = Path(f"/proc/{worker.pid}/limits").read_text()
-        assert re.search(r"Max core file size +0 +0 ", limits)
+    assert os.getpgid(nursery.forkserver) == nursery.forkserver
+    assert os.getpgid(worker.pid) == nursery.forkserver
+    limits = Path(f"/proc/{worker.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
 
 
-def test_stack_dump_on_demand(gateway: Gateway, tmp_path: Path) -> None:
+def test_stack_dump_on_demand(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """SIGUSR1 writes where the worker is, for its owner's eyes, and it goes on."""
     path = tmp_path / "a0.stack.log"
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        os.kill(worker.pid, signal.SIGUSR1)
-        until(
-            lambda: (
-                path.read_text().endswith('process.py", line 53 in run_worker\n') or "run_worker" in path.read_text()
-            )
-        )
-        worker.say(Stop())
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    os.kill(worker.pid, signal.SIGUSR1)
+    until(lambda: path.read_text().endswith('process.py", line 53 in run_worker\n') or "run_worker" in path.read_text())
+    worker.say(Stop())
 
-        assert worker.code() == 0
+    assert worker.code() == 0
     assert "most recent call first" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_old_stack_dumps_do_not_pile_up(gateway: Gateway, tmp_path: Path) -> None:
+def test_old_stack_dumps_do_not_pile_up(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """A worker that finds more than 64 KiB of them begins a new file."""
     path = tmp_path / "a0.stack.log"
     path.write_bytes(b"x" * 70_000)
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        size = path.stat().st_size
-        worker.say(Stop())
-        worker.code()
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    size = path.stat().st_size
+    worker.say(Stop())
+    worker.code()
 
     assert size == 0
 
 
-def test_no_empty_stack_file_left(gateway: Gateway, tmp_path: Path) -> None:
+def test_no_empty_stack_file_left(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """A worker that never had to say where it was leaves no file about it."""
-    with Nursery() as nursery:
-        worker = start(nursery, gateway, tmp_path)
-        worker.connected()
-        worker.say(Stop())
-        worker.code()
+    worker = start(nursery, gateway, tmp_path)
+    worker.connected()
+    worker.say(Stop())
+    worker.code()
 
     assert [file.name for file in tmp_path.iterdir()] == ["a0.log"]
 
 
-def test_program_error_ends_with_1(gateway: Gateway, tmp_path: Path) -> None:
+def test_program_error_ends_with_1(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """What nobody can handle is in the log with its traceback, and ends with code 1."""
     settings = settings_for(gateway.endpoint, tmp_path, FAST, ca_file=str(tmp_path / "missing.pem"))
-    with Nursery() as nursery:
-        code = nursery.start(settings, TICKET).code()
+    code = nursery.start(settings, TICKET).code()
     line = read_log(tmp_path, "程序错误")[0]
 
     assert code == 1
@@ -244,12 +244,11 @@ def test_standard_output_of_a_worker(gateway: Gateway) -> None:
     assert re.search(r'"event":"心跳响应正常","account":"a0","generation":1', text)
 
 
-def test_settings_arrive_whole(gateway: Gateway, tmp_path: Path) -> None:
+def test_settings_arrive_whole(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
     """The account's own rhythm is what it lives by."""
     slow = msgspec.structs.replace(FAST, heartbeat_interval=5.0, heartbeat_timeout=10.0)
-    with Nursery() as nursery:
-        worker = nursery.start(settings_for(gateway.endpoint, tmp_path, slow, report_interval=0.1), TICKET)
-        worker.connected()
-        until(lambda: len(worker.hear()) > 8)
+    worker = nursery.start(settings_for(gateway.endpoint, tmp_path, slow, report_interval=0.1), TICKET)
+    worker.connected()
+    until(lambda: len(worker.hear()) > 8)
 
     assert gateway.stats(UNB)["beats"] == 1
