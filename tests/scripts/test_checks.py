@@ -42,7 +42,7 @@ def test_long_tests_run_on_demand(machine: Machine) -> None:
     result = machine.start("--long", script="test")
 
     assert [call.split(" -m ")[1] for call in usual] == [
-        "not timing and not long -n 3 --dist worksteal",
+        "not timing and not long -n 4 --dist worksteal",
         "timing and not long",
     ]
     assert machine.calls("-m pytest") == [call.replace(" and not long", "") for call in usual]
