@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+
+import pytest
 
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
@@ -40,22 +44,36 @@ def test_gateway_gone_is_an_outage_without_any_login(tmp_path: Path, gateway: Ga
         assert [e["to"] for e in fleet.events("outage")][-1] == "over"
 
 
-def test_gateway_dropping_everybody_is_no_storm(tmp_path: Path, gateway: Gateway) -> None:
-    """Accept-then-drop for all: dials get rarer, nobody logs in, and all recover."""
+@contextmanager
+def dropping(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
+    """Have a gateway that accepts and drops everybody, until after the first probe; nobody logs in meanwhile."""
     fleet, calls = make(tmp_path, gateway)
     with running(fleet):
         fleet.wait_connected()
-        dropping = gateway.fault(kind="reg_then_close", code=1001)
+        fault = gateway.fault(kind="reg_then_close", code=1001)
         gateway.drop(how=1001)
         fleet.until(lambda: len(outages(fleet, "begun")) == 2, "the trouble is back after the first probe")
         time.sleep(1.0)
         dials = max(gateway.stats(unb(i))["dials"] for i in range(ACCOUNTS))
         assert dials <= 3, "about one dial per probe, not one per second"
-        gateway.clear(dropping)
+        gateway.clear(fault)
+        yield fleet
+        assert not calls_in(calls)
+
+
+def test_gateway_dropping_everybody_is_no_storm(tmp_path: Path, gateway: Gateway) -> None:
+    """Accept-then-drop for all: about one dial per probe, and nobody logs in. How all recover: the next one."""
+    with dropping(tmp_path, gateway) as fleet:
+        assert outages(fleet, "over")
+
+
+@pytest.mark.long
+def test_after_a_gateway_that_dropped_everybody_all_recover(tmp_path: Path, gateway: Gateway) -> None:
+    """Probes get rarer as long as the trouble comes back, and once it does not all are CONNECTED."""
+    with dropping(tmp_path, gateway) as fleet:
         fleet.wait_connected(timeout=40)
         waits = [over - begun for begun, over in zip(outages(fleet, "begun"), outages(fleet, "over"), strict=True)]
         assert all(wait >= least for wait, least in zip(waits, (1.9, 3.9), strict=True)), "probes get rarer"
-        assert not calls_in(calls)
 
 
 def outages(fleet: Fleet, what: str) -> list[float]:
