@@ -96,8 +96,10 @@ async def execute(
 def _give(transport: asyncio.SubprocessTransport, data: bytes) -> None:
     """Write to the hook's stdin and close it. A hook that does not read it is no fault."""
     pipe = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))  # uvloop's own is no subclass of it.
-    pipe.write(data)
-    pipe.write_eof()
+    # uvloop raises it where its pipe is closed already, as it is when the hook has ended by now.
+    with contextlib.suppress(RuntimeError):
+        pipe.write(data)
+        pipe.write_eof()
 
 
 async def _end(transport: asyncio.SubprocessTransport, talk: _Talk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from support.hooks import COOKIE, UNB, Service, gone, run, script
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
+from xyfleet.supervisor.login_hook.process import execute
 from xyfleet.worker.secret import Secret
 
 pytestmark = pytest.mark.pythons
@@ -148,3 +150,18 @@ async def test_arguments_are_no_shell_words(service: Service, tmp_path: Path) ->
     hooks = service((script(tmp_path, "say(error=' '.join(sys.argv[1:]))"), "$HOME;", "a b"))
 
     assert await run(hooks) == Failed("$HOME; a b")
+
+
+async def test_a_hook_that_reads_nothing_is_heard(tmp_path: Path) -> None:
+    """A command that is over before its request is written, because we were busy, has answered all the same."""
+    asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+    ended = await execute(
+        ["/bin/sh", "-c", "exec 0<&-; echo '{}'"],
+        env={"PATH": "/usr/bin:/bin"},
+        folder=tmp_path,
+        stdin=b"x" * 300_000,
+        timeout=10,
+        on_stderr=lambda data: None,
+    )
+
+    assert (ended.code, ended.output, ended.stopped) == (0, b"{}\n", None)
