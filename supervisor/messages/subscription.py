@@ -60,6 +60,8 @@ class Follower:
         self._news = asyncio.Event()
         self._inodes: dict[str, int] = {}
         self._signatures: dict[str, int] = {}
+        self._written: set[str] = set()
+        """Accounts whose file the last sweep found written to."""
         self._troubles: dict[str, Text] = {}
         self._swept_at = float("-inf")
         self._covered = 0
@@ -120,7 +122,11 @@ class Follower:
             self._covered = self._hub.clock() - 1  # a row of this very millisecond is still to come
             self._track = Track(Cursor(self._covered))
         else:
-            self._dirty |= {one for one in accounts if found[one] != self._signatures.get(one, 0)}
+            written = {one for one in accounts if found[one] != self._signatures.get(one, 0)}
+            # What was written last time is looked at again: SQLite shows a row only some time after its bytes are in
+            # the file (it waits for the disk in between), and then the file does not change any more.
+            self._dirty |= written | (self._written & self._accounts)
+            self._written = written
             self._dirty |= self._troubles.keys() & self._accounts
         self._signatures = found
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +75,27 @@ async def test_late_rows_are_between_places(tmp_path: Path) -> None:
 
     assert ids(late) == ["b0", "b1", "b2"]
     assert rest == [["b1", "b2"], ["b2"], []]
+
+
+async def test_row_that_shows_after_its_bytes_did(tmp_path: Path) -> None:
+    """Between a row's bytes and the row itself SQLite waits for the disk; who looks in between finds the row later."""
+    path, log = tmp_path / "inbox" / "a.db", tmp_path / "inbox" / "a.db-wal"
+    with store(tmp_path, "a") as opened, hub(tmp_path, [NOW / 1000 + 3600], sweep=0.0) as one:
+        for number in range(5):
+            write(opened, f"{number}.PNM", now=NOW + number)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()  # the next row takes no more room in the log
+        with one.follow(lambda: "a", Cursor(0)) as follower:
+            assert len(ids(await follower.take(0))) == 5
+            os.utime(log, ns=(NOW, NOW))  # the bytes
+            before = log.stat()
+            assert ids(await follower.take(0)) == []
+            write(opened, "late.PNM", now=NOW + 9)
+            os.utime(log, ns=(NOW, NOW))
+            assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+            taken = await follower.take(0)
+
+    assert ids(taken) == ["alate"]
 
 
 async def test_place_of_an_unreadable_inbox_is_kept(tmp_path: Path) -> None:
