@@ -46,7 +46,9 @@ async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable
         let_go_of_terminal()
     service.greet(warnings)
     try:
-        await service.run()
+        # In a task of its own: a TaskGroup may leave a cancel request counted on its task, and with one of those
+        # `asyncio.timeout`, which bounds the end below, raises CancelledError before Python 3.11.3.
+        await asyncio.create_task(service.run())
     finally:
         await service.close()
     return 0
