@@ -12,6 +12,7 @@ from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.control.types import Forgotten, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_state import Login
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 
@@ -26,7 +27,7 @@ class MessageOperations:
     async def send(self, member: SupervisedAccount, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `NotTaken`."""
         child = member.child
-        if child is None or member.runner.stopping:
+        if child is None or member.slot.stopping:
             text = N_("nothing was sent: %(name)s has no worker now; xyfleet status %(name)s says why")
             raise NotTaken(Text(text, {"name": member.name}))
         inbox = inbox_file(self._fleet.settings.fleet.state_dir, member.name)
@@ -44,7 +45,7 @@ class MessageOperations:
         return Retried(done, refused)
 
     async def _retry(self, member: SupervisedAccount, ids: list[str]) -> int | Text:
-        if member.child is None or member.runner.stopping:
+        if member.child is None or member.slot.stopping:
             return Text(N_("it has no worker now; xyfleet status %(name)s says why"), {"name": member.name})
         count = await self._fleet.mail.post.redo(member.child, ids)
         return Text(N_("its worker did not answer")) if count is None else count
@@ -82,9 +83,9 @@ class MessageOperations:
         return Forgotten(name=name, deleted=deleted, listed=member is not None)
 
     def _refuse_if_alive(self, member: SupervisedAccount) -> None:
-        if member.wanted or member.child is not None or member.runner.queued:
+        if member.wanted or member.child is not None:
             text = N_("%(name)s runs; stop it first: xyfleet stop %(name)s")
             raise NotPossible(Text(text, {"name": member.name}))
-        if member.steps.hooking:
+        if member.condition.login is Login.HOOK_RUNNING:
             text = N_("the login hook of %(name)s still runs; try again when it has ended")
             raise NotPossible(Text(text, {"name": member.name}))

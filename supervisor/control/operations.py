@@ -19,6 +19,7 @@ from xyfleet.supervisor.control.status_schema import AccountView, FleetView, Sta
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
@@ -82,13 +83,16 @@ class FleetOperations:
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings
+        found = fleet.recovery.watch.outages.values()
+        outages = [outage_view(each, time.monotonic(), time.time()) for each in found]
         return FleetView(
             name=settings.fleet.name,
             pid=os.getpid(),
             version=VERSION,
             simulator=settings.fleet.simulator is not None,
             uptime=round(time.monotonic() - self._started, 1),
-            outage=outage_view(fleet.outage.current, time.monotonic(), time.time()),
+            outage=next(iter(outages), None),
+            outages=outages,
             states=states(fleet.members.values()),
             file=str(settings.path),
             detached=self.detached,
@@ -116,7 +120,8 @@ class FleetOperations:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
         self._refuse_when_ending()
         outcome = Outcome([], {})
-        for member in self._chosen(names):
+        chosen = self._chosen(names)
+        for member in chosen:
             refusal = self._do(action, member, by)
             if refusal is None:
                 outcome.done.append(member.name)
@@ -124,8 +129,9 @@ class FleetOperations:
             else:
                 outcome.refused[member.name] = refusal
         if action == "stop":
-            for name in outcome.done:
-                await self._fleet.members[name].runner.wait_gone()
+            for member in chosen:
+                if member.name in outcome.done:
+                    await member.slot.wait_gone()
         return outcome
 
     def _do(self, action: Action, member: SupervisedAccount, by: str) -> Text | None:
@@ -138,8 +144,7 @@ class FleetOperations:
                 self._stop_account(member, by)
             case "restart":
                 self._want(member)
-                self._fleet.forgive(member)
-                member.restart()
+                member.happened(Event(kind=Kind.RESTART, why="operator"))
             case "reconnect":
                 return self._reconnect(member)
             case "refresh":
@@ -149,27 +154,29 @@ class FleetOperations:
     def _stop_account(self, member: SupervisedAccount, by: str) -> None:
         now = time.time()
         self._fleet.store.set_stopped([member.name], by, now)
-        member.desired = False
-        member.desired_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
-        self._fleet.outage.forget(member.name, time.monotonic())
-        member.stop()
+        member.stopped_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
+        member.happened(Event(kind=Kind.UNWANT))
 
     def _want(self, member: SupervisedAccount) -> None:
-        self._fleet.logins.adopt_again(member.account)
+        """The account is to run from now on; whether its worker is started anew is the caller's part."""
+        self._fleet.logins.adopt_again(member)
         self._fleet.store.set_running([member.name])
-        member.desired, member.desired_by = True, None
+        member.stopped_by = None
 
     def _reconnect(self, member: SupervisedAccount) -> Text | None:
-        if not member.desired:
+        if not member.wanted:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
-        self._fleet.forgive(member)
-        member.steps.revive("operator", stale=False)
+        member.happened(Event(kind=Kind.RECONNECT))
         return None
 
     def _refresh(self, member: SupervisedAccount) -> Text | None:
-        if not member.desired:
+        if not member.wanted:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
-        return self._fleet.logins.ask(member)
+        refusal = self._fleet.logins.refusal(member)
+        if refusal is None:
+            self._fleet.store.get(member.name).needs_human = False
+            member.happened(Event(kind=Kind.REFRESH))
+        return refusal
 
     async def login(self, name: str, cookie: Secret, by: str) -> None:
         """Store a cookie for the account and connect with it. Raises `Refused`."""
@@ -181,9 +188,9 @@ class FleetOperations:
         if problem is not None:
             raise BadCookie(problem)
         self._fleet.note(member, "operator", "login", by=by)
-        if not member.desired:
-            self._want(member)
-        member.steps.new_cookie("login")
+        self._want(member)
+        member.happened(Event(kind=Kind.COOKIE, why="login"))
+        member.happened(Event(kind=Kind.WANT))
 
     async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `Refused`."""

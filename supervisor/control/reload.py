@@ -15,6 +15,8 @@ from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 START_WAIT: Final = 30.0
@@ -48,39 +50,41 @@ async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None
     fleet.apply(settings)
     removed = [fleet.members[name] for name in changes.removed]
     for member in removed:
-        member.desired = False
-        member.stop()
+        member.happened(Event(kind=Kind.REMOVED))
     for name in (*changes.live, *changes.restarted):
         _update(fleet, name, settings, restart=name in changes.restarted)
     for name in changes.added:
-        fleet.enlist(settings.accounts[name]).start()
+        fleet.begin(fleet.enlist(settings.accounts[name]))
     for member in removed:
-        await member.runner.wait_gone()
+        await member.slot.wait_gone()
         fleet.discharge(member)
     await _until_started(fleet, changes.added)
 
 
 def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> None:
+    """Bring a running account to its new settings. A change that needs no worker forgives nothing."""
     member = fleet.members[name]
     member.account = settings.accounts[name]
-    new_cookie = fleet.logins.adopt(member.account)
+    if fleet.logins.adopt(member.account):
+        member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file"))
+    has_hook = settings.refresh.command is not None
     if not member.account.enabled:
-        member.stop()
-    elif restart or member.child is None:
-        fleet.forgive(member)
-        member.restart()
-    elif new_cookie:
-        member.steps.new_cookie("new cookie in the file")
-    else:
-        fleet.brief(member)
+        member.happened(Event(kind=Kind.DISABLED))
+    elif member.condition.wish is Wish.DISABLED:
+        stopped = fleet.store.stopped(name) is not None
+        member.happened(Event(kind=Kind.UNWANT if stopped else Kind.ENABLED))
+    elif restart:
+        member.happened(Event(kind=Kind.SETTINGS_RESTART))
+    member.happened(Event(kind=Kind.SETTINGS_LIVE, has_hook=has_hook))
 
 
 async def _until_started(fleet: Fleet, names: Sequence[str]) -> None:
-    queued = [fleet.members[name] for name in names if fleet.members[name].runner.queued]
+    """Wait until the added accounts' starts were asked for, or have something else to wait for."""
+    added = [fleet.members[name] for name in names]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_WAIT):
-            for member in queued:
-                await member.runner.turn_taken.wait()
+            for member in added:
+                await member.start_decided.wait()
 
 
 def _reloaded(changes: Changes, warnings: list[str]) -> Reloaded:

@@ -19,7 +19,8 @@ from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.outage import CANARIED, Outage
+from xyfleet.supervisor.supervision.account_state import Login
+from xyfleet.supervisor.supervision.outage import Group, Outage
 from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
 from xyfleet.worker.states import State
 
@@ -28,7 +29,8 @@ def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source:
     """Return the view of one account; the API adds the advice in the reader's language."""
     account, last, live = member.account, member.last, member.report
     up = member.state is State.CONNECTED
-    cause = None if up or last is None else last.cause
+    waits = member.condition.login in (Login.PERSON, Login.HELD)
+    cause = None if up else last.cause if last is not None else member.condition.cause if waits else None
     window = last.window if last is not None else HeartbeatFigures()
     return AccountView(
         name=account.name,
@@ -43,8 +45,8 @@ def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source:
         reason=None if up or last is None else last.reason,
         advice=None,
         failures=last.failures if last is not None else 0,
-        restarts=max(0, member.runner.starts - 1),
-        next_attempt=rfc3339(member.steps.next_attempt or (live.next_attempt if live is not None else None)),
+        restarts=member.restarts,
+        next_attempt=rfc3339(member.next_attempt or (live.next_attempt if live is not None else None)),
         heartbeat=_heartbeat(window),
         reconnects=ReconnectView(
             total=window.reconnects, last_hour=window.reconnects_last_hour, by_cause=window.reconnects_by_cause
@@ -53,8 +55,8 @@ def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source:
         cookie_source=cookie_source,
         memory_mib=_mib(live.memory) if live is not None else None,
         cpu_percent=member.cpu_percent,
-        desired="running" if member.desired else "stopped",
-        desired_by=member.desired_by,
+        desired="stopped" if member.stopped_by is not None else "running",
+        desired_by=member.stopped_by,
         proxied=account.proxy is not None,
         note=live.note if live is not None else None,
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
@@ -124,11 +126,9 @@ def refresh_view(held: Credentials, settings: Refresh, now: float) -> RefreshVie
     )
 
 
-def outage_view(outage: Outage | None, monotonic: float, wall: float) -> OutageView | None:
-    """Return what is shown of a fleet-wide trouble; both clocks are of now."""
-    if outage is None:
-        return None
-    waits = outage.cause in CANARIED and outage.canary is None
+def outage_view(outage: Outage, monotonic: float, wall: float) -> OutageView:
+    """Return what is shown of a trouble of many; both clocks are of now."""
+    waits = outage.group is Group.LOGIN and outage.canary is None
     return OutageView(
         cause=outage.cause,
         since=rfc3339(wall - (monotonic - outage.since)) or "",

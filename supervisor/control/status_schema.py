@@ -121,12 +121,15 @@ class FleetView(msgspec.Struct, frozen=True, kw_only=True):
     simulator: bool
     uptime: float
     outage: OutageView | None
+    """One of the troubles of many, when there is any."""
     states: dict[str, int]
     """Connection states of enabled accounts, non-zero ones."""
     file: str
     detached: bool
     timezone: str | None = None
     """`fleet.timezone`: the zone in which people are shown times; null = the reader's own."""
+    outages: list[OutageView] = []
+    """All of them: of each way out (proxy or direct), and of the platform."""
     notes: list[str] = []
     """What a person should know: a full disk, a torn state file, program files changed, a lost terminal."""
 

@@ -92,24 +92,31 @@ class HookService:
         self._freed = asyncio.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xyfleet-hook-log")
 
-    async def run(self, account: HookAccount, cause: Cause, failures: int) -> Result:
+    async def run(
+        self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None = None
+    ) -> Result:
         """Run the hook and return what came of it; cancelled, the hook is ended.
 
         Args:
             account: who is to be logged in.
             cause: what the login is to mend.
             failures: failed connections in a row.
+            started: called when the hook has its place and its run is on record.
         """
-        return await self._flights.share(account.name, lambda: self._run(account, cause, failures))
+        return await self._flights.share(account.name, lambda: self._run(account, cause, failures, started))
 
     async def close(self) -> None:
         """Wait for the last log lines. Runs under way are ended by cancelling those who wait for them."""
         await asyncio.to_thread(self._writer.shutdown)
 
-    async def _run(self, account: HookAccount, cause: Cause, failures: int) -> Result:
+    async def _run(
+        self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None
+    ) -> Result:
         async with self._place():
             held = self._store.get(account.name)
             attempt = self._begin(account.name, held)
+            if started is not None:
+                started()
             redactor = _redactor(account, held)
             log = HookLog(account.name, self._log_dir, redactor, self._writer)
             said = "ended: not wanted any more"

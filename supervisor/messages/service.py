@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
-from xyfleet.supervisor.messages.change_events import HandlerTroubles
+from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents
 from xyfleet.supervisor.messages.requests import MessageRequests
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -24,13 +24,13 @@ from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sen
 
 
 class MailService:
-    """Hears the workers on messages (`MailCrew`), and owns what serves all accounts."""
+    """Hears the workers on messages, and owns what serves all accounts."""
 
     def __init__(
         self,
         settings: Settings,
         webhook_socket: Path,
-        members: Mapping[str, SupervisedAccount],
+        label: Callable[[str], str],
         events: EventLog,
         notes: MutableMapping[str, Text],
     ) -> None:
@@ -39,7 +39,10 @@ class MailService:
         self.webhooks = WebhookProcessManager(webhook_socket, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
         self._turns = CatchUpQueue(settings.fleet.catch_up_rate)
-        self._members = members
+        self._label = label
+        """Returns an account's label."""
+        self._told: dict[str, MessageEvents] = {}
+        """What was told of each account's messages so far, over the lives of its workers."""
         self._events = events
         self._troubles = HandlerTroubles()
         self._troubles_alarm: asyncio.TimerHandle | None = None
@@ -56,23 +59,33 @@ class MailService:
         else:
             self.post.heard(child, message)
 
-    def reported(self, member: SupervisedAccount, mail: MailFigures) -> None:
-        """Put on record what is new, and tell who follows the messages."""
-        for tiding in member.tidings.take(mail):
-            member.tell("message", tiding.to, **tiding.facts)
-        self._hear_of_handler(member, mail.handler_trouble)
-        if member.tidings.changed(mail):
-            self.hub.changed(member.name)
+    def reported(self, name: str, mail: MailFigures) -> None:
+        """Put on record what is new of an account, and tell who follows the messages."""
+        told = self._told.setdefault(name, MessageEvents())
+        for event in told.take(mail):
+            self._record(name, event.to, **event.facts)
+        self._hear_of_handler(name, mail.handler_trouble)
+        if told.changed(mail):
+            self.hub.changed(name)
 
-    def worker_gone(self, member: SupervisedAccount, child: WorkerProcess) -> None:
-        """Nothing more comes from this worker."""
+    def worker_gone(self, name: str, child: WorkerProcess) -> None:
+        """Nothing more comes from this worker; the next one counts from zero."""
         self.post.gone(child)
         self._turns.gone(child)
-        self._hear_of_handler(member, None)
+        self._hear_of_handler(name, None)
+        if name in self._told:
+            self._told[name].worker_started()
 
-    def _hear_of_handler(self, member: SupervisedAccount, trouble: str | None) -> None:
+    def forget(self, name: str) -> None:
+        """The account is gone, or all that was stored about it is."""
+        self._told.pop(name, None)
+
+    def _record(self, name: str, to: str, **facts: Any) -> None:
+        self._events.add("message", name, time=time.time(), label=self._label(name), new=to, **facts)
+
+    def _hear_of_handler(self, name: str, trouble: str | None) -> None:
         """Remember why the account's handler can't be called; one event tells of all accounts that it hits."""
-        self._troubles.take(member.name, trouble, time.monotonic())
+        self._troubles.take(name, trouble, time.monotonic())
         if trouble is not None and self._troubles_alarm is None:
             self._tell_troubles()
 
@@ -80,12 +93,12 @@ class MailService:
         """Put the handlers' troubles on record that are due, and come back when others are."""
         now = time.monotonic()
         for reason, names in self._troubles.due(now):
-            one = self._members.get(names[0]) if len(names) == 1 else None
+            one = names[0] if len(names) == 1 else None
             self._events.add(
                 "message",
-                None if one is None else one.name,
+                one,
                 time=time.time(),
-                label="" if one is None else one.account.label,
+                label="" if one is None else self._label(one),
                 new="handler_trouble",
                 reason=reason,
                 accounts=len(names),

@@ -55,6 +55,7 @@ ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
 ABOUT_PROCESS: Final[dict[Process, str]] = {
     Process.STARTING: N_("Starting; nothing to do."),
     Process.RUNNING: "",
+    Process.WAITING: N_("It waits, and goes on by itself: for a login's turn, the end of an outage, or a rest."),
     Process.STOPPING: N_("Stopping; nothing to do."),
     Process.BACKOFF: N_("Its worker is started again by itself."),
     Process.REFRESHING: N_("The login hook is running; wait for its end."),

@@ -22,6 +22,7 @@ STATES: Final[dict[str, str]] = {
 PROCESSES: Final[dict[str, str]] = {
     Process.STARTING: N_("starting"),
     Process.RUNNING: N_("running"),
+    Process.WAITING: N_("waiting"),
     Process.STOPPING: N_("stopping"),
     Process.BACKOFF: N_("waiting to restart"),
     Process.REFRESHING: N_("logging in"),

@@ -125,7 +125,7 @@ class Service:
         """Start the workers and serve until somebody says stop. A fault in a part ends the fleet, and is raised."""
         fleet = self._fleet
         for member in fleet.members.values():
-            member.start()
+            fleet.begin(member)
         async with asyncio.TaskGroup() as parts:
             running = [
                 parts.create_task(part)

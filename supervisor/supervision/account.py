@@ -1,33 +1,72 @@
-"""One account of the fleet: starts and ends its worker, and hears what it says. Shell."""
+"""One account of the fleet: hears what happens to it, and has done what its condition asks for. Shell."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import random
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from xyfleet.supervisor.common.event_log import Kind
-from xyfleet.supervisor.messages.change_events import MessageEvents
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.supervision.account_state import AccountSteps, Process
-from xyfleet.supervisor.supervision.crew import Crew
-from xyfleet.supervisor.supervision.restart_policy import Ladder
+from xyfleet.supervisor.supervision import account_events as do
+from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
+from xyfleet.supervisor.supervision.account_state import Condition, Process, Wish, Worker, process_of
+from xyfleet.supervisor.supervision.restart_policy import RestartRules
+from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Alive, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
+from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.states import State
+
+KEPT: Final = 200
+"""So many of the latest events are remembered, with what they did."""
+
+log = logging.getLogger(__name__)
+
+
+class Traced(NamedTuple):
+    """One event of an account's life."""
+
+    at: float
+    """Wall time."""
+    event: Event
+    condition: Condition
+    """After it."""
+    actions: list[Action]
+    ignored: str | None
+
+
+class FleetPorts(NamedTuple):
+    """What an account has done by the fleet around it. Every call returns at once."""
+
+    rules: Callable[[], RestartRules]
+    carry_out: Callable[[SupervisedAccount, Action], None]
+    """Do what is not the account's own part."""
+    stands: Callable[[SupervisedAccount], None]
+    """Its condition changed."""
+    failed: Callable[[SupervisedAccount, Event], None]
+    """Send FAILED on once it is clear that the trouble is the account's own."""
+    heard: Callable[[SupervisedAccount, WorkerProcess, Up], None]
+    """A message that is not about the connection's state."""
+    changed: Callable[[SupervisedAccount, Change], None]
+    """Put a connection's change of state on record."""
+    gone: Callable[[SupervisedAccount, WorkerProcess], None]
 
 
 class SupervisedAccount:
     """One account. All methods run in the supervisor's loop and return at once."""
 
-    def __init__(self, account: Account, ladder: Ladder, crew: Crew, *, desired: bool) -> None:
+    def __init__(self, account: Account, condition: Condition, ports: FleetPorts) -> None:
         self.account = account
-        self.ladder = ladder
-        self.desired = desired
-        self.desired_by: str | None = None
+        self.condition = condition
+        self.stopped_by: str | None = None
         """Who stopped it and when, while it is stopped."""
-        self.runner = WorkerSlot(self._ended)
+        self.slot = WorkerSlot(self._ended)
         self.report: Report | None = None
         """The live worker's latest report."""
         self.last: Report | None = None
@@ -35,10 +74,21 @@ class SupervisedAccount:
         self.since = time.time()
         self.cpu_percent: float | None = None
         """Share of one core since the report before."""
-        self.steps = AccountSteps(self, crew)
-        self.tidings = MessageEvents()
-        """What was told of its messages so far, over the lives of its workers."""
-        self._crew = crew
+        self.was_down = False
+        """Whether it lost a connection, or failed to get one, since it was CONNECTED last."""
+        self.failed_again = False
+        """Whether the event at hand is a failed attempt."""
+        self.restarts = 0
+        """Worker starts after the first, operators' excluded."""
+        self.impossible = 0
+        """Events that could not happen and did."""
+        self.start_decided = asyncio.Event()
+        """Set unless a start of its worker is on its way."""
+        self.trace: deque[Traced] = deque(maxlen=KEPT)
+        self.next_attempt: float | None = None
+        """Wall time of the next step that the supervisor takes by itself."""
+        self._ports = ports
+        self._alarm: asyncio.TimerHandle | None = None
         self._failed_since: float | None = None
         self._measured = (0.0, 0.0)
 
@@ -52,7 +102,7 @@ class SupervisedAccount:
     @property
     def child(self) -> WorkerProcess | None:
         """The live worker."""
-        return self.runner.child
+        return self.slot.child
 
     @property
     def state(self) -> State:
@@ -64,80 +114,90 @@ class SupervisedAccount:
     @property
     def process(self) -> Process:
         """The supervisor's state of this account."""
-        if self.runner.stopping:
-            return Process.STOPPING
-        if not self.account.enabled:
-            return Process.DISABLED
-        if not self.desired:
-            return Process.STOPPED
-        if self.steps.needs_login:
-            return Process.NEEDS_LOGIN
-        if self.steps.hooking:
-            return Process.REFRESHING
-        if self.steps.next_attempt is not None or self.steps.deferred is not None:
-            return Process.QUARANTINED if self.ladder.quarantined else Process.BACKOFF
-        return Process.STARTING if self.report is None else Process.RUNNING
+        shown = process_of(self.condition, self._ports.rules().quarantine_from)
+        return Process.STARTING if shown is Process.RUNNING and self.report is None else shown
 
     @property
     def wanted(self) -> bool:
         """Whether a worker should live."""
-        return self.desired and self.account.enabled
+        return self.condition.wish is Wish.RUN
 
-    @property
-    def cause(self) -> Cause:
-        """The last loss's cause; `auth` where there never was one, since then there is no cookie."""
-        return (self.last.cause if self.last is not None else None) or Cause.AUTH
+    # What happens.
 
-    # Starting and stopping.
+    def begin(self) -> None:
+        """Start what is wanted: the gates of the account are open or shut by now."""
+        self.happened(Event(kind=Kind.BEGIN))
 
-    def start(self, delay: float = 0.0) -> None:
-        """Have a worker started after `delay` seconds, unless one lives or is on its way."""
-        self.steps.cancel()
-        if not self.wanted or self.child is not None or self.runner.queued:
+    def happened(self, event: Event) -> None:
+        """Move the condition by an event, and have done what follows."""
+        now = time.monotonic()
+        done = transition(self.condition, event, now, self._ports.rules(), random.random())
+        self.condition = done.condition
+        self.trace.append(Traced(time.time(), event, done.condition, done.actions, done.ignored))
+        if done.impossible:
+            self.impossible += 1
+            log.error("impossible event account=%s event=%s condition=%s", self.name, event, self.condition)
             return
-        if delay > 0:
-            self.steps.plan(delay, self.start)
-        elif self._crew.known_user(self):
-            self.runner.queued = True
-            self._crew.queue_start(self)
+        if done.condition.worker in (Worker.QUEUED, Worker.STARTING):
+            self.start_decided.clear()
         else:
-            self._crew.run_hook(self, Cause.AUTH, wait=True)
+            self.start_decided.set()
+        for action in done.actions:
+            self._carry_out(action, now)
+        if done.ignored is None:
+            self._ports.stands(self)
+        self.failed_again = False
 
-    def take_turn(self) -> bool:
-        """The queue has come to this member; return whether it still wants a worker."""
-        self.runner.take_turn()
-        return self.wanted and self.child is None
+    def _carry_out(self, action: Action, now: float) -> None:
+        match action:
+            case do.Stop():
+                self.slot.stop()
+            case do.Reconnect(why, drop, stale):
+                self.slot.send(ReconnectCommand(why=why, drop=drop, stale=stale))
+            case do.SetTimer(number, at, kind):
+                self._set_timer(number, at - now, shown=kind not in ("grace", "healthy"))
+            case do.CancelTimer():
+                self._cancel_timer()
+            case do.Note("restart", "starting" | "backoff"):
+                self.restarts += 1
+                self._ports.carry_out(self, action)
+            case _:
+                self._ports.carry_out(self, action)
 
-    def started(self, child: WorkerProcess) -> None:
+    def _set_timer(self, number: int, delay: float, *, shown: bool) -> None:
+        self._cancel_timer()
+        ring = Event(kind=Kind.TIMER, number=number)
+        self._alarm = asyncio.get_running_loop().call_later(delay, self.happened, ring)
+        self.next_attempt = time.time() + delay if shown else None
+
+    def _cancel_timer(self) -> None:
+        self.next_attempt = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    # The worker.
+
+    def turn_came(self) -> None:
+        """The start queue has come to it."""
+        self.happened(Event(kind=Kind.TURN))
+
+    def start_failed(self, number: int, reason: str) -> None:
+        """The worker of this start could not be started."""
+        self.happened(Event(kind=Kind.SPAWN_FAILED, number=number, reason=reason))
+
+    def forkserver_gone(self) -> None:
+        """The forkserver died, and takes its workers along."""
+        self.happened(Event(kind=Kind.FORKSERVER_GONE))
+
+    def started(self, child: WorkerProcess, number: int) -> None:
         """Its worker was just started."""
-        self.runner.started(child)
+        self.slot.started(child)
         self.report = None
         self.cpu_percent = None
         self._failed_since = None
         self._measured = (0.0, 0.0)
-        self.tidings.worker_started()
-
-    def start_failed(self, reason: str) -> None:
-        """No worker could be started."""
-        self.steps.restart_after("exit", reason)
-
-    def start_again(self) -> None:
-        """The forkserver lives again: start what its death ended."""
-        if self.runner.adopt() and not (self.steps.needs_login or self.steps.holding):
-            self.steps.note_restart(0.0, "forkserver")
-            self.start()
-
-    def stop(self, then: Callable[[], None] | None = None) -> None:
-        """End the worker politely, and call `then` when it is gone."""
-        self.steps.cancel()
-        self.runner.stop(then)
-
-    def restart(self) -> None:
-        """An operator's restart: not counted."""
-        self.runner.do_not_count()
-        self.stop(then=self.start)
-
-    # What the child says.
+        self.happened(Event(kind=Kind.SPAWNED, number=number))
 
     def heard(self, child: WorkerProcess, message: Up) -> None:
         """A message of the worker came."""
@@ -146,35 +206,23 @@ class SupervisedAccount:
                 return
             case Report():
                 self._reported(message)
-            case TicketRequest():
-                self._crew.answer_ticket(self, child, message)
-            case Hello():
-                self._crew.check_marker(self, message.marker, message.imported)
-            case Sent() | Redone() | CatchUpRequest():
-                self._crew.mail.heard(child, message)
+            case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest():
+                self._ports.heard(self, child, message)
 
     def gone(self, child: WorkerProcess) -> None:
         """The worker is proven gone."""
         self.report = None
         self.since = time.time()
-        self._crew.mail.worker_gone(self, child)
-        self.runner.gone(child)
+        self._ports.gone(self, child)
+        self.slot.gone(child)
 
     def forgotten(self) -> None:
         """All that was stored about it was deleted."""
         self.last = None
-        self.tidings = MessageEvents()
-
-    def tell(self, kind: Kind, to: str, **facts: object) -> None:
-        """Put an event of this account on record."""
-        self._crew.note(self, kind, to, **facts)
+        self.happened(Event(kind=Kind.FORGET))
 
     def _ended(self, child: WorkerProcess, why: str) -> None:
-        """The worker ended, and nobody had asked for it."""
-        if self.steps.needs_login or self.steps.hooking or self.steps.holding:
-            self.tell("restart", "stopped", why=why, reason=exit_reason(child))
-        else:
-            self.steps.restart_after(why, exit_reason(child))
+        self.happened(Event(kind=Kind.GONE, why=why, reason=exit_reason(child)))
 
     def _reported(self, report: Report) -> None:
         now = time.monotonic()
@@ -182,24 +230,30 @@ class SupervisedAccount:
         self.report = self.last = report
         self.since = report.since
         for change in report.changes:
-            self._changed(change, now)
-        self._crew.mail.reported(self, report.mail)
-        if self.runner.stopping:
+            self._changed(change)
+        self._ports.heard(self, self._child(), report)
+        if self.slot.stopping:
             return
         if report.state is State.FAILED and self._failed_since != report.since:
             self._failed_since = report.since
-            self._crew.failed(self, report.cause or Cause.BUG)
+            self._ports.failed(self, Event(kind=Kind.FAILED, cause=report.cause or Cause.BUG))
         elif report.memory is not None and report.memory > (self.account.max_memory or report.memory):
-            self._outgrown(report.memory)
+            self.happened(Event(kind=Kind.OUTGROWN, reason=f"{report.memory / 2**20:.1f} MiB"))
 
-    def _changed(self, change: Change, now: float) -> None:
-        self._crew.changed(self, change)
+    def _child(self) -> WorkerProcess:
+        assert self.child is not None, "only a live worker reports"
+        return self.child
+
+    def _changed(self, change: Change) -> None:
+        self._ports.changed(self, change)
         if change.new is State.CONNECTED:
-            self.steps.needs_login = False
-            self.ladder.connected(now)
-        elif change.old is State.CONNECTED:
-            self.ladder.lost(now)
-        self.steps.tell_quarantine()
+            self.was_down = False
+            self.happened(Event(kind=Kind.CONNECTED))
+        elif change.new is State.RECONNECTING and change.old is State.FAILED:
+            self.happened(Event(kind=Kind.DIALS))
+        elif change.new is State.RECONNECTING and change.cause is not None:
+            self.was_down = self.failed_again = True
+            self.happened(Event(kind=Kind.LOST, cause=change.cause))
 
     def _measure(self, report: Report, now: float) -> None:
         """Work out the CPU share since the report before; reports closer than a second say too little."""
@@ -207,8 +261,3 @@ class SupervisedAccount:
         if now - at >= 1.0:
             self.cpu_percent = round(100 * (report.cpu - cpu) / (now - at), 2) if at else None
             self._measured = (now, report.cpu)
-
-    def _outgrown(self, memory: int) -> None:
-        delay = self.ladder.exited(time.monotonic()).delay
-        self.steps.note_restart(delay, "memory", f"{memory / 2**20:.1f} MiB")
-        self.stop(then=lambda: self.start(delay))

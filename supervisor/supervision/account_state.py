@@ -1,170 +1,133 @@
-"""What one account does next: carries the ladder's steps out, at once, later or when an outage is over. Shell."""
+"""The condition of one account, as one value that can be written down and read back. Pure.
+
+Three parts vary apart (a hook runs with or without a worker, a hold outlives a worker), beside the wish; `transitions`
+alone moves them. Times are seconds of one monotonic clock, given by the caller.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Final, Literal
 
-from xyfleet.supervisor.supervision.restart_policy import Hold, Hook, NeedsLogin, Restart, Revive, Start, Step
+import msgspec
+
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import Reconnect
-from xyfleet.worker.states import State
 
-if TYPE_CHECKING:
-    from xyfleet.supervisor.supervision.account import SupervisedAccount  # which has these steps
-    from xyfleet.supervisor.supervision.crew import Crew
+HOUR: Final = 3600.0
 
 
-class AccountSteps:
-    """The steps of one member; at most one is planned. All methods return at once."""
+class Wish(StrEnum):
+    """What the owner wants of the account."""
 
-    def __init__(self, member: SupervisedAccount, crew: Crew) -> None:
-        self.next_attempt: float | None = None
-        """Wall time of the next step that the supervisor takes by itself."""
-        self.deferred: Step | None = None
-        """A step that an outage holds back."""
-        self.needs_login = False
-        self.hooking = False
-        """Whether the refresh hook runs."""
-        self.holding = False
-        """Whether it is left alone until a probe (risk control, removal, a rival)."""
-        self._member = member
-        self._crew = crew
-        self._alarm: asyncio.TimerHandle | None = None
-        self._quarantined = False
+    RUN = "run"
+    STOPPED = "stopped"
+    """By an operator's command."""
+    DISABLED = "disabled"
+    """In the accounts file."""
+    REMOVED = "removed"
+    """From the accounts file."""
 
-    def climb(self, cause: Cause) -> None:
-        """The worker is FAILED for `cause`, and it is its own trouble: take the ladder's next step."""
-        self.take(self._member.ladder.failed(time.monotonic(), cause))
 
-    def restart_after(self, why: str, reason: str) -> None:
-        """The worker ended by itself, or none could be started: plan the next one's start."""
-        step = self._member.ladder.exited(time.monotonic())
-        self.note_restart(step.delay, why, reason)
-        self.take(step)
+class Worker(StrEnum):
+    """Where the account's worker process stands."""
 
-    def take(self, step: Step) -> None:
-        """Carry a step out, or keep it until the outage is over."""
-        member = self._member
-        self.cancel()
-        if not member.wanted:
-            return
-        if not isinstance(step, Start | Hold | NeedsLogin) and self._crew.outage.holds(member.name):
-            self.deferred = step
-            return
-        match step:
-            case Start(delay):
-                member.start(delay)
-            case Restart(delay):
-                self.note_restart(delay, "failed")
-                self._crew.void_token(member)
-                member.stop(then=lambda: member.start(delay))
-            case Hook(wait):
-                self._crew.run_hook(member, member.cause, wait)
-            case Revive():
-                self.revive("new credentials")
-            case Hold(delay):
-                self._hold(delay)
-            case NeedsLogin():
-                self._need_login()
+    NONE = "none"
+    QUEUED = "queued"
+    """Waits for its turn in the start queue."""
+    STARTING = "starting"
+    """Its start was asked for."""
+    LIVE = "live"
+    STOPPING = "stopping"
 
-    def take_deferred(self) -> None:
-        """The outage is over for this member: go on where it was held."""
-        step, self.deferred = self.deferred, None
-        if step is not None:
-            self.take(step)
 
-    def revive(self, why: str, *, stale: bool = True, drop: bool = True) -> None:
-        """Have the live worker dial now, or a worker started; FAILED again after the grace means a restart."""
-        member = self._member
-        self.cancel()
-        if member.child is None:
-            member.start()
-            return
-        member.runner.send(Reconnect(why=why, drop=drop, stale=stale))
-        if member.state is State.FAILED:
-            self.plan(member.ladder.rules.failed_grace, self._grace_over, shown=False)
+class Login(StrEnum):
+    """Where the account's login stands."""
 
-    def hook_ended(self, step: Step) -> None:
-        """The refresh hook has ended, and this follows from it."""
-        self.hooking = False
-        self.take(step)
+    FINE = "fine"
+    """As far as anybody knows."""
+    HOOK_WAITING = "hook_waiting"
+    """The login hook is to run; `waits_for` says what it waits for."""
+    HOOK_RUNNING = "hook_running"
+    HELD = "held"
+    """Left alone until `hold` ends: risk control, a removed session, a rival."""
+    PERSON = "person"
+    """Nothing helps but a person; `person` says why."""
 
-    def wait_for_hook(self, delay: float) -> None:
-        """The hook may run in `delay` seconds; try it again then."""
-        self.plan(delay, lambda: self.take(Hook(wait=True)))
 
-    def new_cookie(self, why: str) -> None:
-        """There are new credentials: whatever held the account back is over."""
-        self.forgive()
-        self.revive(why)
+WaitsFor = Literal["place", "cooldown", "proxy", "outage"]
+"""`place`: fewer hooks must run; `cooldown`: the hook's own pause or budget; `proxy`: the account's proxy is silent."""
+Person = Literal["no_hook", "hook_says"]
+TimerKind = Literal["restart", "grace", "hold", "hook", "healthy"]
+"""What a timer does when it rings: `restart` starts a worker, `grace` restarts one that is FAILED still, `hold` probes,
+`hook` asks for the hook again, `healthy` forgets the crashes."""
 
-    def forgive(self) -> None:
-        """Begin at the foot of the ladder."""
-        self.needs_login = False
-        self._member.ladder.forgive()
-        self.tell_quarantine()
 
-    def plan(self, delay: float, action: Callable[[], None], *, shown: bool = True) -> None:
-        """Have something done in `delay` seconds, instead of what was planned before."""
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Why and how long an account is left alone."""
 
-        def ring() -> None:
-            self._alarm = None
-            self.next_attempt = None
-            action()
+    cause: Cause
+    until: float
 
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_later(delay, ring)
-        self.next_attempt = time.time() + delay if shown else None
 
-    def cancel(self) -> None:
-        """Forget the step that was planned."""
-        self.deferred = None
-        self.next_attempt = None
-        self.holding = False
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+class Timer(msgspec.Struct, frozen=True, kw_only=True):
+    """The one thing that the account waits for by the clock."""
 
-    def note_restart(self, delay: float, why: str, reason: str | None = None) -> None:
-        """Put on record that a worker is to follow, after `delay` seconds."""
-        self._member.tell("restart", "backoff" if delay > 0 else "starting", why=why, reason=reason)
-        self.tell_quarantine()
+    number: int
+    kind: TimerKind
+    at: float
 
-    def tell_quarantine(self) -> None:
-        """Put the begin and the end of a quarantine on record, once each."""
-        quarantined = self._member.ladder.quarantined
-        if quarantined != self._quarantined:
-            self._quarantined = quarantined
-            self._member.tell("quarantine", "quarantined" if quarantined else "released")
 
-    def _hold(self, delay: float) -> None:
-        def probe() -> None:
-            self._crew.forgive_token(self._member)
-            self.revive("probe", stale=self._member.cause is Cause.RIVAL)
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides what is done about one account."""
 
-        self.plan(delay, probe)
-        self.holding = True
-
-    def _need_login(self) -> None:
-        if not self.needs_login:
-            self.needs_login = True
-            self._member.tell("refresh", "needs_login", cause=self._member.cause)
-
-    def _grace_over(self) -> None:
-        if self._member.state is State.FAILED:
-            self.take(self._member.ladder.still_failed())
+    wish: Wish = Wish.RUN
+    worker: Worker = Worker.NONE
+    then: float | None = None
+    """While STOPPING: delay of the next start; None: none follows."""
+    orphan: bool = False
+    """Its forkserver died: its end counts for nothing."""
+    login: Login = Login.FINE
+    waits_for: WaitsFor | None = None
+    hook_needed: bool = False
+    """Whether the hook is to run as soon as its cool-down allows (else now or not at all)."""
+    asked: bool = False
+    """Whether an operator asked for the hook: then it runs although the account is connected."""
+    person: Person | None = None
+    hold: Hold | None = None
+    timer: Timer | None = None
+    user: bool = True
+    """Whether there ever was a cookie, so that a worker has somebody to be."""
+    up: bool = False
+    """Whether it is CONNECTED."""
+    failed: Cause | None = None
+    """Why the live worker is FAILED."""
+    cause: Cause = Cause.AUTH
+    """Of the last loss; `auth` where there never was one, since then there is no cookie."""
+    reach_gate: bool = False
+    """An outage holds back dials, token calls, hooks and restarts."""
+    login_gate: bool = False
+    """An outage holds back token calls and hooks."""
+    last_number: int = 0
+    start: int | None = None
+    """Number of the start that was asked for and has not ended in a worker yet."""
+    hook: int | None = None
+    """Number of the hook run that was asked for."""
+    crashes: int = 0
+    window: float = 0.0
+    """The restart delay is drawn from [0, window]."""
+    healthy_since: float | None = None
+    fresh_restart_at: float | None = None
+    """When it was last restarted only to get a new token."""
+    hold_level: int = 0
+    held_for: float = 0.0
 
 
 class Process(StrEnum):
-    """The supervisor's state of one account."""
+    """What `status` shows of a condition."""
 
     STARTING = "starting"
     RUNNING = "running"
+    WAITING = "waiting"
     STOPPING = "stopping"
     BACKOFF = "backoff"
     REFRESHING = "refreshing"
@@ -172,3 +135,24 @@ class Process(StrEnum):
     NEEDS_LOGIN = "needs_login"
     STOPPED = "stopped"
     DISABLED = "disabled"
+
+
+def process_of(it: Condition, quarantine_from: float) -> Process:
+    """Return what is shown; `quarantine_from` is the restart window from which an account counts as quarantined."""
+    if it.worker is Worker.STOPPING:
+        return Process.STOPPING
+    if it.wish is not Wish.RUN:
+        return Process.STOPPED if it.wish is Wish.STOPPED else Process.DISABLED
+    if it.login is Login.PERSON:
+        return Process.NEEDS_LOGIN
+    if it.login is Login.HOOK_RUNNING:
+        return Process.REFRESHING
+    if it.login in (Login.HELD, Login.HOOK_WAITING) and not it.up:
+        return Process.WAITING
+    if it.worker is Worker.LIVE:
+        return Process.WAITING if it.failed is not None and it.reach_gate else Process.RUNNING
+    if it.timer is not None and it.timer.kind == "restart":
+        return Process.QUARANTINED if it.window >= quarantine_from else Process.BACKOFF
+    if it.worker is Worker.NONE and it.reach_gate:
+        return Process.WAITING
+    return Process.STARTING

@@ -7,20 +7,25 @@ import logging
 import time
 from collections.abc import Coroutine
 from pathlib import Path
-from random import random
 from typing import Any
 
-from xyfleet.supervisor.common.event_log import EventLog, Kind
+import msgspec
+
+from xyfleet.supervisor.common.event_log import EventLog
+from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Account, Settings
-from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision import account_events as do
+from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
+from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
+from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish
 from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
-from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
+from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
@@ -32,8 +37,9 @@ from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of, log_se
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings
 from xyfleet.worker.ipc.codec import encode as encode_message
-from xyfleet.worker.ipc.messages import Apply, Change, TicketRequest
+from xyfleet.worker.ipc.messages import Apply, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
 from xyfleet.worker.process.build_id import build_id
+from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
 
@@ -41,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class Fleet:
-    """Owns the members; what they ask for (`Crew`) is answered here or passed on to who can."""
+    """Owns the accounts; what their conditions ask for is done here or passed on to who can."""
 
     def __init__(
         self,
@@ -63,20 +69,29 @@ class Fleet:
         self.tokens = tokens
         self.hooks = hooks
         self.members: dict[str, SupervisedAccount] = {}
+        self._ports = FleetPorts(
+            rules=self._rules,
+            carry_out=self.carry_out,
+            stands=lambda member: self.recovery.stands(member),
+            failed=self.failed,
+            heard=self.heard,
+            changed=self.changed,
+            gone=lambda member, child: self.mail.worker_gone(member.name, child),
+        )
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
-        self.outage = self.recovery.watch
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet.connect_rate)
         self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
         self.watch = HangWatchdog(self.members, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self.members, self._cargo)
         self._verbose = verbose
         self._webhook_socket = webhook_socket
-        self.mail = MailService(settings, webhook_socket, self.members, events, self.notes)
+        self.mail = MailService(settings, webhook_socket, self._label, events, self.notes)
         self._marker = build_id()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
 
     # Members come and go.
 
@@ -84,19 +99,30 @@ class Fleet:
         """Take an account in, without starting it yet."""
         stop = self.store.stopped(account.name)
         self.logins.adopt(account)
-        member = SupervisedAccount(account, Ladder(self._rules(), random), self, desired=stop is None)
+        held = self.store.get(account.name)
+        wish = Wish.DISABLED if not account.enabled else Wish.RUN if stop is None else Wish.STOPPED
+        condition = Condition(wish=wish, user=held.unb is not None)
+        if held.needs_human:
+            condition = msgspec.structs.replace(condition, login=Login.PERSON, person="hook_says")
+        member = SupervisedAccount(account, condition, self._ports)
         if stop is not None:
-            member.desired_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
+            member.stopped_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
         self.members[account.name] = member
         return member
+
+    def begin(self, member: SupervisedAccount) -> None:
+        """Have an account that was just taken in do what is wanted of it."""
+        self.recovery.stands(member)
+        member.begin()
 
     def discharge(self, member: SupervisedAccount) -> None:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
         del self.members[member.name]
         self._cancel_asking(member.name)
         self.logins.cancel(member.name)
-        self.outage.forget(member.name, time.monotonic())
-        self.tokens.forgive(member.name)
+        self.recovery.leave(member.name)
+        self.tokens.hurry_account(member.name)
+        self.mail.forget(member.name)
         self.store.forget(member.name)
 
     def apply(self, settings: Settings) -> None:
@@ -109,54 +135,67 @@ class Fleet:
         self.tokens.apply(TokenLimits(rate=settings.fleet.token_rate))
         self.hooks.settings = settings.refresh
         self.mail.apply(settings)
-        for member in self.members.values():
-            member.ladder.rules = self._rules()
 
     def brief(self, member: SupervisedAccount) -> None:
         """Tell a live worker its settings as they are now."""
         if member.child is not None:
             member.child.send(Apply(settings=self._worker_settings(member)))
 
-    def forgive(self, member: SupervisedAccount) -> None:
-        """An operator's command lifts whatever was remembered against the account."""
-        self.tokens.forgive(member.name)
-        member.steps.forgive()
+    # What accounts have done (`FleetPorts`).
 
-    # What members need (`Crew`).
+    def carry_out(self, member: SupervisedAccount, action: Action) -> None:
+        """Do what an account's condition asks for."""
+        match action:
+            case do.Queue():
+                self._queue_start(member)
+            case do.Unqueue():
+                self.launcher.remove(member)
+            case do.Spawn(number):
+                self.launcher.start(member, number)
+            case do.Brief():
+                self.brief(member)
+            case do.AskHook(number, cause):
+                self.logins.ask(member, number, cause)
+            case do.CancelHook():
+                self.logins.cancel(member.name)
+            case do.CancelTicket():
+                self._cancel_asking(member.name)
+            case do.VoidToken():
+                self.store.get(member.name).token = None
+                self.store.save(member.name)
+            case do.ForgiveToken():
+                self.tokens.forgive(member.name)
+            case do.Note(kind, to, why, reason, cause):
+                self.note(member, kind, to, why=why, reason=reason, cause=cause)
 
-    def known_user(self, member: SupervisedAccount) -> bool:
-        """Whether the account's user is known: without a first cookie there is nothing to connect with."""
-        return self.store.get(member.name).unb is not None
+    def heard(self, member: SupervisedAccount, child: WorkerProcess, message: Up) -> None:
+        """A worker says something that is not about its connection's state, or a whole report."""
+        match message:
+            case TicketRequest():
+                self._answer_ticket(member, child, message)
+            case Hello():
+                self._check_marker(member, message.marker, message.imported)
+            case Report():
+                self.mail.reported(member.name, message.mail)
+            case Sent() | Redone() | CatchUpRequest():
+                self.mail.heard(child, message)
 
-    def queue_start(self, member: SupervisedAccount) -> None:
-        """Start the member's worker when its dial's turn comes; without a token it has to ask first anyway."""
+    def _queue_start(self, member: SupervisedAccount) -> None:
+        """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
         wait = self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0
         if wait > 0:
             asyncio.get_running_loop().call_later(wait, self.launcher.put, member)
         else:
             self.launcher.put(member)
 
-    def answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
+    def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
         self._cancel_asking(member.name)
         job = self.run(self.desk.answer(member, child, request))
         self._asking[member.name] = job
 
-    def run_hook(self, member: SupervisedAccount, cause: Cause, wait: bool) -> None:
-        """Run the refresh hook."""
-        self.logins.start(member, cause, wait=wait)
-
-    def void_token(self, member: SupervisedAccount) -> None:
-        """The next token must be a new one."""
-        self.store.get(member.name).token = None
-        self.store.save(member.name)
-
-    def forgive_token(self, member: SupervisedAccount) -> None:
-        """Let the account's next token call be made."""
-        self.tokens.forgive(member.name)
-
     def changed(self, member: SupervisedAccount, change: Change) -> None:
-        """Record a connection's change of state, and hear whether it is everybody's."""
+        """Record a connection's change of state."""
         self.events.add(
             "state",
             member.name,
@@ -167,22 +206,23 @@ class Fleet:
             cause=change.cause,
             reason=change.reason,
         )
-        self.recovery.changed(member.name, change)
 
-    def failed(self, member: SupervisedAccount, cause: Cause) -> None:
-        """Take the ladder's next step once it is clear that the fault is not everybody's."""
-        self.run(self._climb(member, cause))
+    def failed(self, member: SupervisedAccount, event: Event) -> None:
+        """Let the account's condition know that it is FAILED, once it is clear whose trouble that is."""
+        self.run(self._look_and_tell(member, event))
 
-    async def _climb(self, member: SupervisedAccount, cause: Cause) -> None:
-        await self.recovery.own_trouble(member, cause)
-        if member.state is State.FAILED:
-            member.steps.climb(cause)
+    async def _look_and_tell(self, member: SupervisedAccount, event: Event) -> None:
+        child = member.child
+        await self.recovery.look_whose_trouble(member, event.cause or Cause.BUG)
+        if member.child is child and member.state is State.FAILED:
+            member.failed_again = True
+            member.happened(event)
 
-    def note(self, member: SupervisedAccount, kind: Kind, to: str, **facts: Any) -> None:
+    def note(self, member: SupervisedAccount, kind: EventKind, to: str, **facts: Any) -> None:
         """Put an event on record."""
         self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
 
-    def check_marker(self, member: SupervisedAccount, found: str, imported: list[str]) -> None:
+    def _check_marker(self, member: SupervisedAccount, found: str, imported: list[str]) -> None:
         """Refuse workers of another program than ours: its files were changed under the live fleet."""
         if imported:
             log.debug("%s imported by itself: %s", member.name, ", ".join(imported))
@@ -193,7 +233,7 @@ class Fleet:
             self.notes["program"] = Text(text)
             log.error("%s", self.notes["program"].say("en"))
         self.launcher.closed = True
-        member.stop()
+        member.happened(Event(kind=Kind.FOREIGN))
 
     # The inside.
 
@@ -207,13 +247,16 @@ class Fleet:
 
     def note_forgotten(self, name: str, by: str) -> None:
         """Put on record that an account's files were deleted."""
-        self.outage.forget(name, time.monotonic())
-        label = self.members[name].account.label if name in self.members else ""
+        self.recovery.leave(name)
+        self.mail.forget(name)
+        label = self._label(name)
         self.events.add("operator", name, time=time.time(), label=label, new="forget", by=by)
 
     def run(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a job beside the loop; a fault in it is logged, and ends only that job."""
+        """Run a job beside the loop; a fault in it is logged, and ends only that job. None begins while all ends."""
         task = asyncio.create_task(job)
+        if self._closing:
+            task.cancel()
         self._jobs.add(task)
         task.add_done_callback(self._job_done)
         return task
@@ -224,21 +267,23 @@ class Fleet:
             log.error("fault in a job of the supervisor", exc_info=task.exception())
 
     async def stop_all(self) -> None:
-        """End every worker politely and wait until all are gone."""
+        """End every worker politely and wait until all are gone; nothing that was asked for goes on."""
         self.launcher.closed = True
-        for member in self.members.values():
-            member.stop()
+        self._closing = True
+        members = list(self.members.values())
+        for member in members:
+            member.happened(Event(kind=Kind.REMOVED))
         for job in list(self._jobs):
             if job is not asyncio.current_task():
                 job.cancel()
-        for member in self.members.values():
-            await member.runner.wait_gone()
+        for member in members:
+            await member.slot.wait_gone()
         await asyncio.gather(*self._jobs, return_exceptions=True)
 
     def kill_all(self) -> None:
         """End every worker at once."""
         for member in self.members.values():
-            member.runner.kill("operator")
+            member.slot.kill("operator")
 
     def _cancel_asking(self, name: str) -> None:
         job = self._asking.pop(name, None)
@@ -246,7 +291,7 @@ class Fleet:
             job.cancel()
 
     def _token_at_hand(self, member: SupervisedAccount) -> bool:
-        return not self.outage.holds(member.name) and self.tokens.held(member.name) is not None
+        return not self.recovery.holds(member) and self.tokens.held(member.name) is not None
 
     def _cargo(self, member: SupervisedAccount) -> tuple[bytes, bytes | None]:
         token = self.tokens.held(member.name) if self._token_at_hand(member) else None
@@ -265,6 +310,10 @@ class Fleet:
             mail_settings(self.settings, member.account, held.since, self._webhook_socket),
         )
 
+    def _label(self, name: str) -> str:
+        member = self.members.get(name)
+        return "" if member is None else member.account.label
+
     def _rules(self) -> RestartRules:
         restart = self.settings.fleet.restart
         return RestartRules(
@@ -274,9 +323,9 @@ class Fleet:
             has_hook=self.settings.refresh.command is not None,
         )
 
-    async def _probe(self) -> str | None:
-        return await self.tokens.probe(self.gateway.endpoint)
+    async def _probe(self, proxy: Secret | None) -> str | None:
+        return await self.tokens.probe(self.gateway.endpoint, proxy)
 
-    def _note_outage(self, account: str | None, kind: Kind, to: str, facts: dict[str, Any]) -> None:
-        label = self.members[account].account.label if account in self.members else ""
+    def _note_outage(self, account: str | None, kind: EventKind, to: str, facts: dict[str, Any]) -> None:
+        label = "" if account is None else self._label(account)
         self.events.add(kind, account, time=time.time(), label=label, new=to, **facts)

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -22,13 +21,11 @@ from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToCha
 from xyfleet.supervisor.login_hook.service import HookAccount, HookService
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.restart_policy import NeedsLogin, Step
+from xyfleet.supervisor.supervision.account_events import Event, HookEnd, Kind
+from xyfleet.supervisor.supervision.account_state import Login
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
-
-PROXY_WAIT: Final = 60.0
-"""Seconds until a hook is tried again that could not run because its account's proxy does not answer."""
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +59,9 @@ class Logins:
         source: Source = "cookie_file" if account.cookie_file is not None else "file"
         return self._store.adopt(account.name, account.cookie, source)
 
-    def adopt_again(self, account: Account) -> None:
+    def adopt_again(self, member: SupervisedAccount) -> None:
         """Take the owner's cookie for an account that is to start and of which nothing is stored any more."""
+        account = member.account
         if self._store.get(account.name).unb is not None:
             return
         if account.cookie_file is not None:
@@ -72,7 +70,8 @@ class Logins:
             except BadFile as error:
                 log.error("cookie not taken account=%s: %s", account.name, error)
         try:
-            self.adopt(account)
+            if self.adopt(account):
+                member.happened(Event(kind=Kind.COOKIE, why="cookie of the file"))
         except InvalidCookie as error:
             log.error("cookie not taken account=%s: %s", account.name, error)
 
@@ -88,7 +87,7 @@ class Logins:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
-            self._cookie_came(member, "new cookie in cookie_file")
+            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file"))
 
     def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
@@ -98,9 +97,6 @@ class Logins:
                 self._store.replace(member.name, cookie, "login")
         except (InvalidCookie, OtherUser) as error:
             return Text(N_("the cookie can't be used: %(why)s"), {"why": str(error)})
-        if problem is None:
-            self.cancel(member.name)
-            self._tokens.forgive(member.name)
         return problem
 
     def _stranger(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
@@ -111,40 +107,23 @@ class Logins:
                 return Text(N_("it is the cookie of account %(name)s"), {"name": other.name})
         return None
 
-    def _cookie_came(self, member: SupervisedAccount, why: str) -> None:
+    # The login hook.
+
+    def ask(self, member: SupervisedAccount, number: int, cause: Cause) -> None:
+        """Have the hook run for an account; the answer comes as HOOK_ENDED with this number, whatever happens."""
         self.cancel(member.name)
-        self._tokens.forgive(member.name)
-        member.steps.new_cookie(why)
+        job = self._running[member.name] = self._run(self._refresh(member, number, cause))
+        job.add_done_callback(lambda done: self._job_ended(member, number, done))
 
-    # The refresh hook.
-
-    def start(self, member: SupervisedAccount, cause: Cause, *, wait: bool) -> None:
-        """Run the hook, when its cool-down allows (`wait`) or now or not at all, and take the ladder's next step."""
-        if member.name in self._running:
-            return
-        if self._hooks.settings.command is None or self._store.get(member.name).needs_human:
-            member.steps.take(NeedsLogin())
-            return
-        allowed = self._next_allowed(member)
-        if allowed is None:
-            self._launch(member, cause)
-        elif wait:
-            member.steps.wait_for_hook(allowed - time.time())
-        else:
-            member.steps.take(member.ladder.hook_failed(cause, needs_human=False))
-
-    def ask(self, member: SupervisedAccount) -> Text | None:
-        """Run the hook for an operator; return why not, else None. The cool-down holds for operators too."""
+    def refusal(self, member: SupervisedAccount) -> Text | None:
+        """Return why an operator may not have the hook run now, else None. The cool-down holds for operators too."""
         if self._hooks.settings.command is None:
             return Text(N_("there is no refresh hook (refresh.command)"))
-        if member.name in self._running:
+        if member.condition.login is Login.HOOK_RUNNING:
             return Text(N_("its refresh hook is running already"))
         allowed = self._next_allowed(member)
         if allowed is not None:
             return Text(N_("its refresh hook may not run before %(time)s"), {"time": rfc3339(allowed)})
-        self._store.get(member.name).needs_human = False
-        member.steps.forgive()
-        self._launch(member, member.cause)
         return None
 
     def cancel(self, name: str) -> None:
@@ -157,27 +136,32 @@ class Logins:
         settings, history = self._hooks.settings, self._store.get(member.name).attempts
         return next_allowed(history, time.time(), cooldown=settings.cooldown, budget=settings.login_budget)
 
-    def _launch(self, member: SupervisedAccount, cause: Cause) -> None:
-        member.steps.cancel()
-        member.steps.hooking = True
-        job = self._running[member.name] = self._run(self._refresh(member, cause))
-        job.add_done_callback(lambda done: self._ended(member, done))
+    def _wait(self, member: SupervisedAccount) -> float:
+        allowed = self._next_allowed(member)
+        return 0.0 if allowed is None else allowed - time.time()
 
-    def _ended(self, member: SupervisedAccount, job: asyncio.Task[None]) -> None:
-        """However the run ended, the account is not `refreshing` any more."""
+    def _job_ended(self, member: SupervisedAccount, number: int, job: asyncio.Task[None]) -> None:
+        """A fault in the job is an answer too."""
         if self._running.get(member.name) is job:
             del self._running[member.name]
-        if member.name not in self._running:
-            member.steps.hooking = False
         if not job.cancelled() and job.exception() is not None:
-            member.steps.take(member.ladder.hook_failed(member.cause, needs_human=False))
+            reason = f"fault in the supervisor: {type(job.exception()).__name__}"
+            self._answer(member, number, "failed", reason)
 
-    async def _refresh(self, member: SupervisedAccount, cause: Cause) -> None:
-        if not await self._proxy_answers(member):
-            member.steps.hooking = False
-            member.steps.wait_for_hook(PROXY_WAIT)
+    def _answer(self, member: SupervisedAccount, number: int, end: HookEnd, reason: str | None = None) -> None:
+        wait = self._wait(member)
+        member.happened(Event(kind=Kind.HOOK_ENDED, number=number, end=end, reason=reason, wait=wait))
+
+    async def _refresh(self, member: SupervisedAccount, number: int, cause: Cause) -> None:
+        await asyncio.sleep(0)  # the answer must not come before the question is out
+        if self._next_allowed(member) is not None:
+            self._answer(member, number, "not_allowed", "its cool-down or its day's budget forbids it")
             return
-        member.tell("refresh", "started", cause=cause)
+        problem = await self._proxy_problem(member)
+        if problem is not None:
+            text = f"the hook waits until the account's proxy works: {problem}"
+            self._answer(member, number, "proxy", text)
+            return
         account = member.account
         asked = HookAccount(
             name=account.name,
@@ -186,37 +170,33 @@ class Logins:
             password=account.password,
             proxy=account.proxy,
         )
-        result = await self._hooks.run(asked, cause, member.last.failures if member.last is not None else 0)
-        del self._running[member.name]
-        member.steps.hook_ended(self._follow(member, cause, result))
 
-    async def _proxy_answers(self, member: SupervisedAccount) -> bool:
+        def started() -> None:
+            member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
+
+        failures = member.last.failures if member.last is not None else 0
+        result = await self._hooks.run(asked, cause, failures, started)
+        if member.condition.hook == number:
+            self._follow(member, number, result)
+
+    async def _proxy_problem(self, member: SupervisedAccount) -> str | None:
         proxy = member.account.proxy
-        problem = None if proxy is None else await self._tokens.probe(self._endpoint(), proxy)
-        if problem is not None:
-            member.tell("refresh", "failed", reason=f"the hook waits until the account's proxy works: {problem}")
-        return problem is None
+        return None if proxy is None else await self._tokens.probe(self._endpoint(), proxy)
 
-    def _follow(self, member: SupervisedAccount, cause: Cause, result: Result) -> Step:
-        """Store what the hook brought, and return the ladder's next step."""
+    def _follow(self, member: SupervisedAccount, number: int, result: Result) -> None:
+        """Store what the hook brought, and tell the account's condition."""
         match result:
             case NewCookie(cookie):
                 problem = self._stranger(member, cookie)
                 if problem is not None:
-                    return self._failed(member, cause, Failed(problem.say("en")))
+                    self._answer(member, number, "failed", problem.say("en"))
+                    return
                 self._store.replace(member.name, cookie, "hook")
-                member.tell("refresh", "succeeded")
+                self._answer(member, number, "new")
             case NothingToChange():
-                member.tell("refresh", "unchanged")
-            case Failed():
-                return self._failed(member, cause, result)
-        self._tokens.forgive(member.name)
-        return member.ladder.hook_succeeded()
-
-    def _failed(self, member: SupervisedAccount, cause: Cause, result: Failed) -> Step:
-        member.tell("refresh", "failed", reason=result.reason)
-        if result.needs_human:
-            held = self._store.get(member.name)
-            held.needs_human = True
-            self._store.save(member.name)
-        return member.ladder.hook_failed(cause, needs_human=result.needs_human)
+                self._answer(member, number, "unchanged")
+            case Failed(reason, _, needs_human):
+                held = self._store.get(member.name)
+                held.needs_human = needs_human and not member.condition.up
+                self._store.save(member.name)
+                self._answer(member, number, "person" if needs_human else "failed", reason)

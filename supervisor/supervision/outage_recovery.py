@@ -1,29 +1,41 @@
-"""Carries an outage out: probes the endpoint, sends canaries, sets the fleet going again. Shell.
+"""Carries outages out: probes the ways, sends canaries, opens and shuts the gates of accounts. Shell.
 
-The rule is in `outage`. While an outage lasts no ticket is given, no hook runs and no FAILED worker is restarted;
-sockets that are open stay open.
+The rule is in `outage`. Sockets that are open stay open in every outage.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
-from xyfleet.supervisor.common.event_log import Kind
+from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.outage import PROBED, OutageWatch
-from xyfleet.supervisor.supervision.restart_policy import Hook
+from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_state import Login, Wish
+from xyfleet.supervisor.supervision.outage import (
+    CANARY_PATIENCE,
+    GROUPS,
+    PLATFORM,
+    PROBE_EVERY,
+    Group,
+    Outage,
+    OutageWatch,
+)
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import Change
-from xyfleet.worker.states import State
+from xyfleet.worker.secret import Secret
 
 TICK: Final = 0.5
 PROBE_GOOD_FOR: Final = 2.0
-"""Seconds for which one probe's answer speaks for every account that fails meanwhile."""
-CANARY_PATIENCE: Final = 300.0
-"""Seconds that a canary may take; after that it counts as silent."""
+"""Seconds for which one probe's answer speaks for every account of its way that fails meanwhile."""
+
+
+class Probe(Protocol):
+    """Connects to the platform over a way (a proxy's address; None: directly)."""
+
+    async def __call__(self, proxy: Secret | None) -> str | None:
+        """Return None when it is answered, else why not. Never raises."""
 
 
 class OutageRecovery:
@@ -32,125 +44,185 @@ class OutageRecovery:
     def __init__(
         self,
         members: Mapping[str, SupervisedAccount],
-        probe: Callable[[], Awaitable[str | None]],
-        note: Callable[[str | None, Kind, str, dict[str, object]], None],
+        probe: Probe,
+        note: Callable[[str | None, EventKind, str, dict[str, object]], None],
         hurry: Callable[[], None],
     ) -> None:
         self.watch = OutageWatch()
         self._members = members
         self._probe = probe
-        """Returns None when the endpoint answers, else why not."""
         self._note = note
         self._hurry = hurry
         """Ends the pauses between token calls that failed."""
         self._moved = asyncio.Condition()
-        self._probed: tuple[float, str | None] = (-PROBE_GOOD_FOR, None)
-        self._probing = asyncio.Lock()
-        self._canary_since = 0.0
+        self._probed: dict[Secret | None, tuple[float, str | None]] = {}
+        self._probing: dict[Secret | None, asyncio.Task[str | None]] = {}
 
-    async def pass_gate(self, account: str) -> None:
-        """Wait until no outage holds this account back."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: not self.watch.holds(account))
+    async def pass_reach(self, member: SupervisedAccount) -> None:
+        """Wait until no outage holds the account's dials back."""
+        await self._until(lambda: not self.holds(member))
 
-    def changed(self, account: str, change: Change) -> None:
-        """Listen to a connection's change of state."""
-        now = time.monotonic()
-        if change.new is State.CONNECTED:
-            if self.watch.succeeded(account, now):
-                self._over("the canary is connected")
-        elif change.new is State.RECONNECTING and change.cause is not None:
-            is_loss = change.old is not State.FAILED
-            if is_loss and self.watch.failed(account, change.cause, now):
-                self._begun()
+    async def pass_login(self, member: SupervisedAccount) -> None:
+        """Wait until no outage holds the account's token calls back."""
+        await self._until(lambda: not any(self.watch.gates(member.name, member.account.proxy)))
 
-    async def own_trouble(self, member: SupervisedAccount, cause: Cause) -> bool:
-        """Say whether a FAILED account's trouble is its own: the endpoint answers a probe, or can't be to blame."""
-        if cause not in PROBED or member.account.proxy is not None or self.watch.current is not None:
-            return True
-        silent = await self._probe_once()
-        if silent is None:
-            return True
-        if self.watch.endpoint_silent(1, time.monotonic()):
-            self._begun(silent)
-        return False
+    def holds(self, member: SupervisedAccount) -> bool:
+        """Whether an outage holds the account's dials back now."""
+        return self.watch.gates(member.name, member.account.proxy)[0]
+
+    def stands(self, member: SupervisedAccount) -> None:
+        """Look at an account whose condition has changed."""
+        it, now = member.condition, time.monotonic()
+        if it.wish is not Wish.RUN or it.login in (Login.PERSON, Login.HELD):
+            self._leaves(member.name, now)
+            return
+        cause = None if it.up or not member.was_down else it.cause
+        for outage in self.watch.stands(member.name, member.account.proxy, cause, now):
+            self._begun(outage, None)
+        if it.up:
+            for outage in self.watch.ended_by(member.name):
+                self._over(outage, f"{member.name} is connected", now)
+        elif member.failed_again or it.waits_for in ("cooldown", "proxy"):
+            self._canary_failed(member.name, now)
+
+    def leave(self, name: str) -> None:
+        """The account is no member any more."""
+        self._leaves(name, time.monotonic())
+
+    async def look_whose_trouble(self, member: SupervisedAccount, cause: Cause) -> None:
+        """An account is FAILED: begin an outage when a probe over its way is not answered."""
+        if GROUPS.get(cause) is not Group.REACH or self.holds(member):
+            return
+        silent = await self._probe_once(member.account.proxy)
+        if silent is not None:
+            outage = self.watch.silent(member.name, time.monotonic())
+            if outage is not None:
+                self._begun(outage, silent)
 
     async def run(self) -> None:
         """Probe and send canaries for ever."""
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
-            if self.watch.probe_due(now):
-                await self._try_endpoint()
-            elif self.watch.canary_due(now):
-                await self._send_canary()
-            else:
-                self._hurry_canary(now)
+            for outage in self.watch.empty():
+                self._over(outage, "nobody is down any more", now)
+            for outage in list(self.watch.outages.values()):
+                if outage.group is Group.REACH:
+                    self._try_ways(outage, now)
+                elif outage.canary is None:
+                    self._send_canary(outage, now)
+                elif now - outage.canary_since > CANARY_PATIENCE:
+                    self.watch.came_back(outage, now, failed=True)
+                    self._set_gates()
 
-    async def _probe_once(self) -> str | None:
-        async with self._probing:
-            at, answer = self._probed
-            if time.monotonic() - at >= PROBE_GOOD_FOR:
-                answer = await self._probe()
-                self._probed = (time.monotonic(), answer)
+    # Probes.
+
+    async def _probe_once(self, proxy: Secret | None) -> str | None:
+        at, answer = self._probed.get(proxy, (float("-inf"), None))
+        if time.monotonic() - at < PROBE_GOOD_FOR:
             return answer
+        job = self._probing.get(proxy)
+        if job is None:
+            job = self._probing[proxy] = asyncio.create_task(self._ask(proxy))
+        await asyncio.wait([job])
+        return job.result() if not job.cancelled() else None
 
-    async def _try_endpoint(self) -> None:
-        silent = await self._probe()
-        if self.watch.probed(silent is None, time.monotonic()):
-            self._over("the endpoint answers")
+    async def _ask(self, proxy: Secret | None) -> str | None:
+        try:
+            answer = await self._probe(proxy)
+        finally:
+            del self._probing[proxy]
+        now = time.monotonic()
+        self._probed = {way: kept for way, kept in self._probed.items() if now - kept[0] < PROBE_GOOD_FOR}
+        self._probed[proxy] = (now, answer)
+        return answer
 
-    async def _send_canary(self) -> None:
-        name = self._choose_canary()
-        if name is None:
+    def _try_ways(self, outage: Outage, now: float) -> None:
+        """Probe over a way of the scope; of the platform's, over each in turn."""
+        if now < outage.next_try:
             return
-        self.watch.send_canary(name)
-        self._canary_since = time.monotonic()
-        self._note(name, "outage", "canary", {})
-        await self._wake()
-        steps = self._members[name].steps
-        if steps.deferred is not None:
-            steps.take_deferred()
+        ways = self._ways(outage)
+        way = ways[int(now / PROBE_EVERY) % len(ways)]
+        if way not in self._probing:
+            outage.next_try = now + PROBE_EVERY
+            job = self._probing[way] = asyncio.create_task(self._ask(way))
+            job.add_done_callback(lambda done: self._answered(outage, done))
 
-    def _choose_canary(self) -> str | None:
-        """Return who goes first: one whose next step is known, else one that would dial."""
-        waiting = [m for m in self._members.values() if m.wanted and not m.steps.needs_login and not m.steps.holding]
-        ready = [m for m in waiting if m.steps.deferred is not None]
-        ready = ready or [m for m in waiting if m.state is State.RECONNECTING]
-        return ready[0].name if ready else None
+    def _ways(self, outage: Outage) -> list[Secret | None]:
+        if outage.scope is not PLATFORM:
+            assert outage.scope is None or isinstance(outage.scope, Secret)
+            return [outage.scope]
+        return list({member.account.proxy: None for member in self._members.values()}) or [None]
 
-    def _hurry_canary(self, now: float) -> None:
-        outage = self.watch.current
-        if outage is None or outage.canary is None:
+    def _answered(self, outage: Outage, job: asyncio.Task[str | None]) -> None:
+        if not job.cancelled() and job.exception() is None and job.result() is None:
+            self._over(outage, "the endpoint answers", time.monotonic())
+
+    # Canaries.
+
+    def _send_canary(self, outage: Outage, now: float) -> None:
+        if now < outage.next_try:
             return
-        member = self._members.get(outage.canary)
-        lost = member is None or not member.wanted or member.steps.needs_login
-        if lost or now - self._canary_since > CANARY_PATIENCE:
-            self.watch.canary_done(now)
+        name = self.watch.next_canary(outage, (m.name for m in self._members.values() if self._could_go(m, outage)))
+        if name is not None:
+            self.watch.send(outage, name, now)
+            self._note(name, "outage", "canary", {})
+            self._set_gates()
 
-    def _begun(self, reason: str | None = None) -> None:
-        outage = self.watch.current
-        assert outage is not None
+    def _could_go(self, member: SupervisedAccount, outage: Outage) -> bool:
+        it = member.condition
+        wanted = it.wish is Wish.RUN and not it.up and it.login not in (Login.PERSON, Login.HELD)
+        return wanted and self.watch.in_scope(outage, member.account.proxy) and member.was_down
+
+    def _canary_failed(self, name: str, now: float) -> None:
+        for outage in self._canaried(name):
+            self.watch.came_back(outage, now, failed=True)
+            self._set_gates()
+
+    def _leaves(self, name: str, now: float) -> None:
+        for outage in self._canaried(name):
+            self.watch.came_back(outage, now, failed=False)
+            self._set_gates()
+        self.watch.leaves(name)
+
+    def _canaried(self, name: str) -> list[Outage]:
+        return [each for each in self.watch.outages.values() if each.canary == name]
+
+    # Begin and end.
+
+    def _begun(self, outage: Outage, reason: str | None) -> None:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
+        self._set_gates()
 
-    def _over(self, reason: str) -> None:
+    def _over(self, outage: Outage, reason: str, now: float) -> None:
+        if self.watch.outages.get((outage.scope, outage.group)) is not outage:
+            return
+        self.watch.over(outage, now)
         self._note(None, "outage", "over", {"reason": reason})
-        self._hurry()
+        if outage.group is Group.REACH:
+            self._hurry()
+        self._count_anew(outage)
+        self._set_gates()
+
+    def _count_anew(self, outage: Outage) -> None:
+        """Who was down is on his way up: only what fails from now on counts."""
         for member in self._members.values():
-            self._set_going(member)
+            if self.watch.in_scope(outage, member.account.proxy):
+                member.was_down = False
+                self.stands(member)
+
+    def _set_gates(self) -> None:
+        """Tell every account how its gates stand now; those of most do not move."""
+        for member in list(self._members.values()):
+            reach, login = self.watch.gates(member.name, member.account.proxy)
+            if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
+                member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
         self._waking = asyncio.ensure_future(self._wake())
 
-    def _set_going(self, member: SupervisedAccount) -> None:
-        steps = member.steps
-        if not member.wanted or steps.needs_login or steps.holding or steps.hooking:
-            return
-        if isinstance(steps.deferred, Hook) and member.cause is Cause.AUTH:
-            steps.take_deferred()
-        elif member.state in (State.RECONNECTING, State.FAILED):
-            steps.revive("outage over", stale=False, drop=False)
-        else:
-            steps.take_deferred()
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async with self._moved:
+            await self._moved.wait_for(true)
 
     async def _wake(self) -> None:
         async with self._moved:

@@ -7,6 +7,7 @@ until there is one of the others (docs/decisions.md, "Tickets").
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Final
 
@@ -16,6 +17,7 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
@@ -28,6 +30,8 @@ DIAL_GAP: Final = 1.0
 """Least seconds between two dials of an account, over the lives of its workers too (docs/heartbeat.md, rule 8)."""
 DIAL_BURST: Final = 10
 """Dials that may go at once on one egress after a quiet time."""
+
+log = logging.getLogger(__name__)
 
 
 class TicketIssuer:
@@ -56,12 +60,16 @@ class TicketIssuer:
         return dial - now
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
-        """Answer one request. Cancel it when the worker is gone or asks anew."""
+        """Answer one request, whatever goes wrong. Cancel it when the worker is gone or asks anew."""
         talk = asyncio.ensure_future(self._say_queued(child, request))
         try:
             child.send(await self._ticket(member, child, request))
         except TokenRefused as refused:
             child.send(Refusal(request=request.request, cause=refused.cause, reason=cut(refused.reason)))
+        except Exception as error:
+            log.exception("fault while a ticket was made account=%s", member.name)
+            reason = cut(f"fault in the supervisor: {type(error).__name__}")
+            child.send(Refusal(request=request.request, cause=Cause.BUG, reason=reason))
         finally:
             talk.cancel()
 
@@ -69,11 +77,16 @@ class TicketIssuer:
         def waits(why: str) -> None:
             child.send(Queued(request=request.request, why=why))
 
-        await self._recovery.pass_gate(member.name)
-        token = await self._tokens.get(token_account(member.account), request.stale, waits)
-        await asyncio.sleep(self.dial_wait(member))
-        await self._recovery.pass_gate(member.name)
-        return ticket_of(token, request.request)
+        while True:
+            await self._recovery.pass_reach(member)
+            if self._tokens.held(member.name, request.stale) is None:
+                await self._recovery.pass_login(member)
+            token = await self._tokens.get(token_account(member.account), request.stale, waits)
+            await self._recovery.pass_reach(member)
+            # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
+            await asyncio.sleep(self.dial_wait(member))
+            if not self._recovery.holds(member) and self._tokens.held(member.name, request.stale) is not None:
+                return ticket_of(token, request.request)
 
     async def _say_queued(self, child: WorkerProcess, request: TicketRequest) -> None:
         await asyncio.sleep(FIRST_WORD)

@@ -135,6 +135,10 @@ class TokenService:
             self._store.save(name)
         self._turns.hurry(name)
 
+    def hurry_account(self, name: str) -> None:
+        """Forget an account's pause after failed calls; what was said of its login stays."""
+        self._turns.hurry(name)
+
     def hurry(self) -> None:
         """An outage is over: end every account's pause after failed calls. A dead login stays dead."""
         self._turns.hurry_all()

@@ -14,6 +14,7 @@ from typing import Final
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.workers.forkserver import Forkserver, SpawnFailed
 from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.worker.ipc.codec import BadMessage
 
 SHORT_LIFE: Final = 3.0
 """A forkserver that dies sooner (in seconds) may do so again: the next launch waits."""
@@ -22,7 +23,7 @@ RELAUNCH_PAUSE: Final = 3.0
 log = logging.getLogger(__name__)
 
 Cargo = Callable[[SupervisedAccount], tuple[bytes, bytes | None]]
-"""Returns the settings and, where a token is in hand, the first ticket of a member's new worker."""
+"""Returns the settings and, where a token is in hand, the first ticket of an account's new worker."""
 
 
 class StartQueue:
@@ -44,38 +45,46 @@ class StartQueue:
         self._watch()
 
     def put(self, member: SupervisedAccount) -> None:
-        """Queue a member."""
-        self._queue.append(member)
+        """Queue an account; its turn comes as the event TURN."""
+        if member not in self._queue:
+            self._queue.append(member)
         self._work.set()
 
+    def remove(self, member: SupervisedAccount) -> None:
+        """Take an account out of the queue."""
+        with contextlib.suppress(ValueError):
+            self._queue.remove(member)
+
     async def run(self) -> None:
-        """Start workers for ever."""
+        """Give turns for ever."""
         while True:
             await self._work.wait()
             if self._dead.is_set():
                 await self._relaunch()
             elif self._queue:
-                self._start(self._queue.popleft())
+                member = self._queue.popleft()
+                if not self.closed:
+                    member.turn_came()
                 await asyncio.sleep(0)
             else:
                 self._work.clear()
 
-    def _start(self, member: SupervisedAccount) -> None:
-        if not member.take_turn() or self.closed:
-            return
-        settings, ticket = self._cargo(member)
+    def start(self, member: SupervisedAccount, number: int) -> None:
+        """Start a worker, and tell the account how that went."""
         try:
-            # Asked of a dead forkserver, multiprocessing would start another one behind our back.
-            spawned = self._forkserver.spawn(settings, ticket, member.name) if self._forkserver.alive else None
-        except SpawnFailed as error:
-            if self._forkserver.alive:
-                member.start_failed(str(error))
+            settings, ticket = self._cargo(member)
+            if not self._forkserver.alive:
+                # Asked of a dead forkserver, multiprocessing would start another one behind our back.
+                member.forkserver_gone()
                 return
-            spawned = None
-        if spawned is None:
-            member.runner.orphan()
+            child = WorkerProcess(self._forkserver.spawn(settings, ticket, member.name), member)
+        except (SpawnFailed, BadMessage, OSError) as error:
+            if self._forkserver.alive:
+                member.start_failed(number, str(error))
+            else:
+                member.forkserver_gone()
             return
-        member.started(WorkerProcess(spawned, member))
+        member.started(child, number)
 
     def _age(self) -> float:
         return time.monotonic() - self._launched
@@ -94,9 +103,9 @@ class StartQueue:
         self._dead.set()
         self._work.set()
         log.error("the forkserver died after %.1f s; its workers are started again", self._age())
-        for member in self._members.values():
-            if member.child is not None:
-                member.runner.orphan()
+        for member in list(self._members.values()):
+            member.forkserver_gone()
+            member.slot.kill("forkserver")
 
     def unwatch(self) -> None:
         """Stop listening for the forkserver's end."""
@@ -104,7 +113,7 @@ class StartQueue:
 
     async def _relaunch(self) -> None:
         for member in list(self._members.values()):
-            await member.runner.wait_gone()
+            await member.slot.wait_gone()
         if self._age() < SHORT_LIFE:
             await asyncio.sleep(RELAUNCH_PAUSE)
         while True:
@@ -116,8 +125,7 @@ class StartQueue:
                 await asyncio.sleep(RELAUNCH_PAUSE)
         self._watch()
         self._dead.clear()
-        for member in self._members.values():
-            member.start_again()
+        self._work.set()
 
     def close(self) -> None:
         """End the forkserver; its workers must be gone by now, or go with it."""

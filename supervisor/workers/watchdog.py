@@ -88,7 +88,7 @@ class HangWatchdog:
 
         def kill() -> None:
             if member.child is child:
-                member.runner.kill("hang")
+                member.slot.kill("hang")
 
         asyncio.get_running_loop().call_later(DUMP_GRACE, kill)
 

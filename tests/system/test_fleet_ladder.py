@@ -119,7 +119,7 @@ def test_risk_control_means_no_login_and_no_retry(tmp_path: Path, gateway: Gatew
         after = gateway.stats(unb(0))
         assert (after["token_calls"], after["dials"]) == (before["token_calls"], before["dials"])
         seen = fleet.accounts()["a0"]
-        assert (seen["cause"], seen["process"], seen["restarts"]) == ("risk", "backoff", 0)
+        assert (seen["cause"], seen["process"], seen["restarts"]) == ("risk", "waiting", 0)
         assert seen["next_attempt"] is not None
         assert not calls_in(calls)
         gateway.clear()
@@ -138,7 +138,7 @@ def test_removed_session_is_left_alone(tmp_path: Path, gateway: Gateway) -> None
         dials = gateway.stats(unb(0))["dials"]
         time.sleep(1.5)
         assert gateway.stats(unb(0))["dials"] == dials
-        assert fleet.accounts()["a0"]["process"] == "backoff"
+        assert fleet.accounts()["a0"]["process"] == "waiting"
         assert not calls_in(calls)
 
 

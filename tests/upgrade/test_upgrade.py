@@ -189,7 +189,7 @@ def held_ones_stay_held(fleet: Upgraded) -> None:
     def in_state(state: str) -> set[str]:
         return {name for name, seen in fleet.accounts().items() if seen["state"] == state}
 
-    fleet.until(lambda: in_state("FAILED") == HELD - {"stopped"}, "the held ones know it")
+    fleet.until(lambda: in_state("FAILED") == HELD - {"stopped", "person"}, "the held ones know it")
     fleet.until(lambda: in_state("CONNECTED") == fleet.healthy, "all others are connected")
     accounts = fleet.accounts()
 

@@ -7,8 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import random
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -18,10 +17,7 @@ from support.standin import until
 from xyfleet.supervisor.common.event_log import Event, EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.service import MailService
-from xyfleet.supervisor.settings import Account, Fleet, Settings
-from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.crew import Crew
-from xyfleet.supervisor.supervision.restart_policy import Ladder, RestartRules
+from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Up
 
@@ -32,23 +28,13 @@ class Crewmen:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.events = EventLog(folder / "events.jsonl")
-        self.members: dict[str, SupervisedAccount] = {}
         notes: dict[str, Text] = {}
         settings = Settings(path=folder / "f.yml", fleet=Fleet(name="f", state_dir=folder), accounts={})
-        self.mail = MailService(settings, folder / "w.sock", self.members, self.events, notes)
-        for name in "abc":
-            account = Account(name=name, where="f:1", label=name.upper())
-            self.members[name] = SupervisedAccount(
-                account, Ladder(RestartRules(), random), cast(Crew, self), desired=True
-            )
-
-    def note(self, member: SupervisedAccount, kind: Any, to: str, **facts: Any) -> None:
-        """Put an event on record."""
-        self.events.add(kind, member.name, time=0.0, label=member.account.label, new=to, **facts)
+        self.mail = MailService(settings, folder / "w.sock", str.upper, self.events, notes)
 
     def report(self, name: str, **figures: Any) -> None:
         """Let an account's worker report."""
-        self.mail.reported(self.members[name], MailFigures(**figures))
+        self.mail.reported(name, MailFigures(**figures))
 
     def told(self) -> list[tuple[str, str | None, str | None]]:
         """Return what is on record: what, of whom, why."""
@@ -119,7 +105,7 @@ class Post:
 
     def gone(self, child: WorkerProcess) -> None:
         """Hand on."""
-        self._crew.mail.worker_gone(self._crew.members["a"], child)
+        self._crew.mail.worker_gone("a", child)
         self.ended.set()
 
 

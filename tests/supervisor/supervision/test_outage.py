@@ -1,4 +1,4 @@
-"""Fleet outages: when they begin, what they hold back, how they end."""
+"""When many accounts' trouble is everybody's, whose it is, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,138 +6,180 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.supervision.outage import CANARIED, PROBED, OutageWatch
+from xyfleet.supervisor.supervision.outage import (
+    CANARY_WAIT,
+    NEXT_CANARY,
+    PLATFORM,
+    PROBE_EVERY,
+    Group,
+    Outage,
+    OutageWatch,
+)
 from xyfleet.worker.causes import Cause
 
 
-def watch_with(cause: Cause, failing: int, fine: int = 0) -> OutageWatch:
-    """Return a watch that saw `fine` accounts connect and then `failing` ones fail, at time 0."""
-    watch = OutageWatch()
-    for n in range(fine):
-        watch.succeeded(f"fine-{n}", 0.0)
-    for n in range(failing):
-        watch.failed(f"bad-{n}", cause, 0.0)
+def fleet(up: int, egress: str | None = None, watch: OutageWatch | None = None) -> OutageWatch:
+    """Return a watch that knows so many connected accounts of one egress."""
+    watch = watch or OutageWatch()
+    for n in range(up):
+        watch.stands(f"{egress or 'd'}{n}", egress, None, 0.0)
     return watch
 
 
-@pytest.mark.parametrize("cause", sorted(PROBED | CANARIED))
-def test_three_of_three_are_an_outage_and_two_are_not(cause: Cause) -> None:
-    """It takes 3 accounts with one cause."""
-    assert watch_with(cause, 2).current is None
-    assert watch_with(cause, 3).current is not None
+def down(watch: OutageWatch, *names: str, egress: str | None = None, cause: Cause = Cause.CLOSED) -> list[Outage]:
+    """Let accounts go down; return the outages that began."""
+    return [begun for name in names for begun in watch.stands(name, egress, cause, 100.0)]
 
 
-def test_thirty_percent_of_those_that_tried() -> None:
-    """3 failures among 10 that tried are an outage, 3 among 11 are not."""
-    assert watch_with(Cause.CLOSED, 3, fine=7).current is not None
-    assert watch_with(Cause.CLOSED, 3, fine=8).current is None
+def test_three_dead_logins_of_a_healthy_fleet_are_their_own_trouble() -> None:
+    """Finding 1: in a quiet fleet of 12 three are 25 %, whatever nobody else tried in the last minute."""
+    watch = fleet(12)
+
+    assert down(watch, "d0", "d1", "d2", cause=Cause.AUTH) == []
+    (outage,) = down(watch, "d3", cause=Cause.AUTH)
+    assert (outage.group, outage.accounts) == (Group.LOGIN, 4)
 
 
-def test_old_tries_do_not_count() -> None:
-    """A failure counts for 60 s."""
-    watch = watch_with(Cause.CLOSED, 2)
-    assert not watch.failed("late", Cause.CLOSED, 61.0)
-    assert watch.current is None
+def test_causes_of_one_group_count_together() -> None:
+    """A reset here and an unanswered dial there are one trouble: the server can't be reached."""
+    watch = fleet(6)
+    down(watch, "d0", cause=Cause.CLOSED)
+    down(watch, "d1", cause=Cause.NETWORK)
+
+    assert [each.group for each in down(watch, "d2", cause=Cause.HEARTBEAT)] == [Group.REACH]
 
 
-def test_success_wipes_a_failure_out() -> None:
-    """An account that reconnected is no sign of an outage any more."""
-    watch = watch_with(Cause.CLOSED, 2)
-    watch.succeeded("bad-0", 1.0)
-    assert not watch.failed("third", Cause.CLOSED, 2.0)
+@pytest.mark.parametrize("cause", [Cause.RISK, Cause.RIVAL, Cause.REMOVED, Cause.BUG])
+def test_troubles_of_single_accounts_never_count(cause: Cause) -> None:
+    """What concerns one login is nobody else's trouble, however many have it."""
+    assert down(fleet(3), "d0", "d1", "d2", cause=cause) == []
 
 
-@pytest.mark.parametrize("cause", sorted(set(Cause) - PROBED - CANARIED))
-def test_personal_troubles_are_no_outage(cause: Cause) -> None:
-    """Risk control, rivals, removals and bugs hold nobody else back."""
-    assert watch_with(cause, 50).current is None
+def test_an_outage_of_one_egress_leaves_the_others_alone() -> None:
+    """Only accounts of a dead proxy are held; the platform's outage needs two egresses."""
+    watch = fleet(4, "socks5://a", fleet(20))
+    (outage,) = down(watch, *[f"socks5://a{n}" for n in range(3)], egress="socks5://a")
+
+    assert outage.scope == "socks5://a"
+    assert watch.gates("socks5://a3", "socks5://a") == (True, False)
+    assert watch.gates("d0", None) == (False, False)
 
 
-def test_probe_ends_it_and_everybody_may_go() -> None:
-    """The endpoint is probed every 2 s; its answer ends the outage."""
-    watch = watch_with(Cause.NETWORK, 3)
-    assert watch.holds("anyone")
-    assert not watch.probe_due(1.9)
-    assert watch.probe_due(2.0)
-    assert not watch.probed(False, 2.0)
-    assert not watch.probe_due(3.9)
-    assert watch.probed(True, 4.0)
-    assert not watch.holds("anyone")
-
-
-def test_trouble_that_comes_back_is_probed_ever_later() -> None:
-    """A gateway that accepts and drops everybody is not stormed: 2, 4, 8, … 120 s."""
+def test_one_proxy_each_is_the_platforms_outage() -> None:
+    """200 proxies of one account each: no egress has three members, and the platform has all."""
     watch = OutageWatch()
-    now, waits = 0.0, []
+    for n in range(10):
+        watch.stands(f"a{n}", f"socks5://{n}", None, 0.0)
+    begun = [each for n in range(3) for each in watch.stands(f"a{n}", f"socks5://{n}", Cause.AUTH, 1.0)]
+
+    assert [(each.scope, each.group) for each in begun] == [(PLATFORM, Group.LOGIN)]
+    assert watch.gates("a9", "socks5://9") == (False, True)
+
+
+def test_a_silent_probe_is_a_small_egress_outage() -> None:
+    """An egress with fewer than three members has no count: a failed probe begins its outage, once."""
+    watch = OutageWatch()
+    watch.stands("a", "socks5://a", Cause.NETWORK, 0.0)
+
+    assert watch.silent("a", 1.0) is not None
+    assert watch.silent("a", 2.0) is None
+    assert watch.silent("stranger", 2.0) is None
+    assert watch.gates("a", "socks5://a") == (True, False)
+
+
+def test_login_outages_gate_no_dial() -> None:
+    """Whoever holds a good token dials on."""
+    watch = fleet(3)
+    down(watch, "d0", "d1", "d2", cause=Cause.REFUSED)
+
+    assert watch.gates("d0", None) == (False, True)
+
+
+def test_refused_ends_with_anybodys_connection() -> None:
+    """One account that gets in proves that tokens are taken again; a dead login of many needs the canary."""
+    for cause, ends in ((Cause.REFUSED, True), (Cause.AUTH, False)):
+        watch = fleet(4)
+        down(watch, "d0", "d1", "d2", cause=cause)
+        assert bool(watch.ended_by("d3")) is ends
+
+
+def test_canaries_take_turns() -> None:
+    """Everybody is sent once before anybody is sent again; each failure doubles the wait."""
+    watch = fleet(3)
+    (outage,) = down(watch, "d0", "d1", "d2", cause=Cause.AUTH)
+    sent, waits = [], []
+    for _ in range(6):
+        name = watch.next_canary(outage, ["d0", "d1", "d2"])
+        assert name is not None
+        watch.send(outage, name, 0.0)
+        assert watch.gates(name, None) == (False, False)
+        watch.came_back(outage, 0.0, failed=True)
+        sent.append(name)
+        waits.append(outage.next_try)
+
+    assert sent == ["d0", "d1", "d2", "d0", "d1", "d2"]
+    assert waits == [min(CANARY_WAIT[0] * 2**n, CANARY_WAIT[1]) for n in range(6)]
+
+
+def test_a_canary_that_needs_a_person_says_nothing() -> None:
+    """The next one goes after a minute, and the failures' wait does not grow."""
+    watch = fleet(3)
+    (outage,) = down(watch, "d0", "d1", "d2", cause=Cause.AUTH)
+    watch.send(outage, "d0", 0.0)
+    watch.came_back(outage, 5.0, failed=False)
+
+    assert (outage.next_try, outage.canary_wait) == (5.0 + NEXT_CANARY, CANARY_WAIT[0])
+
+
+def test_an_outage_that_nobody_suffers_from_is_over() -> None:
+    """Finding 2: new cookies for all, a stop, a removal: whoever is not down any more holds nobody back."""
+    watch = fleet(4)
+    (outage,) = down(watch, "d0", "d1", "d2", cause=Cause.AUTH)
+    watch.stands("d0", None, None, 1.0)
+    watch.leaves("d1")
+    assert watch.empty() == []
+    watch.leaves("d2")
+
+    assert watch.empty() == [outage]
+
+
+def test_probes_of_a_trouble_that_comes_back_are_further_apart() -> None:
+    """2 s, doubling to two minutes while it comes back within a minute."""
+    watch, waits, now = fleet(3), [], 0.0
     for _ in range(8):
         for n in range(3):
-            watch.failed(f"a{n}", Cause.CLOSED, now)
-        assert watch.current is not None
-        waits.append(watch.current.next_try - now)
-        now = watch.current.next_try
-        watch.probed(True, now)
+            watch.stands(f"d{n}", None, Cause.CLOSED, now)
+        (outage,) = watch.outages.values()
+        waits.append(outage.next_try - now)
+        now = outage.next_try
+        watch.over(outage, now)
+        for n in range(3):
+            watch.stands(f"d{n}", None, None, now)
 
-    assert waits == [2, 4, 8, 16, 32, 64, 120, 120]
-
-
-def test_canary_goes_alone_and_its_song_frees_all() -> None:
-    """For `auth` and `refused` one account takes its step; CONNECTED ends the outage."""
-    watch = watch_with(Cause.AUTH, 3)
-    assert watch.canary_due(0.0)
-    assert not watch.probe_due(100.0)
-    watch.send_canary("bad-1")
-    assert not watch.holds("bad-1")
-    assert watch.holds("bad-2")
-    assert not watch.canary_due(1.0)
-    assert watch.succeeded("bad-1", 5.0)
-    assert not watch.holds("bad-2")
+    assert waits == [min(PROBE_EVERY * 2**n, 120.0) for n in range(8)]
 
 
-def test_silent_canaries_are_ten_minutes_apart_then_twice_that() -> None:
-    """A canary that fails is followed after 10 min, doubling to 2 h."""
-    watch = watch_with(Cause.REFUSED, 3)
-    now, waits = 0.0, []
-    for n in range(6):
-        watch.send_canary(f"bad-{n % 3}")
-        watch.failed(f"bad-{n % 3}", Cause.REFUSED, now)
-        assert watch.current is not None
-        assert not watch.canary_due(now)
-        waits.append(watch.current.next_try - now)
-        now = watch.current.next_try
-        assert watch.canary_due(now)
-
-    assert waits == [600, 1200, 2400, 4800, 7200, 7200]
+Steps = st.lists(
+    st.tuples(
+        st.integers(0, 7),
+        st.sampled_from([None, "p", "q"]),
+        st.sampled_from([None, *Cause, "leaves"]),
+    ),
+    max_size=60,
+)
 
 
-def test_removed_canary_makes_room() -> None:
-    """A canary that is stopped or removed does not hold the fleet for ever."""
-    watch = watch_with(Cause.AUTH, 3)
-    watch.send_canary("bad-0")
-    watch.forget("bad-0", 1.0)
-    assert watch.canary_due(601.0)
-
-
-def test_silent_endpoint_is_an_outage_at_any_size() -> None:
-    """A fleet of one is in an outage too when the endpoint does not answer a probe."""
+@given(Steps)
+def test_counts_never_drift(steps: list[tuple[int, str | None, Cause | str | None]]) -> None:
+    """Whatever order accounts come, move and go in: when all have left, nothing is left of them."""
     watch = OutageWatch()
-    assert watch.endpoint_silent(1, 0.0)
-    assert watch.holds("only")
-    assert not watch.endpoint_silent(1, 1.0)
+    for number, egress, what in steps:
+        if isinstance(what, Cause) or what is None:
+            watch.stands(f"a{number}", egress, what, 0.0)
+        else:
+            watch.leaves(f"a{number}")
+    for number in range(8):
+        watch.leaves(f"a{number}")
 
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([*Cause, None]), st.floats(0, 30)), max_size=60))
-def test_outage_rule_holds_for_any_history(history: list[tuple[int, Cause | None, float]]) -> None:
-    """An outage begins exactly when 3 accounts and 30 % of the tries of the last minute failed with one cause."""
-    watch, latest, now = OutageWatch(), dict[int, tuple[float, Cause | None]](), 0.0
-    for account, cause, later in history:
-        now += later
-        latest[account] = (now, cause)
-        if cause is None:
-            watch.succeeded(str(account), now)
-            continue
-        began = watch.failed(str(account), cause, now)
-        recent = [c for at, c in latest.values() if now - at <= 60]
-        expected = cause in PROBED | CANARIED and recent.count(cause) >= 3 and recent.count(cause) >= 0.3 * len(recent)
-        assert began == expected
-        if began:
-            return
+    assert watch._counts == {}
+    assert watch.empty() == list(watch.outages.values())
