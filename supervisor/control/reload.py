@@ -53,6 +53,10 @@ async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None
         member.happened(Event(kind=Kind.REMOVED))
     for name in (*changes.live, *changes.restarted):
         _update(fleet, name, settings, restart=name in changes.restarted)
+    if settings.refresh.command is not None:
+        for member in fleet.members.values():
+            if member.condition.person == "no_hook":
+                member.happened(Event(kind=Kind.SETTINGS_LIVE, has_hook=True))
     for name in changes.added:
         fleet.begin(fleet.enlist(settings.accounts[name]))
     for member in removed:
@@ -67,7 +71,6 @@ def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> No
     member.account = settings.accounts[name]
     if fleet.logins.adopt(member.account):
         member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file"))
-    has_hook = settings.refresh.command is not None
     if not member.account.enabled:
         member.happened(Event(kind=Kind.DISABLED))
     elif member.condition.wish is Wish.DISABLED:
@@ -75,7 +78,7 @@ def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> No
         member.happened(Event(kind=Kind.UNWANT if stopped else Kind.ENABLED))
     elif restart:
         member.happened(Event(kind=Kind.SETTINGS_RESTART))
-    member.happened(Event(kind=Kind.SETTINGS_LIVE, has_hook=has_hook))
+    member.happened(Event(kind=Kind.SETTINGS_LIVE))
 
 
 async def _until_started(fleet: Fleet, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from support.fleet import Fleet
+from support.gateway import Gateway
 
 HOOK = """#!/usr/bin/env python3
 import json, os, sys, time
@@ -35,3 +36,10 @@ def with_hook(fleet: Fleet, body: str = SAME_USER, **refresh: Any) -> Path:
 def calls_in(path: Path) -> list[dict[str, Any]]:
     """Return the hook's calls so far."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def expire_login(gateway: Gateway, user: str) -> None:
+    """End the account's login: the token in hand is refused, the next token call says that the session expired."""
+    gateway.fault(user, kind="session_expired")
+    gateway.fault(user, kind="reg_401", once=True)
+    gateway.drop(user)

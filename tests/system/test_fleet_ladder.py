@@ -7,14 +7,7 @@ from pathlib import Path
 
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
-from support.loginhook import NEW_COOKIE, calls_in, with_hook
-
-
-def expire_login(gateway: Gateway, user: str) -> None:
-    """End the account's login: the token in hand is refused, the next token call says that the session expired."""
-    gateway.fault(user, kind="session_expired")
-    gateway.fault(user, kind="reg_401", once=True)
-    gateway.drop(user)
+from support.loginhook import NEW_COOKIE, calls_in, expire_login, with_hook
 
 
 def test_expired_session_costs_one_login_and_heals(tmp_path: Path, gateway: Gateway) -> None:
