@@ -160,7 +160,7 @@ def test_newer_python_is_tried(machine: Machine, name: str, language: str) -> No
     second = machine.start("status", language=language)
 
     assert (first.returncode, first.stdout) == (0, "<status>")
-    assert sum("3.14" in line and "3.27.0" in line for line in first.stderr.splitlines()) == 1
+    assert sum("3.15" in line and "3.27.0" in line for line in first.stderr.splitlines()) == 1
     assert second.stderr == ""
 
 

@@ -2,7 +2,7 @@
 # Finds a Python that xyfleet can run on, or says how to get one. Sourced by bootstrap.sh when it makes an environment.
 
 # The newest Python 3.x for which every pinned dependency has a ready-made build. A newer one is tried all the same.
-newest=14
+newest=15
 
 # Says one word about the Python that runs it, its version, where pip would come from, and its real path (a name such as
 # python3 may mean another version tomorrow). Understood by every Python, 2 included.
