@@ -25,6 +25,8 @@ costs one refused registration; too short costs token calls, and those are what 
 LONGEST_LIFE: Final = 30 * 86_400.0
 SHORTEST_LIFE: Final = 1.0
 """Shorter ones, and dates gone by, are taken for a misread field."""
+MAX_TOKEN: Final = 8192
+"""Characters of a token; real ones have some 500. Whatever the answer, it has to fit into a message to a worker."""
 _ABSOLUTE: Final = 1e12
 """From here on a number of milliseconds is a date (2001 or later), below it is a duration."""
 
@@ -98,7 +100,7 @@ def classify(status: int, body: bytes, now: float) -> Answer:
     """Say what an answer means; `now` is wall time. Never raises, never shows more of the body than its code."""
     try:
         answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Transient(f"HTTP status {status}" if status != 200 else "answer is not JSON")
     codes = _codes(answer)
     for prefixes, meaning in _MEANING:
@@ -141,4 +143,6 @@ def _token(data: Any, now: float) -> Answer:
     token = data.get("accessToken") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
         return Transient("answer without a token")
+    if len(token) > MAX_TOKEN:
+        return Transient(f"token of {len(token)} characters, at most {MAX_TOKEN}")
     return Ok(Secret(unquote(token)), expiry(data.get("accessTokenExpiredTime"), now))
