@@ -18,6 +18,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """At least this lies between two dials, whatever the reason."""
     answer_timeout: float = 10.0
     """A supervisor that says nothing at all for so long is not waited for."""
+    ask_again: float = 30.0
+    """A request that was met with silence for so long may be lost, and is sent once more."""
     fail_open_every: float = 60.0
     """Dials without its permission are at least this far apart."""
     kick_window: float = 600.0

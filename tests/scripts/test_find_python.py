@@ -178,26 +178,26 @@ def test_known_python_goes_before_a_newer_one(machine: Machine) -> None:
 def test_given_newer_python_is_tried(machine: Machine) -> None:
     """XYFLEET_PYTHON may name a newer one too."""
     machine.python()
-    own = machine.python("own", "newer", "3.15.0")
+    own = machine.python("own", "newer", "3.27.0")
 
     result = machine.start(XYFLEET_PYTHON=str(own))
 
     assert result.returncode == 0
-    assert "Python 3.15.0 is newer than those tested" in result.stderr
+    assert "Python 3.27.0 is newer than those tested" in result.stderr
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("says", ["ERROR: Failed building wheel for uvloop", "ERROR: No matching distribution found"])
 def test_newer_python_that_the_packages_are_not_ready_for(machine: Machine, says: str, language: str) -> None:
     """When packages cannot be installed on it, an older one is asked for; once that is there, it is taken."""
-    machine.python("python3", "newer", "3.15.0")
+    machine.python("python3", "newer", "3.27.0")
 
     result = machine.start(language=language, STANDIN_PIP_SAYS=says, STANDIN_PIP_CODE="1")
     machine.python("python3.13", version="3.13.2")
     again = machine.start("status", language=language)
 
     assert in_words(result, language)
-    assert "3.15.0" in result.stderr.splitlines()[-1]
+    assert "3.27.0" in result.stderr.splitlines()[-1]
     assert "pyenv install" in result.stderr
     assert (again.returncode, again.stdout) == (0, "<status>")
     assert "3.13.2" in again.stderr

@@ -103,12 +103,20 @@ class TicketClient:
             elif usable is not None:
                 return self._open(usable)
             elif patient:
-                await self._wakeup.wait(None)
+                await self._ask_again()
             else:
                 return None
         if isinstance(self._answer, Refusal):
             raise ConnectionLost(self._answer.cause, self._answer.reason)
         return self._answer
+
+    async def _ask_again(self) -> None:
+        left = self._heard + self._pace.ask_again - time.monotonic()
+        if left > 0:
+            await self._wakeup.wait(left)
+        else:
+            self._heard = time.monotonic()
+            self._send_request()
 
     def _opens(self, delay: float) -> float:
         """Return when a silent supervisor is no longer waited for."""
@@ -127,6 +135,9 @@ class TicketClient:
     def _ask(self) -> None:
         self._request += 1
         self._queued = None
+        self._send_request()
+
+    def _send_request(self) -> None:
         stale = self._hand.serial if self._hand is not None and self._void else None
         self._send(TicketRequest(request=self._request, stale=stale))
 
