@@ -1,7 +1,7 @@
 """All that a worker needs, imported once in the forkserver, which is then shielded, warmed up and frozen. Shell.
 
-`multiprocessing.set_forkserver_preload` swallows an ImportError, so a worker reports what it had to import beyond this
-(`xyfleet.worker.process.shield`). Why each step is there, with measurements: docs/processes.md 0 and 5.
+A worker reports what it had to import beyond this (`xyfleet.worker.process.shield`). Why each step is there, with
+measurements: docs/processes.md 0 and 5.
 
 Importing this module anywhere else has no side effects: the process becomes a shielded forkserver only when its
 parent is the process whose pid is in the environment variable `XYFLEET_FORKSERVER`.
@@ -15,7 +15,7 @@ import os
 from typing import Final
 
 from xyfleet.worker.prewarm.warmup import warm_up
-from xyfleet.worker.process import shield
+from xyfleet.worker.process import failed_starts, shield
 
 NEEDED: Final = (
     "xyfleet.worker.process.runtime",
@@ -43,6 +43,8 @@ for _name in NEEDED:
 if os.environ.get("XYFLEET_FORKSERVER") == str(os.getppid()):
     shield.become_forkserver(int(os.environ["XYFLEET_FORKSERVER"]))
     warm_up(shield.SSL_CONTEXT)
+    failed_starts.outlive()
     gc.freeze()
+    shield.tell_ready()
 
 shield.remember_imports()

@@ -128,8 +128,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             raise StartRefused(refusal.text.say(language)) from None
         open_log(fleet)
         door = _door(settings, stack)
-        forkserver = Forkserver(folder)
-        forkserver.launch()
+        forkserver = _forkserver(folder)
         embedded = None
         if fleet.simulator is not None:
             embedded = stack.enter_context(_embedded(settings))
@@ -150,6 +149,14 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             embedded=embedded,
             door=door,
         )
+
+
+def _forkserver(folder: Path) -> Forkserver:
+    try:
+        return Forkserver(folder)
+    except OSError as error:
+        text = _("no process can be started for the workers: %(why)s")
+        raise StartRefused(text % {"why": error.strerror}) from None
 
 
 def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, instance_lock.Lock]:

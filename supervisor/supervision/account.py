@@ -19,7 +19,18 @@ from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import Alive, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
+from xyfleet.worker.ipc.messages import (
+    Alive,
+    CatchUpRequest,
+    Change,
+    Go,
+    Hello,
+    Redone,
+    Report,
+    Sent,
+    TicketRequest,
+    Up,
+)
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.states import State
 
@@ -45,6 +56,8 @@ class FleetPorts(NamedTuple):
     """What an account has done by the fleet around it. Every call returns at once."""
 
     rules: Callable[[], RestartRules]
+    go: Callable[[SupervisedAccount], Go]
+    """What a new worker is told first."""
     carry_out: Callable[[SupervisedAccount, Action], None]
     """Do what is not the account's own part."""
     stands: Callable[[SupervisedAccount], None]
@@ -66,7 +79,7 @@ class SupervisedAccount:
         self.condition = condition
         self.stopped_by: str | None = None
         """Who stopped it and when, while it is stopped."""
-        self.slot = WorkerSlot(self._ended)
+        self.slot = WorkerSlot(self)
         self.report: Report | None = None
         """The live worker's latest report."""
         self.last: Report | None = None
@@ -152,6 +165,8 @@ class SupervisedAccount:
         match action:
             case do.Stop():
                 self.slot.stop()
+            case do.StrikeOut():
+                self.slot.strike_out()
             case do.Reconnect(why, drop, stale):
                 self.slot.send(ReconnectCommand(why=why, drop=drop, stale=stale))
             case do.SetTimer(number, at, kind):
@@ -178,26 +193,27 @@ class SupervisedAccount:
 
     # The worker.
 
-    def turn_came(self) -> None:
-        """The start queue has come to it."""
+    def take_turn(self) -> bool:
+        """The start queue has come to it; return whether a worker is wanted."""
         self.happened(Event(kind=Kind.TURN))
+        return self.condition.worker is Worker.STARTING
 
-    def start_failed(self, number: int, reason: str) -> None:
-        """The worker of this start could not be started."""
-        self.happened(Event(kind=Kind.SPAWN_FAILED, number=number, reason=reason))
+    def go(self) -> Go:
+        """Return what its new worker is told first."""
+        return self._ports.go(self)
 
-    def forkserver_gone(self) -> None:
-        """The forkserver died, and takes its workers along."""
-        self.happened(Event(kind=Kind.FORKSERVER_GONE))
+    def start_failed(self, reason: str) -> None:
+        """The worker could not be started."""
+        self.happened(Event(kind=Kind.SPAWN_FAILED, number=self.condition.start, reason=reason))
 
-    def started(self, child: WorkerProcess, number: int) -> None:
-        """Its worker was just started."""
+    def started(self, child: WorkerProcess) -> None:
+        """Its worker was started and told to go."""
         self.slot.started(child)
         self.report = None
         self.cpu_percent = None
         self._failed_since = None
         self._measured = (0.0, 0.0)
-        self.happened(Event(kind=Kind.SPAWNED, number=number))
+        self.happened(Event(kind=Kind.SPAWNED, number=self.condition.start))
 
     def heard(self, child: WorkerProcess, message: Up) -> None:
         """A message of the worker came."""
@@ -221,7 +237,8 @@ class SupervisedAccount:
         self.last = None
         self.happened(Event(kind=Kind.FORGET))
 
-    def _ended(self, child: WorkerProcess, why: str) -> None:
+    def ended(self, child: WorkerProcess, why: str) -> None:
+        """The worker is proven gone; `why` says whether that was asked for."""
         self.happened(Event(kind=Kind.GONE, why=why, reason=exit_reason(child)))
 
     def _reported(self, report: Report) -> None:

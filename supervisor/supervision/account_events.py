@@ -47,7 +47,6 @@ class Kind(StrEnum):
     """It leaves FAILED."""
     OUTGROWN = "outgrown"
     GONE = "gone"
-    FORKSERVER_GONE = "forkserver_gone"
     FOREIGN = "foreign"
     # The login hook.
     HOOK_STARTED = "hook_started"
@@ -87,10 +86,8 @@ class Unqueue(msgspec.Struct, frozen=True):
     """Take it out of the start queue."""
 
 
-class Spawn(msgspec.Struct, frozen=True):
-    """Start a worker."""
-
-    number: int
+class StrikeOut(msgspec.Struct, frozen=True):
+    """The start that was asked for is not wanted any more; what comes of it ends by itself."""
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -159,7 +156,7 @@ class Note(msgspec.Struct, frozen=True):
 Action = (
     Queue
     | Unqueue
-    | Spawn
+    | StrikeOut
     | Stop
     | Reconnect
     | Brief

@@ -84,8 +84,6 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     worker: Worker = Worker.NONE
     then: float | None = None
     """While STOPPING: delay of the next start; None: none follows."""
-    orphan: bool = False
-    """Its forkserver died: its end counts for nothing."""
     login: Login = Login.FINE
     waits_for: WaitsFor | None = None
     hook_needed: bool = False

@@ -91,7 +91,10 @@ class ConditionEditor:
             self._set(worker=Worker.STOPPING, then=then, up=False)
             self.actions += [do.CancelTicket(), do.Stop()]
         elif self._it.worker is Worker.STARTING:
-            self._set(worker=Worker.STOPPING, then=then)
+            self._set(worker=Worker.NONE, start=None)
+            self.actions.append(do.StrikeOut())
+            if then is not None:
+                self._go(then)
         elif self._it.worker is Worker.STOPPING:
             self._set(then=then)
 

@@ -31,13 +31,23 @@ from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.slot import WorkerSlot
 from xyfleet.supervisor.workers.start_queue import StartQueue
 from xyfleet.supervisor.workers.watchdog import HangWatchdog
 from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of, log_settings, mail_settings, worker_settings
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.codec import MAX_DOWN, encode_settings
-from xyfleet.worker.ipc.codec import encode as encode_message
-from xyfleet.worker.ipc.messages import Apply, CatchUpRequest, Change, Hello, Redone, Report, Sent, TicketRequest, Up
+from xyfleet.worker.ipc.messages import (
+    Apply,
+    CatchUpRequest,
+    Change,
+    Go,
+    Hello,
+    Redone,
+    Report,
+    Sent,
+    TicketRequest,
+    Up,
+)
 from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -71,6 +81,7 @@ class Fleet:
         self.members: dict[str, SupervisedAccount] = {}
         self._ports = FleetPorts(
             rules=self._rules,
+            go=self._go,
             carry_out=self.carry_out,
             stands=lambda member: self.recovery.stands(member),
             failed=self.failed,
@@ -83,8 +94,8 @@ class Fleet:
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet.connect_rate)
         self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
-        self.watch = HangWatchdog(self.members, lambda: self.settings.fleet.hang_timeout)
-        self.launcher = StartQueue(forkserver, self.members, self._cargo)
+        self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
+        self.launcher = StartQueue(forkserver, self._slots)
         self._verbose = verbose
         self._webhook_socket = webhook_socket
         self.mail = MailService(settings, webhook_socket, self._label, events, self.notes)
@@ -149,9 +160,7 @@ class Fleet:
             case do.Queue():
                 self._queue_start(member)
             case do.Unqueue():
-                self.launcher.remove(member)
-            case do.Spawn(number):
-                self.launcher.start(member, number)
+                self.launcher.remove(member.slot)
             case do.Brief():
                 self.brief(member)
             case do.AskHook(number, cause):
@@ -184,9 +193,9 @@ class Fleet:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
         wait = self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0
         if wait > 0:
-            asyncio.get_running_loop().call_later(wait, self.launcher.put, member)
+            asyncio.get_running_loop().call_later(wait, self.launcher.put, member.slot)
         else:
-            self.launcher.put(member)
+            self.launcher.put(member.slot)
 
     def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
@@ -293,10 +302,12 @@ class Fleet:
     def _token_at_hand(self, member: SupervisedAccount) -> bool:
         return not self.recovery.holds(member) and self.tokens.held(member.name) is not None
 
-    def _cargo(self, member: SupervisedAccount) -> tuple[bytes, bytes | None]:
+    def _go(self, member: SupervisedAccount) -> Go:
         token = self.tokens.held(member.name) if self._token_at_hand(member) else None
-        ticket = None if token is None else encode_message(ticket_of(token, 0), MAX_DOWN)[4:]
-        return encode_settings(self._worker_settings(member)), ticket
+        return Go(settings=self._worker_settings(member), ticket=None if token is None else ticket_of(token, 0))
+
+    def _slots(self) -> list[WorkerSlot]:
+        return [member.slot for member in self.members.values()]
 
     def _worker_settings(self, member: SupervisedAccount) -> WorkerSettings:
         fleet = self.settings.fleet

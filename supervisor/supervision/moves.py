@@ -110,36 +110,15 @@ class Move(ConditionEditor):
         """The start queue has come to it."""
         number = self._number()
         self._set(worker=Worker.STARTING, start=number)
-        self.actions.append(do.Spawn(number))
 
     def spawned(self, event: Event) -> None:
         """Its worker lives."""
         self._set(worker=Worker.LIVE, start=None, up=False, failed=None)
 
-    def spawned_too_late(self, event: Event) -> None:
-        """It lives, and is not wanted any more."""
-        self._set(start=None)
-        self.actions.append(do.Stop())
-
     def spawn_failed(self, event: Event) -> None:
         """No worker could be started: counted as if it had ended at once."""
         self._set(worker=Worker.NONE, start=None)
         self._count_restart("exit", event.reason)
-
-    def start_lost(self, event: Event) -> None:
-        """The forkserver died before it had started the worker: not counted."""
-        self._set(worker=Worker.NONE, start=None)
-        self._note_restart(0.0, "forkserver")
-        self._go(0.0)
-
-    def start_lost_in_a_stop(self, event: Event) -> None:
-        """The forkserver died before it had started a worker that is not wanted any more."""
-        if self._it.start is not None:
-            self.stopped(event)
-
-    def orphaned(self, event: Event) -> None:
-        """The forkserver died, and takes the worker along."""
-        self._set(orphan=True)
 
     def connected(self, event: Event) -> None:
         """The connection is up: whatever was believed of the login, it works."""
@@ -190,14 +169,13 @@ class Move(ConditionEditor):
 
     def gone(self, event: Event) -> None:
         """The worker ended, and nobody had asked for it."""
-        orphan = self._it.orphan
         self._settle()
         self._cancel_timer_of("grace", "healthy")
-        self._set(worker=Worker.NONE, failed=None, orphan=False)
+        self._set(worker=Worker.NONE, failed=None)
         self.actions.append(do.CancelTicket())
         if self._it.login in NO_START:
             self.actions.append(do.Note("restart", "stopped", event.why, event.reason))
-        elif orphan:
+        elif event.why == "forkserver":
             self._note_restart(0.0, "forkserver")
             self._go(0.0)
         else:
@@ -207,7 +185,7 @@ class Move(ConditionEditor):
         """The worker that was to end is gone."""
         delay = self._it.then
         self._settle()
-        self._set(worker=Worker.NONE, then=None, start=None, failed=None, orphan=False)
+        self._set(worker=Worker.NONE, then=None, failed=None)
         if delay is not None:
             self._go(delay)
 

@@ -1,70 +1,35 @@
-"""The forkserver and the start of a worker; the only file that touches private names of CPython. Shell.
+"""One forkserver process, of which workers are asked for without waiting for them. Shell.
 
-Why each trick is needed, with measurements: docs/processes.md. `check()` proves at start that the private names
-are still there.
+Why each trick is needed, with measurements: docs/processes.md.
 """
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import multiprocessing.forkserver as forkserver_module
-import multiprocessing.process as process_module
+import contextlib
+import errno
+import itertools
 import os
 import select
 import signal
-import sys
-import threading
+import socket
+import subprocess
 import time
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from xyfleet.worker.process.entry import run_worker
+from xyfleet.supervisor.workers import cpython
+from xyfleet.supervisor.workers.start_request import SpawnFailed, StartRequest, describe
 
-PRELOAD: Final = "xyfleet.worker.preload"
-START_TIMEOUT: Final = 5.0
-"""Seconds that one start may take before the forkserver counts as stuck and is killed."""
-
-_server: Final[Any] = forkserver_module._forkserver
-_children: Final[Any] = process_module._children  # type: ignore[attr-defined]
-_context: Final = mp.get_context("forkserver")
-
-
+ROOM: Final = 8
+"""Descriptors that must be free before a start, which needs so many for a moment and keeps four."""
+KILL_WAIT: Final = 1.0
+"""Seconds to wait for the end of a killed forkserver; one in an uninterruptible wait may take longer."""
+_numbers: Final = itertools.count(1)
 KEPT_ENVIRONMENT: Final = (
     "PATH", "HOME", "USER", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", "TMPDIR", "VIRTUAL_ENV",
     "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XYFLEET_RUN_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """What the children inherit; everything else, a `${SHOP_PASSWORD}` above all, stays with the supervisor."""
-
-
-class SpawnFailed(Exception):
-    """The forkserver is dead, stuck or out of resources; no worker was started."""
-
-
-class Spawned(NamedTuple):
-    """A worker that was just started. The holder closes the descriptors and keeps the process object."""
-
-    process: ForkServerProcess
-    pid: int
-    pidfd: int
-    up: int
-    """Read end of its reports, non-blocking."""
-    down: int
-    """Write end of its commands, non-blocking."""
-
-
-def check() -> None:
-    """Raise `RuntimeError` when this Python lacks a private name that supervision stands on."""
-    names = ("_forkserver_pid", "_forkserver_address", "ensure_running")
-    missing = [name for name in names if not hasattr(_server, name)]
-    if missing or not isinstance(_children, set) or not isinstance(_process_config(), dict):
-        version = sys.version.split()[0]
-        raise RuntimeError(f"multiprocessing of Python {version} lacks what xyfleet needs: {missing or '_children'}")
-
-
-def _process_config() -> Any:
-    """Return where multiprocessing keeps the name of its folder for sockets."""
-    return getattr(process_module.current_process(), "_config", None)
 
 
 def clean_environment() -> dict[str, str]:
@@ -77,109 +42,146 @@ def clean_environment() -> dict[str, str]:
 
 
 class Forkserver:
-    """The process that all workers are forked from. Make it in the main thread: PDEATHSIG follows the thread."""
+    """
+    A process that workers are forked from. Make it in the main thread: PDEATHSIG follows the thread.
+
+    Raises `OSError` when there are no descriptors or processes left for it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        check()
-        self._folder = folder
-        self._folder_fd = -1
-        self._door = -1
-        self.pid = 0
-        self.pidfd = -1
-        self._starting_since: float | None = None
-        _context.set_forkserver_preload([PRELOAD])
-        os.environ |= {"XYFLEET_FORKSERVER": str(os.getpid()), "UV_THREADPOOL_SIZE": "1"}
-        threading.Thread(target=self._watch_starts, name="forkserver-watch", daemon=True).start()
+        cpython.check()
+        self.folder = folder
+        self.launched = time.monotonic()
+        self.ready = False
+        """Whether it said that its imports are done. `told` becomes readable when it does."""
+        self._retired = False
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            listener = theirs.enter_context(socket.socket(socket.AF_UNIX))
+            self._door = _kept(ours, _listen(listener, folder))
+            alive, self._alive = _pipe(theirs, ours)
+            self.told, telling = _pipe(ours, theirs)
+            os.set_blocking(self.told, False)
+            self._process = _run(listener.fileno(), alive, telling)
+            self.pidfd = _kept(ours, os.pidfd_open(self._process.pid))
+            ours.pop_all()
 
-    def launch(self) -> None:
-        """Start the forkserver process; call again only after the old one is gone."""
-        self.close()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a cleaner may have been there
-        # Where multiprocessing puts its socket; given like this it leaves no folder of its own to clear away.
-        _process_config()["tempdir"] = self._short_path()
-        _server.ensure_running()
-        self.pid = _server._forkserver_pid
-        self.pidfd = os.pidfd_open(self.pid)
-        self._keep_door()
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
-    def _short_path(self) -> str:
-        """Return a name of the folder that leaves room for multiprocessing's socket: a path may have 107 bytes."""
-        if not hasattr(os, "O_PATH"):
-            return str(self._folder)
-        self._folder_fd = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._folder_fd}"
-
-    def _keep_door(self) -> None:
-        """Hold the listener's inode and remove its name: nobody else needs it, and no cleaner can lock us out."""
-        if not hasattr(os, "O_PATH"):
-            return
-        self._door = os.open(_server._forkserver_address, os.O_PATH | os.O_CLOEXEC)
-        os.unlink(_server._forkserver_address)
-        _server._forkserver_address = f"/proc/self/fd/{self._door}"
+    @property
+    def age(self) -> float:
+        """Seconds since it was launched."""
+        return time.monotonic() - self.launched
 
     @property
     def alive(self) -> bool:
-        """Whether the forkserver process lives; a zombie does not."""
-        if self.pidfd < 0:
-            return False
+        """Whether the process lives; a zombie does not."""
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return not poll.poll(0)
 
-    def spawn(self, settings: bytes, ticket: bytes | None, name: str) -> Spawned:
+    def ask(self, name: str) -> StartRequest:
         """
-        Start one worker. Blocks for the fork, about a millisecond; a stuck forkserver is killed after 5 s.
+        Ask for one worker, and return without waiting for it.
 
         Raises:
-            SpawnFailed: the forkserver died or there are no descriptors or processes left.
+            SpawnFailed: the forkserver is dead, or there are too few descriptors.
         """
-        up_read, up_write = _context.Pipe(duplex=False)
-        down_read, down_write = _context.Pipe(duplex=False)
-        process = _context.Process(
-            target=run_worker, args=(settings, ticket, up_write, down_read, self.pid), name=name, daemon=True
-        )
-        self._starting_since = time.monotonic()
         try:
-            process.start()
-            pid = process.pid
-            assert pid is not None
-            pidfd = os.pidfd_open(pid)
-        except (OSError, EOFError) as error:
-            up_read.close()
-            down_write.close()
-            raise SpawnFailed(f"{type(error).__name__}: {error}") from None
-        finally:
-            self._starting_since = None
-            # Without this every later start() polls all children: quadratic (docs/processes.md 5.1).
-            _children.discard(process)
-            up_write.close()
-            down_read.close()
-        return Spawned(process, pid, pidfd, _take(up_read), _take(down_write))
+            with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+                _prove_room(self.pidfd)
+                request = self._ask(name, theirs, ours)
+                ours.pop_all()
+        except OSError as error:
+            raise SpawnFailed(describe(error.errno)) from None
+        return request
+
+    def _ask(self, name: str, theirs: contextlib.ExitStack, ours: contextlib.ExitStack) -> StartRequest:
+        client = theirs.enter_context(socket.socket(socket.AF_UNIX))
+        client.setblocking(False)
+        client.connect(f"/proc/self/fd/{self._door}")
+        up, up_write = _pipe(ours, theirs)
+        down_read, down = _pipe(theirs, ours)
+        sentinel, status = _pipe(ours, theirs)
+        letter = _kept(theirs, _paper(cpython.letter(name, self.pid)))
+        cpython.send_request(client, letter, status, self._alive, up_write, down_read)
+        for fd in (up, down, sentinel):
+            os.set_blocking(fd, False)
+        return StartRequest(self.pid, next(_numbers), up, down, sentinel)
+
+    def retire(self) -> None:
+        """Let it end by itself with its last worker: nobody else holds what keeps it alive. No start any more."""
+        self._retired = True
+        os.close(self._alive)
 
     def kill(self) -> None:
-        """Kill the forkserver; its workers follow by PDEATHSIG."""
-        if self.pidfd >= 0:
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        """Kill it; its workers follow by PDEATHSIG."""
+        signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_WAIT)
 
     def close(self) -> None:
-        """Close our descriptors of a forkserver that is gone."""
-        for fd in (self.pidfd, self._door, self._folder_fd):
-            if fd >= 0:
-                os.close(fd)
-        self.pidfd = self._door = self._folder_fd = -1
-
-    def _watch_starts(self) -> None:
-        while True:
-            time.sleep(START_TIMEOUT / 5)
-            since = self._starting_since
-            if since is not None and time.monotonic() - since > START_TIMEOUT:
-                self._starting_since = None
-                self.kill()
+        """Close what belongs to a forkserver that is gone."""
+        self._process.poll()
+        for fd in (self.pidfd, self.told, self._door):
+            os.close(fd)
+        if not self._retired:
+            os.close(self._alive)
 
 
-def _take(connection: Any) -> int:
-    """Return a non-blocking descriptor of our own for a `Connection`, and close that."""
-    fd = os.dup(connection.fileno())
-    connection.close()
-    os.set_blocking(fd, False)
+def _run(listener: int, alive: int, telling: int) -> subprocess.Popen[bytes]:
+    # `UV_THREADPOOL_SIZE`: a worker looks up one name at a time. Not in our own environment: we look up many.
+    more = {"XYFLEET_FORKSERVER": str(os.getpid()), "XYFLEET_READY": str(telling), "UV_THREADPOOL_SIZE": "1"}
+    command = cpython.forkserver_command(listener, alive)
+    return subprocess.Popen(command, env=os.environ | more, pass_fds=(listener, alive, telling))
+
+
+def _listen(listener: socket.socket, folder: Path) -> int:
+    """
+    Have a socket listen, and return a descriptor of its inode by which it is reached.
+
+    Its name is removed at once: nobody else needs it, and no cleaner can lock us out. The folder is named by a
+    descriptor, so that no path is too long: one may have 107 bytes.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a cleaner may have been there
+    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        name = f"/proc/self/fd/{place}/forkserver-{next(_numbers)}"
+        listener.bind(name)
+        try:
+            os.chmod(name, 0o600)
+            listener.listen()
+            return os.open(name, os.O_PATH | os.O_CLOEXEC)
+        finally:
+            os.unlink(name)
+    finally:
+        os.close(place)
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
+    """Return the ends of a new pipe, each closed by its stack."""
+    read, write = os.pipe()
+    return _kept(reader, read), _kept(writer, write)
+
+
+def _kept(stack: contextlib.ExitStack, fd: int) -> int:
+    stack.callback(os.close, fd)
     return fd
+
+
+def _paper(text: bytes) -> int:
+    """Return a file in memory with a text: it holds any length at once, where a pipe would wait for its reader."""
+    fd = os.memfd_create("letter")
+    if os.pwrite(fd, text, 0) != len(text):
+        os.close(fd)
+        raise OSError(errno.ENOMEM, "no room in memory")
+    return fd
+
+
+def _prove_room(like: int) -> None:
+    """Raise `OSError` unless so many descriptors are free that a start leaves some to others."""
+    with contextlib.ExitStack() as taken:
+        for _ in range(ROOM):
+            _kept(taken, os.dup(like))

@@ -10,7 +10,7 @@ import signal
 import time
 from typing import Final, Protocol
 
-from xyfleet.supervisor.workers.forkserver import Spawned
+from xyfleet.supervisor.workers.start_request import Spawned, exit_code
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Message, Up
 
@@ -36,8 +36,10 @@ class WorkerOwner(Protocol):
 class WorkerProcess:
     """A worker process. `exit_code` is its code, -N for signal N, or None while unknown."""
 
-    def __init__(self, spawned: Spawned, owner: WorkerOwner) -> None:
+    def __init__(self, spawned: Spawned, owner: WorkerOwner, go: bytes = b"") -> None:
         self.pid = spawned.pid
+        self.forkserver = spawned.forkserver
+        """Pid of its parent."""
         self.started = time.monotonic()
         self.last_heard = self.started
         self.exit_code: int | None = None
@@ -46,20 +48,25 @@ class WorkerProcess:
         self._spawned = spawned
         self._owner = owner
         self._splitter = FrameDecoder(MAX_UP)
-        self._backlog = bytearray()
+        self._backlog = bytearray(go)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(spawned.up, self._read)
         self._loop.add_reader(spawned.pidfd, self._ended)
+        self._write()
 
     def send(self, message: Message) -> bool:
         """
         Queue a command, and return whether it was taken; it goes out as the worker reads.
 
-        A worker that reads nothing loses the newest ones.
+        A worker that reads nothing loses the newest ones; what can't be encoded goes to nobody.
         """
         if not self.alive:
             return False
-        frame = encode(message, MAX_DOWN)
+        try:
+            frame = encode(message, MAX_DOWN)
+        except BadMessage as error:
+            log.error("pid %d is not told %s: %s", self.pid, type(message).__name__, error)
+            return False
         if len(self._backlog) + len(frame) > MAX_BACKLOG:
             log.warning("pid %d does not read its commands", self.pid)
             return False
@@ -111,7 +118,7 @@ class WorkerProcess:
     def _ended(self) -> None:
         self._loop.remove_reader(self._spawned.pidfd)
         self._deliver_rest()
-        self._loop.add_reader(self._spawned.process.sentinel, self._finish)
+        self._loop.add_reader(self._spawned.sentinel, self._finish)
         self._late = self._loop.call_later(EXIT_CODE_WAIT, self._finish)
 
     def _deliver_rest(self) -> None:
@@ -128,8 +135,8 @@ class WorkerProcess:
 
     def _finish(self) -> None:
         self._late.cancel()
-        self._loop.remove_reader(self._spawned.process.sentinel)
-        self.exit_code = self._spawned.process.exitcode
+        self._loop.remove_reader(self._spawned.sentinel)
+        self.exit_code = exit_code(self._spawned.sentinel)
         self._close()
         self._owner.gone(self)
 
@@ -138,7 +145,4 @@ class WorkerProcess:
         # Unregister before close, always: a reused number must never be polled for the old owner.
         self._loop.remove_reader(self._spawned.up)
         self._loop.remove_writer(self._spawned.down)
-        for fd in (self._spawned.up, self._spawned.down, self._spawned.pidfd):
-            os.close(fd)
-        if self.exit_code is not None:
-            self._spawned.process.close()
+        self._spawned.close()

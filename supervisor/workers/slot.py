@@ -1,14 +1,16 @@
-"""One account's worker process over time: queued, started, stopped, killed, gone; never two at once. Shell."""
+"""The place of one worker process over time: queued, started, stopped, killed, gone; never two at once. Shell."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import Message, Stop
+from xyfleet.supervisor.workers.process import WorkerOwner, WorkerProcess
+from xyfleet.supervisor.workers.start_request import Spawned, StartRequest
+from xyfleet.worker.ipc.codec import MAX_DOWN, BadMessage, encode
+from xyfleet.worker.ipc.messages import Go, Message, Stop
 
 STOP_TIMEOUT: Final = 5.0
 """Seconds between the polite stop and SIGKILL."""
@@ -16,21 +18,79 @@ STOP_TIMEOUT: Final = 5.0
 HANDLER_STUCK: Final = 4
 """A worker's exit code (`xyfleet.worker.process.runtime`, which nobody but a worker should import)."""
 
-Ended = Callable[[WorkerProcess, str], None]
-"""Hears of the end of the worker, and why it came (a key of `labels.WHY_RESTART`, or `stopped`)."""
+log = logging.getLogger(__name__)
+
+
+class SlotOwner(WorkerOwner, Protocol):
+    """Whose workers these are. All calls return at once."""
+
+    @property
+    def name(self) -> str:
+        """The name for a worker's process and for the log."""
+
+    def take_turn(self) -> bool:
+        """The queue has come to it; return whether a worker is still wanted."""
+
+    def go(self) -> Go:
+        """Return the first command of a worker whose process is there."""
+
+    def started(self, child: WorkerProcess) -> None:
+        """A worker was started and told to go."""
+
+    def start_failed(self, reason: str) -> None:
+        """No worker could be started."""
+
+    def ended(self, child: WorkerProcess, why: str) -> None:
+        """A worker is proven gone; `why` is a key of `labels.WHY_RESTART`, or `stopped` where that was asked for."""
 
 
 class WorkerSlot:
     """Holds at most one worker. A new one may start only after the old one is proven gone (its pidfd says so)."""
 
-    def __init__(self, ended: Ended) -> None:
+    def __init__(self, owner: SlotOwner) -> None:
         self.child: WorkerProcess | None = None
         self.stopping = False
-        self._ended = ended
+        self.request: StartRequest | None = None
+        """The start that was asked for and still counts; a worker that comes of any other is not told to go."""
+        self._owner = owner
         self._gone = asyncio.Event()
         self._gone.set()
         self._kill_alarm: asyncio.TimerHandle | None = None
         self._killed_for: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The owner's name."""
+        return self._owner.name
+
+    def wants_turn(self) -> bool:
+        """The queue has come to it: ask the owner whether a worker is still wanted."""
+        return self._owner.take_turn()
+
+    def asked(self, request: StartRequest) -> None:
+        """A process was asked for; `begin` or `fail` will follow, or a new turn."""
+        self.request = request
+
+    def begin(self, spawned: Spawned) -> None:
+        """The process is there: tell it to go. What it is told may be what fails, for this worker alone."""
+        try:
+            go = encode(self._owner.go(), MAX_DOWN)
+        except BadMessage as error:
+            refusal = str(error)
+        except Exception:
+            log.exception("fault before a start account=%s", self.name)
+            refusal = "program error"
+        else:
+            self.request = None
+            self._owner.started(WorkerProcess(spawned, self._owner, go))
+            return
+        spawned.close()
+        self.fail(refusal)
+
+    def fail(self, reason: str) -> None:
+        """No worker could be started."""
+        self.request = None
+        self._owner.start_failed(reason)
 
     def started(self, child: WorkerProcess) -> None:
         """Its process was just started."""
@@ -43,6 +103,10 @@ class WorkerSlot:
         """Send a command, if there is somebody to hear it."""
         if self.child is not None:
             self.child.send(message)
+
+    def strike_out(self) -> None:
+        """The start that was asked for is not wanted any more: a process that comes of it is never told to go."""
+        self.request = None
 
     def stop(self) -> None:
         """End the worker politely, with SIGKILL after `STOP_TIMEOUT`."""
@@ -69,7 +133,7 @@ class WorkerSlot:
             self._kill_alarm.cancel()
             self._kill_alarm = None
         self._gone.set()
-        self._ended(child, why)
+        self._owner.ended(child, why)
 
     async def wait_gone(self) -> None:
         """Wait until no worker lives."""

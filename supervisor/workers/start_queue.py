@@ -1,136 +1,169 @@
-"""Starts workers one after the other, and everything anew when the forkserver dies. Shell."""
+"""Has workers started, a few at a time, in the order of their turns; nothing in here waits for a forkserver. Shell."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.workers.forkserver import Forkserver, SpawnFailed
-from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.codec import BadMessage
+from xyfleet.supervisor.workers.forkserver import Forkserver
+from xyfleet.supervisor.workers.forkservers import LATE, Forkservers
+from xyfleet.supervisor.workers.slot import WorkerSlot
+from xyfleet.supervisor.workers.start_request import ForkserverGone, Spawned, SpawnFailed, StartRequest
 
-SHORT_LIFE: Final = 3.0
-"""A forkserver that dies sooner (in seconds) may do so again: the next launch waits."""
-RELAUNCH_PAUSE: Final = 3.0
+AT_ONCE: Final = 8
+"""Starts that may be asked for and not answered: enough that the forkserver always has one to do."""
+ANSWER_TIMEOUT: Final = 5.0
+"""Seconds that a ready forkserver may owe an answer; then another one takes the starts."""
+HANG_UP_WAIT: Final = 0.1
+"""Seconds from a forkserver's hanging up without an answer to the judgement whether it is dead."""
 
 log = logging.getLogger(__name__)
-
-Cargo = Callable[[SupervisedAccount], tuple[bytes, bytes | None]]
-"""Returns the settings and, where a token is in hand, the first ticket of an account's new worker."""
 
 
 class StartQueue:
     """
-    The queue of members whose turn to start has come.
+    The queue of slots whose turn to start has come.
 
-    A start takes about a millisecond in which the loop stands still; between two of them it runs freely.
+    Args:
+        forkserver: The first forkserver.
+        slots: Returns all slots of the fleet.
     """
 
-    def __init__(self, forkserver: Forkserver, members: Mapping[str, SupervisedAccount], cargo: Cargo) -> None:
-        self._forkserver = forkserver
-        self._members = members
-        self._cargo = cargo
-        self._queue: deque[SupervisedAccount] = deque()
+    def __init__(self, forkserver: Forkserver, slots: Callable[[], Iterable[WorkerSlot]]) -> None:
+        self._slots = slots
+        self._queue: deque[WorkerSlot] = deque()
+        self._asked: dict[StartRequest, tuple[WorkerSlot, asyncio.TimerHandle]] = {}
         self._work = asyncio.Event()
-        self._dead = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._forkservers = Forkservers(forkserver, self._work.set, self._forkserver_died)
         self.closed = False
         """No worker is started any more."""
-        self._watch()
 
-    def put(self, member: SupervisedAccount) -> None:
-        """Queue an account; its turn comes as the event TURN."""
-        if member not in self._queue:
-            self._queue.append(member)
+    def put(self, slot: WorkerSlot) -> None:
+        """Queue a slot."""
+        if slot not in self._queue:
+            self._queue.append(slot)
         self._work.set()
 
-    def remove(self, member: SupervisedAccount) -> None:
-        """Take an account out of the queue."""
+    def remove(self, slot: WorkerSlot) -> None:
+        """Take a slot out of the queue, if it is in there."""
         with contextlib.suppress(ValueError):
-            self._queue.remove(member)
+            self._queue.remove(slot)
 
     async def run(self) -> None:
-        """Give turns for ever."""
+        """Start workers for ever."""
         while True:
             await self._work.wait()
-            if self._dead.is_set():
-                await self._relaunch()
-            elif self._queue:
-                member = self._queue.popleft()
-                if not self.closed:
-                    member.turn_came()
+            forkserver = self._forkservers.ready
+            if self._queue and forkserver is not None and len(self._asked) < AT_ONCE:
+                self._ask(forkserver, self._queue.popleft())
                 await asyncio.sleep(0)
             else:
                 self._work.clear()
 
-    def start(self, member: SupervisedAccount, number: int) -> None:
-        """Start a worker, and tell the account how that went."""
-        try:
-            settings, ticket = self._cargo(member)
-            if not self._forkserver.alive:
-                # Asked of a dead forkserver, multiprocessing would start another one behind our back.
-                member.forkserver_gone()
-                return
-            child = WorkerProcess(self._forkserver.spawn(settings, ticket, member.name), member)
-        except (SpawnFailed, BadMessage, OSError) as error:
-            if self._forkserver.alive:
-                member.start_failed(number, str(error))
-            else:
-                member.forkserver_gone()
-            return
-        member.started(child, number)
-
-    def _age(self) -> float:
-        return time.monotonic() - self._launched
-
-    def _watch(self) -> None:
-        self._launched = time.monotonic()
-        asyncio.get_running_loop().add_reader(self._forkserver.pidfd, self._died)
-
-    def _died(self) -> None:
-        """
-        The forkserver is gone: what it says of its children's ends means nothing now.
-
-        Every worker is killed by its own pidfd; `_relaunch` waits until all are proven gone.
-        """
-        self.unwatch()
-        self._dead.set()
-        self._work.set()
-        log.error("the forkserver died after %.1f s; its workers are started again", self._age())
-        for member in list(self._members.values()):
-            member.forkserver_gone()
-            member.slot.kill("forkserver")
-
-    def unwatch(self) -> None:
-        """Stop listening for the forkserver's end."""
-        asyncio.get_running_loop().remove_reader(self._forkserver.pidfd)
-
-    async def _relaunch(self) -> None:
-        for member in list(self._members.values()):
-            await member.slot.wait_gone()
-        if self._age() < SHORT_LIFE:
-            await asyncio.sleep(RELAUNCH_PAUSE)
-        while True:
-            try:
-                self._forkserver.launch()
-                break
-            except OSError as error:
-                log.error("cannot start the forkserver: %s", error)
-                await asyncio.sleep(RELAUNCH_PAUSE)
-        self._watch()
-        self._dead.clear()
-        self._work.set()
-
     def close(self) -> None:
-        """End the forkserver; its workers must be gone by now, or go with it."""
-        self.unwatch()
-        self._forkserver.kill()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._forkserver.pid, 0)
-        self._forkserver.close()
+        """End the forkservers; their workers must be gone by now, or go with them."""
+        self.closed = True
+        for request in list(self._asked):
+            self._settle(request)
+            request.close()
+        self._forkservers.close()
+
+    def _ask(self, forkserver: Forkserver, slot: WorkerSlot) -> None:
+        try:
+            if self.closed or not slot.wants_turn():
+                return
+            request = forkserver.ask(slot.name)
+        except SpawnFailed as failure:
+            if forkserver.alive:
+                slot.fail(str(failure))
+            else:
+                self._put_back(slot)
+            return
+        except Exception:
+            # Whatever it is, it is this one's trouble: the others' starts go on.
+            log.exception("fault at a start account=%s", slot.name)
+            slot.fail("program error")
+            return
+        slot.asked(request)
+        alarm = self._loop.call_later(ANSWER_TIMEOUT, self._overdue, request, self._loop.time() + ANSWER_TIMEOUT)
+        self._asked[request] = (slot, alarm)
+        self._loop.add_reader(request.sentinel, self._answered, request)
+
+    def _settle(self, request: StartRequest) -> WorkerSlot:
+        """The request waits no more."""
+        slot, alarm = self._asked.pop(request)
+        alarm.cancel()
+        self._loop.remove_reader(request.sentinel)
+        self._work.set()
+        return slot
+
+    def _answered(self, request: StartRequest) -> None:
+        """Take the answer, if there is one."""
+        if not request.heard():
+            return
+        slot = self._settle(request)
+        try:
+            spawned = request.answer()
+        except SpawnFailed as failure:
+            if slot.request is request:
+                slot.fail(str(failure))
+        except ForkserverGone:
+            self._loop.call_later(HANG_UP_WAIT, self._hung_up, request, slot)
+        else:
+            self._begin(request, slot, spawned)
+
+    def _begin(self, request: StartRequest, slot: WorkerSlot, spawned: Spawned) -> None:
+        if slot.request is request and not self.closed:
+            slot.begin(spawned)
+        else:
+            spawned.close()
+
+    def _hung_up(self, request: StartRequest, slot: WorkerSlot) -> None:
+        if slot.request is not request:
+            return
+        if self._forkservers.lives(request.forkserver):
+            slot.fail("the forkserver hung up")
+        else:
+            self._put_back(slot)
+
+    def _overdue(self, request: StartRequest, due: float) -> None:
+        self._answered(request)  # it may be here, and we are late
+        if request not in self._asked:
+            return
+        if self._loop.time() - due > LATE:
+            slot = self._asked[request][0]
+            again = self._loop.call_later(ANSWER_TIMEOUT, self._overdue, request, self._loop.time() + ANSWER_TIMEOUT)
+            self._asked[request] = (slot, again)
+        elif self._forkservers.retire(request.forkserver, f"owes an answer for {ANSWER_TIMEOUT:g} s"):
+            self._strike_out(request.forkserver)
+        else:
+            slot = self._settle(request)
+            request.close()
+            if slot.request is request:
+                slot.fail(f"no answer within {ANSWER_TIMEOUT:g} s")
+
+    def _strike_out(self, forkserver: int) -> None:
+        """Whatever this forkserver owes is asked of the next one."""
+        for request in [request for request in reversed(self._asked) if request.forkserver == forkserver]:
+            slot = self._settle(request)
+            request.close()
+            if slot.request is request:
+                self._put_back(slot)
+
+    def _put_back(self, slot: WorkerSlot) -> None:
+        """It has done nothing wrong: its turn is the next one."""
+        slot.request = None
+        self._queue.appendleft(slot)
+        self._work.set()
+
+    def _forkserver_died(self, pid: int) -> None:
+        """What it says of its children's ends means nothing now: each worker of it is killed by its own pidfd."""
+        self._strike_out(pid)
+        for slot in self._slots():
+            if slot.child is not None and slot.child.forkserver == pid:
+                slot.kill("forkserver")

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.workers.liveness import LAG_SMALL, Verdict, WorkerSigns, judge
 from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.slot import WorkerSlot
 
 DUMP_GRACE: Final = 2.0
 """Seconds that a hung worker has to write its stack before SIGKILL."""
@@ -26,14 +26,15 @@ LOOKS: Final = 8
 
 
 class HangWatchdog:
-    """The hang watchdog over all members."""
+    """The hang watchdog over all workers; `slots` returns where they are, `timeout` how long they may be silent."""
 
-    def __init__(self, members: Mapping[str, SupervisedAccount], timeout: Callable[[], float]) -> None:
-        self._members = members
+    def __init__(self, slots: Callable[[], Iterable[WorkerSlot]], timeout: Callable[[], float]) -> None:
+        self._slots = slots
         self._timeout = timeout
-        self._waited: dict[int, tuple[float, float]] = {}
-        """By pid: when a silent worker was looked at last, and how long it had waited for a CPU by then."""
-        self._condemned: set[int] = set()
+        self._waited: dict[WorkerProcess, tuple[float, float]] = {}
+        """When a silent worker was looked at last, and how long it had waited for a CPU by then."""
+        self._condemned: set[WorkerProcess] = set()
+        """Not by pid: a number comes back, and its next owner has to be judged too."""
         self.lag = 0.0
         """How late this loop's last tick was, in seconds."""
 
@@ -51,27 +52,27 @@ class HangWatchdog:
 
     def _pardon(self, now: float) -> None:
         """We ourselves were stopped or starved: nobody's silence of that time counts."""
-        for member in self._members.values():
-            if member.child is not None:
-                member.child.last_heard = now
+        for slot in self._slots():
+            if slot.child is not None:
+                slot.child.last_heard = now
 
     def look(self, now: float) -> None:
         """Judge every worker that has been silent for half its time or longer."""
         timeout = self._timeout()
-        children = [(m, m.child) for m in self._members.values() if m.child is not None]
-        quiet = [(m, c) for m, c in children if now - c.last_heard >= timeout / 2]
-        silent = sum(now - c.last_heard >= timeout for _, c in quiet)
-        looks = {c.pid: self._seen(c, now, silent, len(children)) for _, c in quiet}
-        self._waited = {pid: self._waited[pid] for pid in looks}
-        self._condemned &= {c.pid for _, c in children}
-        for member, child in quiet:
-            if child.pid not in self._condemned and judge(looks[child.pid], timeout) is Verdict.HUNG:
-                self._end(member, child)
+        children = [(slot, slot.child) for slot in self._slots() if slot.child is not None]
+        quiet = [(slot, child) for slot, child in children if now - child.last_heard >= timeout / 2]
+        silent = sum(now - child.last_heard >= timeout for _, child in quiet)
+        looks = {child: self._seen(child, now, silent, len(children)) for _, child in quiet}
+        self._waited = {child: self._waited[child] for child in looks}
+        self._condemned &= {child for _, child in children}
+        for slot, child in quiet:
+            if child not in self._condemned and judge(looks[child], timeout) is Verdict.HUNG:
+                self._end(slot, child)
 
     def _seen(self, child: WorkerProcess, now: float, silent: int, workers: int) -> WorkerSigns:
         run_wait = _run_wait(child.pid)
-        at, before = self._waited.get(child.pid, (now, run_wait))
-        self._waited[child.pid] = (now, run_wait)
+        at, before = self._waited.get(child, (now, run_wait))
+        self._waited[child] = (now, run_wait)
         return WorkerSigns(
             silent_for=now - child.last_heard,
             own_lag=self.lag,
@@ -82,13 +83,13 @@ class HangWatchdog:
             workers=workers,
         )
 
-    def _end(self, member: SupervisedAccount, child: WorkerProcess) -> None:
-        self._condemned.add(child.pid)
+    def _end(self, slot: WorkerSlot, child: WorkerProcess) -> None:
+        self._condemned.add(child)
         child.signal(signal.SIGUSR1)
 
         def kill() -> None:
-            if member.child is child:
-                member.slot.kill("hang")
+            if slot.child is child:
+                slot.kill("hang")
 
         asyncio.get_running_loop().call_later(DUMP_GRACE, kill)
 

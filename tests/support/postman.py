@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from xyfleet.supervisor.workers.forkserver import Spawned
 from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_down, encode
 from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Message, Redo, Redone, Send, Sent
 from xyfleet.worker.storage.schema import TABLES
@@ -26,12 +26,12 @@ def hire(owner: Any, inbox: Path) -> WorkerProcess:
     process = _CONTEXT.Process(target=work, args=(up_write, down_read, str(inbox)), daemon=True)
     process.start()
     assert process.pid is not None
-    fds = [os.dup(connection.fileno()) for connection in (up_read, down_write)]
+    fds = [os.dup(fd) for fd in (up_read.fileno(), down_write.fileno(), process.sentinel)]
     for connection in (up_read, up_write, down_read, down_write):
         connection.close()
     for fd in fds:
         os.set_blocking(fd, False)
-    return WorkerProcess(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), owner)
+    return WorkerProcess(Spawned(process.pid, os.pidfd_open(process.pid), *fds, forkserver=0), owner)
 
 
 def work(up: Connection, down: Connection, inbox: str) -> None:

@@ -147,16 +147,6 @@ def test_forkserver_is_shielded(shared_fleet: Fleet) -> None:
     assert fleet.connected()
 
 
-@pytest.mark.long
-@pytest.mark.timing
-def test_stopped_forkserver_is_killed_at_the_next_start(fleet: Fleet) -> None:
-    """A start that gets no answer within 5 s means a stuck forkserver: it is replaced. Short: `test_forkserver`."""
-    before = pids(fleet)
-    fleet.forkserver().suspend()
-    os.kill(before["a0"], signal.SIGKILL)
-    fleet.until(lambda: fleet.replaced(before), "all are back", timeout=30)
-
-
 @pytest.mark.pythons
 def test_supervisor_killed_takes_everything_along(fleet: Fleet, gateway: Gateway) -> None:
     """SIGKILL of the supervisor: no orphan; a new supervisor connects everybody again."""

@@ -11,9 +11,8 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.ipc.messages import Down, Message, Up
+from xyfleet.worker.ipc.messages import Down, Go, Message, Up
 from xyfleet.worker.secret import MASK, Secret
-from xyfleet.worker.settings import WorkerSettings
 
 MAX_UP: Final = 4092
 """Most bytes of JSON in a message from a worker."""
@@ -36,7 +35,7 @@ def _decode_secret(kind: type, value: object) -> object:
 _encoder: Final = msgspec.json.Encoder(enc_hook=_encode_secret)
 _decode_up: Final[msgspec.json.Decoder[Up]] = msgspec.json.Decoder(Up)
 _decode_down: Final[msgspec.json.Decoder[Down]] = msgspec.json.Decoder(Down, dec_hook=_decode_secret)
-_decode_settings: Final = msgspec.json.Decoder(WorkerSettings, dec_hook=_decode_secret)
+_decode_go: Final = msgspec.json.Decoder(Go, dec_hook=_decode_secret)
 
 
 class BadMessage(Exception):
@@ -44,8 +43,12 @@ class BadMessage(Exception):
 
 
 def encode(message: Message, limit: int) -> bytes:
-    """Return the frame of `message`, or raise `BadMessage` when its JSON is longer than `limit` bytes."""
-    body = _encoder.encode(message)
+    """Return the frame of `message`, or raise `BadMessage`: its JSON is longer than `limit` bytes, or there is none."""
+    try:
+        body = _encoder.encode(message)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        # Not the error's own words: they may show the text that can't be encoded.
+        raise BadMessage(f"a message that is no JSON: {type(error).__name__}") from None
     if len(body) > limit:
         raise BadMessage(f"message of {len(body)} bytes, at most {limit}")
     return len(body).to_bytes(4, "big") + body
@@ -67,14 +70,9 @@ def decode_down(body: bytes) -> Down:
         raise BadMessage(str(error).replace("\n", " ") or MASK) from None
 
 
-def encode_settings(settings: WorkerSettings) -> bytes:
-    """Return the settings as JSON, for the private start pipe."""
-    return _encoder.encode(settings)
-
-
-def decode_settings(body: bytes) -> WorkerSettings:
-    """Return the settings that `encode_settings` wrote."""
-    return _decode_settings.decode(body)
+def decode_go(body: bytes) -> Go:
+    """Return a worker's first command, or raise `msgspec.ValidationError`."""
+    return _decode_go.decode(body)
 
 
 class FrameDecoder:

@@ -172,6 +172,13 @@ class Ticket(Message, frozen=True, tag="ticket"):
     """Whether the token was issued for this very request."""
 
 
+class Go(Message, frozen=True, tag="go"):
+    """The first command, once, before which a worker does nothing: who to be, and the ticket if one is at hand."""
+
+    settings: WorkerSettings
+    ticket: Ticket | None = None
+
+
 class Queued(Message, frozen=True, tag="queued"):
     """Not yet; repeated every few seconds while pacing or an outage holds the request back."""
 

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import os
 import signal
-from multiprocessing.connection import Connection
+from multiprocessing import forkserver
 from typing import Final
 
 _MOST_NAMES: Final = 40
 """So many modules are named in the first message; it must fit into one write."""
+_NOT_WANTED: Final = 0
 
 
-def run_worker(
-    settings_json: bytes, ticket_json: bytes | None, up: Connection, down: Connection, forkserver_pid: int
-) -> None:
+def run_worker(forkserver_pid: int) -> None:
     """
     Run one account until told to stop; leaves the process with the exit code of `xyfleet.worker.process.runtime`.
 
+    The two descriptors that came with the start are the pipe for our reports and the one for our commands. Nothing is
+    done before the first command, `Go`: a start that comes too late finds that pipe closed and ends (a forkserver that
+    was stopped for an hour carries out then what it was asked for).
+
     Args:
-        settings_json: From `codec.encode_settings`.
-        ticket_json: The body of a `Ticket` message, if there is one to begin with.
-        up: Where reports go; see `messages`.
-        down: Where commands come from.
         forkserver_pid: Our parent; when it dies, so do we.
     """
     # The forkserver ignores these signals, and children inherit that. A hang-up is not ours to die of.
@@ -38,12 +37,28 @@ def run_worker(
 
     hardening.die_with(forkserver_pid)
     hardening.keep_secrets()
+    hardening.limit_files()
+    fds = forkserver.get_inherited_fds()
+    assert fds is not None
+    up, down = fds
+    body = _read(down, int.from_bytes(_read(down, 4), "big"))
+    if not body:
+        os._exit(_NOT_WANTED)
+    go = codec.decode_go(body)
+    hardening.name_process(f"xyfleet: {go.settings.account}")
     imported = shield.imported_since(most=_MOST_NAMES)
-    settings = codec.decode_settings(settings_json)
-    hardening.name_process(f"xyfleet: {settings.account}")
-    ticket = codec.decode_down(ticket_json) if ticket_json is not None else None
-    assert ticket is None or isinstance(ticket, messages.Ticket)
     hello = messages.Hello(pid=os.getpid(), marker=shield.MARKER, imported=imported)
-    life = runtime.WorkerRuntime(settings, ticket, hello, shield.SSL_CONTEXT)
+    life = runtime.WorkerRuntime(go.settings, go.ticket, hello, shield.SSL_CONTEXT)
     # Nothing is left to be done after it that the kernel does not do, and faster.
-    os._exit(life.run(up.fileno(), down.fileno()))
+    os._exit(life.run(up, down))
+
+
+def _read(fd: int, size: int) -> bytes:
+    """Wait for exactly so many bytes, so that what follows them stays in the pipe; none at its end."""
+    data = b""
+    while len(data) < size:
+        more = os.read(fd, size - len(data))
+        if not more:
+            return b""
+        data += more
+    return data

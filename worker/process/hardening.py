@@ -18,6 +18,8 @@ import setproctitle
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
+USUAL_FILES: Final = 1024
+"""Soft limit of open files that Linux gives to programs; a worker has some 30 open."""
 _libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -40,6 +42,17 @@ def keep_secrets() -> None:
     # A lower hard limit can't be refused; where limits don't exist there are no core files either.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_files() -> None:
+    """
+    Take the soft limit of open files back to the usual one, which the supervisor raised for itself.
+
+    Programs that a handler starts may go through all numbers up to it. Whoever needs more may raise it again.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = USUAL_FILES if hard == resource.RLIM_INFINITY else min(USUAL_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def name_process(title: str) -> None:

@@ -32,6 +32,14 @@ def become_forkserver(supervisor: int) -> None:
     hardening.keep_secrets()
 
 
+def tell_ready() -> None:
+    """Tell the supervisor that starts may come, over the pipe that it gave us, if it did."""
+    telling = os.environ.pop("XYFLEET_READY", None)
+    if telling is not None:
+        os.write(int(telling), b"1")
+        os.close(int(telling))
+
+
 def remember_imports() -> None:
     """All that is imported by now, a worker finds in memory that it shares with the others."""
     global _preloaded

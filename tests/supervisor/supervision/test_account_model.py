@@ -53,9 +53,9 @@ class AccountModel(RuleBasedStateMachine):
                 self.queued = True
             case do.Unqueue():
                 self.queued = False
-            case do.Spawn(number):
-                assert self.live == 0, "a second worker is started"
-                self.spawns.append(number)
+            case do.StrikeOut():
+                self.late += [Event(kind=Kind.SPAWNED, number=number) for number in self.spawns]
+                self.spawns.clear()
             case do.Stop():
                 assert self.live, "nobody is there to stop"
                 self.stopping = True
@@ -92,6 +92,9 @@ class AccountModel(RuleBasedStateMachine):
         """The start queue comes to it."""
         self.queued = False
         self.happen(Kind.TURN)
+        assert self.it.start is not None
+        assert self.live == 0, "a second worker is started"
+        self.spawns.append(self.it.start)
 
     @rule(good=st.booleans())
     @precondition(lambda self: self.spawns)
@@ -102,12 +105,12 @@ class AccountModel(RuleBasedStateMachine):
             self.live += 1
         self.happen(Kind.SPAWNED if good else Kind.SPAWN_FAILED, number=number)
 
-    @rule()
+    @rule(why=st.sampled_from(["exit", "hang", "forkserver"]))
     @precondition(lambda self: self.live)
-    def gone(self) -> None:
+    def gone(self, why: str) -> None:
         """The worker ends, asked for or not."""
         self.live -= 1
-        why, self.stopping = "stopped" if self.stopping else "exit", False
+        why, self.stopping = "stopped" if self.stopping else why, False
         self.happen(Kind.GONE, why=why)
 
     @rule()
@@ -141,12 +144,6 @@ class AccountModel(RuleBasedStateMachine):
     def outgrown(self) -> None:
         """It needs too much memory."""
         self.happen(Kind.OUTGROWN)
-
-    @rule()
-    def forkserver_dies(self) -> None:
-        """It takes worker and starts along."""
-        self.spawns.clear()
-        self.happen(Kind.FORKSERVER_GONE)
 
     @rule()
     @precondition(lambda self: self.hooks and self.it.login is Login.HOOK_WAITING)
@@ -220,7 +217,8 @@ class AccountModel(RuleBasedStateMachine):
         assert self.hooks == ([] if self.it.hook is None else [self.it.hook])
         assert (self.timer is None) == (self.it.timer is None)
         assert self.queued == (self.it.worker is Worker.QUEUED)
-        assert self.live == (self.it.worker in (Worker.LIVE, Worker.STOPPING) and self.it.start is None)
+        assert self.live == (self.it.worker in (Worker.LIVE, Worker.STOPPING))
+        assert self.spawns == ([] if self.it.start is None else [self.it.start])
 
     @invariant()
     def nobody_is_forgotten(self) -> None:
@@ -258,7 +256,7 @@ class AccountModel(RuleBasedStateMachine):
             elif self.spawns:
                 self.spawned(True)
             elif self.stopping:
-                self.gone()
+                self.gone("exit")
             elif self.hooks:
                 self.hook_ended("new")
             elif self.live and self.it.login is not Login.HELD:

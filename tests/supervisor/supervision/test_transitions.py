@@ -245,7 +245,6 @@ def test_starts_wait_for_the_end_of_an_outage_without_a_timer() -> None:
 def test_the_forkservers_death_counts_for_nothing() -> None:
     """Its workers are started again at once, however many deaths there were before."""
     life = Life(crashes=9, window=256.0).live()
-    life.go(Kind.FORKSERVER_GONE)
     assert of(do.Queue, life.go(Kind.GONE, why="forkserver"))
     assert life.it.crashes == 9
 

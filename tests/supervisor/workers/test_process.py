@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from support import targets
-from xyfleet.supervisor.workers.forkserver import Spawned
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
+from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.messages import Alive, Apply, Hello, Reconnect, Up
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -49,12 +49,12 @@ def start(target: Callable[..., None], ear: Any, *words: object) -> WorkerProces
     process = CONTEXT.Process(target=target, args=(up_write, down_read, *words), daemon=True)
     process.start()
     assert process.pid is not None
-    fds = [os.dup(connection.fileno()) for connection in (up_read, down_write)]
+    fds = [os.dup(fd) for fd in (up_read.fileno(), down_write.fileno(), process.sentinel)]
     for connection in (up_read, up_write, down_read, down_write):
         connection.close()
     for fd in fds:
         os.set_blocking(fd, False)
-    return WorkerProcess(Spawned(process, process.pid, os.pidfd_open(process.pid), *fds), ear)
+    return WorkerProcess(Spawned(process.pid, os.pidfd_open(process.pid), *fds, forkserver=0), ear)
 
 
 async def ended(ear: Ear) -> None:
@@ -172,7 +172,6 @@ async def test_runner_kills_one_that_does_not_leave(monkeypatch: pytest.MonkeyPa
     """A worker that ignores the polite stop is killed when its time is over, and only then is it gone."""
     monkeypatch.setattr("xyfleet.supervisor.workers.slot.STOP_TIMEOUT", 0.2)
     ends: list[str] = []
-    runner = WorkerSlot(lambda child, why: ends.append(why))
 
     class Owner:
         def heard(self, child: WorkerProcess, message: Up) -> None:
@@ -181,7 +180,12 @@ async def test_runner_kills_one_that_does_not_leave(monkeypatch: pytest.MonkeyPa
         def gone(self, child: WorkerProcess) -> None:
             runner.gone(child)
 
-    child = start(targets.ignores_terminate, Owner())
+        def ended(self, child: WorkerProcess, why: str) -> None:
+            ends.append(why)
+
+    owner: Any = Owner()
+    runner = WorkerSlot(owner)
+    child = start(targets.ignores_terminate, owner)
     runner.started(child)
     runner.stop()
     await asyncio.wait_for(runner.wait_gone(), 10)

@@ -9,7 +9,8 @@ from msgspec.structs import asdict
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Fleet, Mail, Settings, Webhook
 from xyfleet.supervisor.workers.worker_config import gateway_of, log_settings, mail_settings, worker_settings
-from xyfleet.worker.ipc.codec import encode_settings
+from xyfleet.worker.ipc.codec import MAX_DOWN, encode
+from xyfleet.worker.ipc.messages import Go
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import MailSettings
 
@@ -56,4 +57,4 @@ def test_a_worker_gets_no_secret_but_its_proxy() -> None:
     told = worker_settings(ACCOUNT, held, gateway_of(FLEET), 20.0, log_settings(FLEET, 1000, False), mail)
 
     assert told.mail.since == 7
-    assert b"hunter" not in encode_settings(told)
+    assert b"hunter" not in encode(Go(settings=told), MAX_DOWN)

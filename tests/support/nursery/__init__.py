@@ -15,8 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, decode_up, encode
-from xyfleet.worker.ipc.codec import encode_settings as settings_text
-from xyfleet.worker.ipc.messages import Down, Hello, Report, Ticket, TicketRequest, Up
+from xyfleet.worker.ipc.messages import Down, Go, Hello, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.settings import WorkerSettings
 
 
@@ -27,15 +26,15 @@ class Worker:
         self.pid = pid
         self.heard: list[Up] = []
         self._nursery = nursery
-        self._index = index
+        self.index = index
 
     def say(self, message: Down) -> None:
         """Send a command."""
-        self._nursery.order(do="say", index=self._index, body=encode(message, MAX_DOWN)[4:].decode())
+        self._nursery.order(do="say", index=self.index, body=encode(message, MAX_DOWN)[4:].decode())
 
     def hear(self) -> list[Up]:
         """Return all that the worker has said."""
-        self.heard += [decode_up(body.encode()) for body in self._nursery.order(do="hear", index=self._index)]
+        self.heard += [decode_up(body.encode()) for body in self._nursery.order(do="hear", index=self.index)]
         return self.heard
 
     def reports(self) -> list[Report]:
@@ -66,11 +65,11 @@ class Worker:
 
     def hang_up(self) -> None:
         """Close the supervisor's ends of its pipes."""
-        self._nursery.order(do="hang up", index=self._index)
+        self._nursery.order(do="hang up", index=self.index)
 
     def code(self) -> int | None:
         """Wait for its end and return the exit code."""
-        code: int | None = self._nursery.order(do="join", index=self._index)
+        code: int | None = self._nursery.order(do="join", index=self.index)
         return code
 
     def title(self) -> str:
@@ -112,8 +111,14 @@ class Nursery:
 
     def start(self, settings: WorkerSettings, ticket: Ticket | None = None) -> Worker:
         """Start a worker."""
-        body = encode(ticket, MAX_DOWN)[4:].decode() if ticket is not None else None
-        index, pid = self.order(do="start", settings=settings_text(settings).decode(), ticket=body)
+        worker = self.fork()
+        go = encode(Go(settings=settings, ticket=ticket), MAX_DOWN)[4:]
+        self.order(do="say", index=worker.index, body=go.decode())
+        return worker
+
+    def fork(self) -> Worker:
+        """Start a worker and do not tell it to go."""
+        index, pid = self.order(do="fork")
         self._started = index + 1
         return Worker(self, index, pid)
 

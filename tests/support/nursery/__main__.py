@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import multiprocessing.forkserver
 import os
+import select
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from xyfleet.supervisor.workers.forkserver import Forkserver
+from xyfleet.supervisor.workers.start_request import exit_code
 from xyfleet.worker.ipc.codec import MAX_UP, FrameDecoder
-from xyfleet.worker.process.entry import run_worker
 
 PROTOCOL = os.dup(1)
 os.dup2(2, 1)  # what workers say on standard output goes to standard error
-CONTEXT = multiprocessing.get_context("forkserver")
 
 
 class Kept:
     """A worker and our ends of its pipes."""
 
-    def __init__(self, settings: bytes, ticket: bytes | None, forkserver: int) -> None:
-        self.up, up = CONTEXT.Pipe(duplex=False)
-        down, self.down = CONTEXT.Pipe(duplex=False)
-        self.process = CONTEXT.Process(target=run_worker, args=(settings, ticket, up, down, forkserver), daemon=True)
-        self.process.start()
-        up.close()
-        down.close()
-        os.set_blocking(self.up.fileno(), False)
+    def __init__(self, forkserver: Forkserver) -> None:
+        request = forkserver.ask("worker")
+        readable(request.sentinel, 20)
+        assert request.heard()
+        self.spawned = request.answer()
         self.splitter = FrameDecoder(MAX_UP)
+        os.set_blocking(self.spawned.down, True)
 
     def hear(self) -> list[str]:
         """Return what was said since the last time."""
         bodies: list[str] = []
         try:
-            while data := os.read(self.up.fileno(), 65536):
+            while data := os.read(self.spawned.up, 65536):
                 bodies += [body.decode() for body in self.splitter.feed(data)]
         except (BlockingIOError, OSError):
             pass
@@ -43,12 +42,12 @@ class Kept:
     def say(self, body: str) -> None:
         """Send a command."""
         data = body.encode()
-        os.write(self.down.fileno(), len(data).to_bytes(4, "big") + data)
+        os.write(self.spawned.down, len(data).to_bytes(4, "big") + data)
 
     def hang_up(self) -> None:
         """Close our ends."""
-        self.up.close()
-        self.down.close()
+        os.close(self.spawned.up)
+        os.close(self.spawned.down)
 
     def end(self) -> None:
         """Kill it, unless it has ended."""
@@ -57,8 +56,13 @@ class Kept:
 
     def join(self) -> int | None:
         """Wait for the end."""
-        self.process.join(10)
-        return self.process.exitcode
+        readable(self.spawned.sentinel, 10)
+        return exit_code(self.spawned.sentinel)
+
+
+def readable(fd: int, timeout: float) -> None:
+    """Wait until there is something to read."""
+    select.select([fd], [], [], timeout)
 
 
 def say(answer: Any) -> None:
@@ -66,16 +70,15 @@ def say(answer: Any) -> None:
     os.write(PROTOCOL, json.dumps(answer).encode() + b"\n")
 
 
-def serve(forkserver: int) -> None:
+def serve(forkserver: Forkserver) -> None:
     """Carry out orders until there are none."""
     kept: list[Kept] = []
     for line in sys.stdin:
         order: dict[str, Any] = json.loads(line)
         answer: Any = None
-        if order["do"] == "start":
-            ticket = order["ticket"].encode() if order["ticket"] else None
-            kept.append(Kept(order["settings"].encode(), ticket, forkserver))
-            answer = [len(kept) - 1, kept[-1].process.pid]
+        if order["do"] == "fork":
+            kept.append(Kept(forkserver))
+            answer = [len(kept) - 1, kept[-1].spawned.pid]
         else:
             worker = kept[order["index"]]
             arguments = [order["body"]] if order["do"] == "say" else []
@@ -85,13 +88,10 @@ def serve(forkserver: int) -> None:
 
 def main() -> None:
     """Start the forkserver as the supervisor does, and serve."""
-    os.environ["XYFLEET_FORKSERVER"] = str(os.getpid())
-    os.environ["UV_THREADPOOL_SIZE"] = "1"
-    CONTEXT.set_forkserver_preload(["xyfleet.worker.preload"])
-    server: Any = multiprocessing.forkserver._forkserver
-    server.ensure_running()
-    say(server._forkserver_pid)
-    serve(server._forkserver_pid)
+    forkserver = Forkserver(Path(tempfile.gettempdir()))
+    readable(forkserver.told, 20)
+    say(forkserver.pid)
+    serve(forkserver)
 
 
 if __name__ == "__main__":

@@ -16,16 +16,16 @@ from xyfleet.worker.ipc.codec import (
     BadMessage,
     FrameDecoder,
     decode_down,
-    decode_settings,
+    decode_go,
     decode_up,
     encode,
-    encode_settings,
 )
 from xyfleet.worker.ipc.messages import (
     MAX_CHANGES,
     Alive,
     Apply,
     Change,
+    Go,
     HeartbeatFigures,
     Hello,
     Message,
@@ -85,9 +85,18 @@ def test_down_round_trip(message: Any) -> None:
     assert decode_down(encode(message, MAX_DOWN)[4:]) == message
 
 
-def test_settings_round_trip() -> None:
-    """Settings travel whole over the start pipe."""
-    assert decode_settings(encode_settings(SETTINGS)) == SETTINGS
+@pytest.mark.parametrize("ticket", [None, Ticket(request=0, serial=3, token=Secret("tok"))])
+def test_go_round_trip(ticket: Ticket | None) -> None:
+    """The first command brings settings and ticket whole."""
+    go = Go(settings=SETTINGS, ticket=ticket)
+    assert decode_go(encode(go, MAX_DOWN)[4:]) == go
+
+
+def test_what_is_no_json_is_refused() -> None:
+    """A value that can't be encoded is an error of its own message, and does not show itself (finding 28)."""
+    with pytest.raises(BadMessage) as refusal:
+        encode(Reconnect(why="\ud800secret"), MAX_DOWN)
+    assert "secret" not in str(refusal.value)
 
 
 def test_frame_layout() -> None:
