@@ -32,12 +32,11 @@ class Owner:
         self.slot = WorkerSlot(self)
         self.heard_of: list[Up] = []
         self.failures: list[str] = []
-        self.again = 0
+        self.ends: list[str] = []
         self.settings = {"account": name, "unb": "1", "device_id": "d", **settings}
 
     def take_turn(self) -> bool:
         """Wanted, always."""
-        self.slot.take_turn()
         return self.slot.child is None
 
     def go(self) -> Go:
@@ -61,11 +60,8 @@ class Owner:
         self.slot.gone(child)
 
     def ended(self, child: WorkerProcess, why: str) -> None:
-        """No start follows."""
-
-    def start_again(self) -> None:
-        """Count."""
-        self.again += 1
+        """Keep why."""
+        self.ends.append(why)
 
     @property
     def runs(self) -> bool:
@@ -84,7 +80,6 @@ class Site:
     def start(self, owner: Owner) -> Owner:
         """Have its worker started."""
         self.owners.append(owner)
-        owner.slot.queued = True
         self.queue.put(owner.slot)
         return owner
 
@@ -133,7 +128,7 @@ async def test_worker_that_can_not_be_told_to_go(site: Site, bad: Callable[[Owne
     await until(lambda: good.runs and owner.failures)
     assert [reason in text for text in owner.failures] == [True]
     assert "xxx" not in owner.failures[0]
-    assert not owner.slot.queued
+    assert owner.slot.request is None
     assert good.slot.child is not None
     await until(lambda: site.children() == {good.slot.child.pid})  # type: ignore[union-attr]
 
@@ -145,8 +140,7 @@ async def test_start_that_is_struck_out(site: Site) -> None:
     os.kill(site.first.pid, signal.SIGSTOP)
     stopped = site.start(Owner("stopped"))
     await until(lambda: stopped.slot.request is not None)
-    stopped.slot.stop()
-    assert not stopped.slot.queued
+    stopped.slot.strike_out()
     os.kill(site.first.pid, signal.SIGCONT)
     last = site.start(Owner("last"))
     await until(lambda: last.runs)
@@ -164,7 +158,7 @@ async def test_forkserver_that_dies_with_a_start(site: Site, monkeypatch: pytest
     waits = site.start(Owner("waits"))
     await until(lambda: waits.slot.request is not None)
     os.kill(site.first.pid, signal.SIGKILL)
-    await until(lambda: waits.runs and lived.again == 1)
+    await until(lambda: waits.runs and lived.ends == ["forkserver"])
     assert not waits.failures
     assert waits.slot.child is not None
     assert waits.slot.child.forkserver != site.first.pid

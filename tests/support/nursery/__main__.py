@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -51,8 +53,9 @@ class Kept:
 
     def end(self) -> None:
         """Kill it, unless it has ended."""
-        self.process.kill()
-        self.process.join(10)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.spawned.pidfd, signal.SIGKILL)
+        readable(self.spawned.sentinel, 10)
 
     def join(self) -> int | None:
         """Wait for the end."""
