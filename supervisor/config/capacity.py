@@ -10,7 +10,7 @@ import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -25,8 +25,9 @@ WEBHOOK_MEMORY: Final = 48 * _MIB
 """Bytes for the process that calls webhooks, with many calls under way."""
 BASE_MEMORY: Final = 150 * _MIB
 """Bytes for supervisor and forkserver."""
-_PIPES_PER_ACCOUNT: Final = 4
-"""Report, command, and the forkserver's start and sentinel pipe."""
+_FREE_MEMORY: Final = "MemAvailable"
+_PIPES_PER_ACCOUNT: Final = 3
+"""Report, command, and the sentinel pipe of the forkserver."""
 _PAGES_PER_PIPE: Final = 2
 """Least pages of a pipe (pipe(7), `PIPE_MIN_DEF_BUFFERS`)."""
 _UNLIMITED: Final = 2**60
@@ -62,15 +63,15 @@ def fds_needed(accounts: int) -> int:
     """
     Return how many files the supervisor has open at most.
 
-    Per worker: sentinel, keep-alive pipe, report pipe, command pipe, pidfd; beyond that token calls, hooks, API
-    clients, state files, and 16 inboxes being read with 3 files each. The process that calls webhooks needs less.
+    Per worker: sentinel, report pipe, command pipe, pidfd; beyond that token calls, hooks, API clients, state files,
+    starts under way, and 16 inboxes being read with 3 files each. The process that calls webhooks needs less.
     """
-    return 5 * accounts + 256 + 16 * 3
+    return 4 * accounts + 256 + 16 * 3
 
 
 def forkserver_fds_needed(accounts: int) -> int:
-    """Return how many files the forkserver has open at most: a status pipe per worker, another while it starts."""
-    return 2 * accounts + 32
+    """Return how many files the forkserver has open at most: a status pipe per worker, and what one start takes."""
+    return accounts + 32
 
 
 def tasks_needed(accounts: int, hooks: int, handlers: int = 0, *, webhooks: bool = False) -> int:
@@ -96,19 +97,60 @@ def inbox_bytes(settings: Settings) -> int:
 
 def shortfalls(settings: Settings, limits: Limits) -> list[str]:
     """Return a sentence, with the numbers, for each limit that will not hold the enabled accounts."""
+    need = _need(settings)
+    return [
+        *_files(need.accounts, limits),
+        *_tasks(need.accounts, need.tasks, limits),
+        *(sentence for limit in limits.memory for sentence in _memory(need.accounts, need.memory, limit)),
+        *_disk(settings, limits),
+        *_state_disk(settings, limits),
+        *_pipes(need.accounts, limits),
+    ]
+
+
+class Growth(NamedTuple):
+    """What a running fleet would lack after a change of its file, as sentences with the numbers."""
+
+    refusals: list[str]
+    """Open files and processes: without them starts fail, of the accounts that run already too."""
+    warnings: list[str]
+    """Memory: what is free changes by the minute."""
+
+
+def growth(old: Settings, new: Settings, limits: Limits) -> Growth:
+    """Return what is lacking for `new` on a machine that runs `old`. Where no more is needed nothing is."""
+    before, need = _need(old), _need(new)
+    refusals: list[str] = []
+    if need.accounts > before.accounts:
+        refusals += _files(need.accounts, limits)
+    if need.tasks > before.tasks:
+        refusals += _tasks(need.accounts, need.tasks, limits)
+    warnings: list[str] = []
+    for limit in limits.memory if need.memory > before.memory else ():
+        # What is free comes on top of what the fleet has by now; the other limits are for all of it.
+        has = before if limit.where == _FREE_MEMORY else _Need(0, 0, 0)
+        warnings += _memory(need.accounts - has.accounts, need.memory - has.memory, limit)
+    return Growth(refusals, warnings)
+
+
+class _Need(NamedTuple):
+    accounts: int
+    """Enabled ones."""
+    tasks: int
+    memory: int
+    """Bytes."""
+
+
+def _need(settings: Settings) -> _Need:
     enabled = [account for account in settings.accounts.values() if account.enabled]
-    accounts = len(enabled)
     hooks = settings.refresh.max_concurrent if settings.refresh.command else 0
     handlers = sum(account.handler is not None for account in enabled)
     webhooks = any(account.webhook is not None for account in enabled)
-    return [
-        *_files(accounts, limits),
-        *_tasks(accounts, tasks_needed(accounts, hooks, handlers, webhooks=webhooks), limits),
-        *_memory(accounts, memory_needed(accounts, webhooks=webhooks), limits),
-        *_disk(settings, limits),
-        *_state_disk(settings, limits),
-        *_pipes(accounts, limits),
-    ]
+    return _Need(
+        len(enabled),
+        tasks_needed(len(enabled), hooks, handlers, webhooks=webhooks),
+        memory_needed(len(enabled), webhooks=webhooks),
+    )
 
 
 def _files(accounts: int, limits: Limits) -> Iterator[str]:
@@ -129,18 +171,18 @@ def _tasks(accounts: int, need: int, limits: Limits) -> Iterator[str]:
             ) % {"need": need, "accounts": accounts, "most": limit.most, "where": limit.where}
 
 
-def _memory(accounts: int, need: int, limits: Limits) -> Iterator[str]:
-    for limit in limits.memory:
-        if limit.most < need:
-            yield _(
-                "memory: %(need)s MiB needed for %(accounts)s accounts, %(most)s MiB by %(where)s; "
-                "add memory, or use fewer accounts"
-            ) % {
-                "need": need // _MIB,
-                "accounts": accounts,
-                "most": limit.most // _MIB,
-                "where": limit.where,
-            }
+def _memory(accounts: int, need: int, limit: Allowance) -> Iterator[str]:
+    if limit.most < need:
+        text = _(
+            "memory: %(need)s MiB needed for %(accounts)s accounts, %(most)s MiB by %(where)s; "
+            "add memory, or use fewer accounts"
+        )
+        yield text % {
+            "need": need // _MIB,
+            "accounts": accounts,
+            "most": limit.most // _MIB,
+            "where": limit.where,
+        }
 
 
 def _disk(settings: Settings, limits: Limits) -> Iterator[str]:
@@ -222,9 +264,9 @@ def _memory_limits(proc: Path, cgroup: Path) -> Iterator[Allowance]:
 
 
 def _free_memory(proc: Path) -> Iterator[Allowance]:
-    free = _meminfo(proc, "MemAvailable")
+    free = _meminfo(proc, _FREE_MEMORY)
     if free is not None:
-        yield Allowance("MemAvailable", free)
+        yield Allowance(_FREE_MEMORY, free)
 
 
 def _meminfo(proc: Path, key: str) -> int | None:

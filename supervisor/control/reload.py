@@ -10,6 +10,7 @@ from typing import Final
 
 from xyfleet.supervisor.common.errors import BadFile, NotPossible
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.config.capacity import growth, read_limits
 from xyfleet.supervisor.config.diff import Changes, diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
@@ -32,8 +33,9 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str) -> Reloaded:
         raise BadFile([str(problem) for problem in bad.problems]) from None
     changes = diff(fleet.settings, settings)
     _refuse_fleet_changes(changes)
+    lacking = _refuse_growth(fleet.settings, settings)
     await _carry_out(fleet, changes, settings)
-    done = _reloaded(changes, [str(warning) for warning in warnings])
+    done = _reloaded(changes, [*(str(warning) for warning in warnings), *lacking])
     counts = {"added": len(done.added), "removed": len(done.removed)}
     counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
     fleet.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
@@ -44,6 +46,15 @@ def _refuse_fleet_changes(changes: Changes) -> None:
     if changes.fleet_restart:
         text = N_("a change of %(keys)s needs a stop and a start of the fleet; nothing was changed")
         raise NotPossible(Text(text, {"keys": ", ".join(changes.fleet_restart)}))
+
+
+def _refuse_growth(old: Settings, new: Settings) -> list[str]:
+    """Refuse what the machine can't hold, before anything is touched; return what it may not hold."""
+    found = growth(old, new, read_limits())
+    if found.refusals:
+        text = N_("the fleet can't grow so far: %(why)s; nothing was changed")
+        raise NotPossible(Text(text, {"why": "; ".join(found.refusals)}))
+    return found.warnings
 
 
 async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None:

@@ -24,6 +24,8 @@ GRACE = 1.0
 LAST_FENCE = 3.0
 """Seconds for the killed to be gone; one that belongs to another user can't be killed, and is not waited for."""
 NOT_STARTED = 126
+USUAL_FILES = 1024
+"""Soft limit of open files that Linux gives to programs; the supervisor has raised its own."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 HEARD = (signal.SIGTERM, signal.SIGCHLD)
@@ -80,6 +82,7 @@ def start(command: list[str], libc: ctypes.CDLL) -> int:
         for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # What Python or our own parents ignore, the hook need not.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        limit_files()
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard:
             os._exit(NOT_STARTED)  # The guard died before the prctl; nobody is left to hear of it.
@@ -88,6 +91,13 @@ def start(command: list[str], libc: ctypes.CDLL) -> int:
         answer = {"error": f"cannot be started: {os.strerror(error.errno or 0).lower()}"}
         os.write(1, json.dumps(answer).encode())
     os._exit(NOT_STARTED)
+
+
+def limit_files() -> None:
+    """Take the soft limit of open files back to the usual one: programs may go through all numbers up to it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = USUAL_FILES if hard == resource.RLIM_INFINITY else min(USUAL_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def end_rest() -> None:

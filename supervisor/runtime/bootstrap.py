@@ -208,17 +208,16 @@ def _write_record(record: registry.Record, stack: contextlib.ExitStack) -> None:
 
 
 def _raise_file_limit(accounts: int) -> None:
-    """Raise the soft limit of open files to what the fleet needs, or refuse with the number."""
+    """Raise the soft limit of open files as far as we may, for a later reload too, or refuse with the number."""
     needed = fds_needed(accounts)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY and hard < needed:
         text = _(
             "%(accounts)d accounts need %(needed)d open files, but this process may open %(hard)d at most;"
             " raise the limit (ulimit -Hn, or LimitNOFILE= of the systemd unit)"
         )
         raise StartRefused(text % {"accounts": accounts, "needed": needed, "hard": hard})
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _embedded(settings: Settings) -> EmbeddedGateway:

@@ -38,9 +38,9 @@ def settings(accounts: int, *, hook: bool = False, disabled: int = 0) -> Setting
 
 
 def test_the_needs() -> None:
-    """The formulas: five files per account, three tasks, 8 MiB, and what the fleet itself takes."""
-    assert fds_needed(1000) == 5304
-    assert forkserver_fds_needed(1000) == 2032
+    """The formulas: four files per account, three tasks, 8 MiB, and what the fleet itself takes."""
+    assert fds_needed(1000) == 4304
+    assert forkserver_fds_needed(1000) == 1032
     assert tasks_needed(1000, 3) == 3038
     assert tasks_needed(1000, 3, 200, webhooks=True) == 3246
     assert memory_needed(1000) == 8150 * MIB
@@ -60,7 +60,7 @@ def test_exactly_enough_is_enough() -> None:
         "memory": memory_needed(100),
         "disk": 100 * 2 * 2_000_000,
         "state": 100 * 100_000_000,
-        "pipes": 100 * 4 * 2,
+        "pipes": 100 * 3 * 2,
     }
 
     def limits(less: int) -> Limits:
@@ -96,13 +96,13 @@ def test_sentences_hold_the_numbers() -> None:
     )
 
     assert shortfalls(settings(200), limits) == [
-        "open files: 1304 needed for 200 accounts, 1024 allowed (ulimit -Hn); "
+        "open files: 1104 needed for 200 accounts, 1024 allowed (ulimit -Hn); "
         "raise LimitNOFILE= of the service, or nofile in /etc/security/limits.conf",
         "processes and threads: 626 needed for 200 accounts, 100 allowed by pids.max; raise it",
         "memory: 1750 MiB needed for 200 accounts, 512 MiB by memory.max; add memory, or use fewer accounts",
         "disk: the logs may take 800 MB, 5 MB are free at /s; lower fleet.log.total, or move fleet.log.dir",
         "disk: the messages may take 20000 MB, 5 MB are free at /s; lower keep_bytes, or move fleet.state_dir",
-        "pipes: 1600 pages needed for 200 accounts, 64 allowed by fs.pipe-user-pages-hard; raise it",
+        "pipes: 1200 pages needed for 200 accounts, 64 allowed by fs.pipe-user-pages-hard; raise it",
     ]
 
 
