@@ -196,7 +196,7 @@ class SupervisedAccount:
     def take_turn(self) -> bool:
         """The start queue has come to it; return whether a worker is wanted."""
         self.happened(Event(kind=Kind.TURN))
-        return self.condition.worker is Worker.STARTING
+        return self.condition.worker is Worker.STARTING and self.slot.request is None
 
     def go(self) -> Go:
         """Return what its new worker is told first."""

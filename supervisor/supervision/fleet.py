@@ -191,11 +191,7 @@ class Fleet:
 
     def _queue_start(self, member: SupervisedAccount) -> None:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
-        wait = self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0
-        if wait > 0:
-            asyncio.get_running_loop().call_later(wait, self.launcher.put, member.slot)
-        else:
-            self.launcher.put(member.slot)
+        self.launcher.put(member.slot, lambda: self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0)
 
     def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""

@@ -71,6 +71,11 @@ class Forkserver:
         return self._process.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """How it ended, once it was closed; -N for signal N."""
+        return self._process.returncode
+
+    @property
     def age(self) -> float:
         """Seconds since it was launched."""
         return time.monotonic() - self.launched

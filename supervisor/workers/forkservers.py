@@ -122,3 +122,4 @@ class Forkservers:
         self._retired.discard(forkserver)
         self._died(forkserver.pid)
         forkserver.close()
+        log.info("forkserver %d has ended: %s", forkserver.pid, forkserver.exit_code)

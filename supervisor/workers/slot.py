@@ -8,7 +8,7 @@ import signal
 from typing import Final, Protocol
 
 from xyfleet.supervisor.workers.process import WorkerOwner, WorkerProcess
-from xyfleet.supervisor.workers.start_request import Spawned, StartRequest
+from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, BadMessage, encode
 from xyfleet.worker.ipc.messages import Go, Message, Stop
 
@@ -50,8 +50,8 @@ class WorkerSlot:
     def __init__(self, owner: SlotOwner) -> None:
         self.child: WorkerProcess | None = None
         self.stopping = False
-        self.request: StartRequest | None = None
-        """The start that was asked for and still counts; a worker that comes of any other is not told to go."""
+        self.request: int | None = None
+        """Number of the start that was asked for and still counts; what comes of any other is not told to go."""
         self._owner = owner
         self._gone = asyncio.Event()
         self._gone.set()
@@ -67,8 +67,8 @@ class WorkerSlot:
         """The queue has come to it: ask the owner whether a worker is still wanted."""
         return self._owner.take_turn()
 
-    def asked(self, request: StartRequest) -> None:
-        """A process was asked for; `begin` or `fail` will follow, or a new turn."""
+    def asked(self, request: int) -> None:
+        """A process was asked for under this number; `begin` or `fail` will follow, or a new turn."""
         self.request = request
 
     def begin(self, spawned: Spawned) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.supervisor.workers.forkservers import LATE, Forkservers
@@ -24,6 +23,16 @@ HANG_UP_WAIT: Final = 0.1
 log = logging.getLogger(__name__)
 
 
+class _Turn(NamedTuple):
+    """A slot's place in the queue."""
+
+    slot: WorkerSlot
+    pace: Callable[[], float] | None
+    """Gives a paced turn, and says in how many seconds it is; None = at once."""
+    due: float | None = None
+    """When its paced turn is, once it has one."""
+
+
 class StartQueue:
     """
     The queue of slots whose turn to start has come.
@@ -35,7 +44,7 @@ class StartQueue:
 
     def __init__(self, forkserver: Forkserver, slots: Callable[[], Iterable[WorkerSlot]]) -> None:
         self._slots = slots
-        self._queue: deque[WorkerSlot] = deque()
+        self._queue: deque[_Turn] = deque()
         self._asked: dict[StartRequest, tuple[WorkerSlot, asyncio.TimerHandle]] = {}
         self._work = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -43,16 +52,23 @@ class StartQueue:
         self.closed = False
         """No worker is started any more."""
 
-    def put(self, slot: WorkerSlot) -> None:
-        """Queue a slot."""
-        if slot not in self._queue:
-            self._queue.append(slot)
-        self._work.set()
+    def put(self, slot: WorkerSlot, pace: Callable[[], float] | None = None) -> None:
+        """
+        Queue a slot.
+
+        Args:
+            pace: Asked when there is a forkserver for it, and again when its turn went by without one: after a long
+                time without any, all would begin at once. Returns in how many seconds its paced turn is.
+        """
+        self._append(_Turn(slot, pace))
 
     def remove(self, slot: WorkerSlot) -> None:
-        """Take a slot out of the queue, if it is in there."""
-        with contextlib.suppress(ValueError):
-            self._queue.remove(slot)
+        """Take a slot out of the queue; a paced turn of it that comes all the same finds that nothing is wanted."""
+        self._queue = deque(turn for turn in self._queue if turn.slot is not slot)
+
+    def _append(self, turn: _Turn) -> None:
+        self._queue.append(turn)
+        self._work.set()
 
     async def run(self) -> None:
         """Start workers for ever."""
@@ -60,7 +76,7 @@ class StartQueue:
             await self._work.wait()
             forkserver = self._forkservers.ready
             if self._queue and forkserver is not None and len(self._asked) < AT_ONCE:
-                self._ask(forkserver, self._queue.popleft())
+                self._take(forkserver, self._queue.popleft())
                 await asyncio.sleep(0)
             else:
                 self._work.clear()
@@ -72,6 +88,16 @@ class StartQueue:
             self._settle(request)
             request.close()
         self._forkservers.close()
+
+    def _take(self, forkserver: Forkserver, turn: _Turn) -> None:
+        now = self._loop.time()
+        wait = 0.0
+        if turn.pace is not None and (turn.due is None or now - turn.due > LATE):
+            wait = turn.pace()
+        if wait > 0:
+            self._loop.call_later(wait, self._append, turn._replace(due=now + wait))
+        else:
+            self._ask(forkserver, turn.slot)
 
     def _ask(self, forkserver: Forkserver, slot: WorkerSlot) -> None:
         try:
@@ -89,7 +115,7 @@ class StartQueue:
             log.exception("fault at a start account=%s", slot.name)
             slot.fail("program error")
             return
-        slot.asked(request)
+        slot.asked(request.number)
         alarm = self._loop.call_later(ANSWER_TIMEOUT, self._overdue, request, self._loop.time() + ANSWER_TIMEOUT)
         self._asked[request] = (slot, alarm)
         self._loop.add_reader(request.sentinel, self._answered, request)
@@ -110,7 +136,7 @@ class StartQueue:
         try:
             spawned = request.answer()
         except SpawnFailed as failure:
-            if slot.request is request:
+            if slot.request == request.number:
                 slot.fail(str(failure))
         except ForkserverGone:
             self._loop.call_later(HANG_UP_WAIT, self._hung_up, request, slot)
@@ -118,13 +144,13 @@ class StartQueue:
             self._begin(request, slot, spawned)
 
     def _begin(self, request: StartRequest, slot: WorkerSlot, spawned: Spawned) -> None:
-        if slot.request is request and not self.closed:
+        if slot.request == request.number and not self.closed:
             slot.begin(spawned)
         else:
             spawned.close()
 
     def _hung_up(self, request: StartRequest, slot: WorkerSlot) -> None:
-        if slot.request is not request:
+        if slot.request != request.number:
             return
         if self._forkservers.lives(request.forkserver):
             slot.fail("the forkserver hung up")
@@ -144,7 +170,7 @@ class StartQueue:
         else:
             slot = self._settle(request)
             request.close()
-            if slot.request is request:
+            if slot.request == request.number:
                 slot.fail(f"no answer within {ANSWER_TIMEOUT:g} s")
 
     def _strike_out(self, forkserver: int) -> None:
@@ -152,13 +178,13 @@ class StartQueue:
         for request in [request for request in reversed(self._asked) if request.forkserver == forkserver]:
             slot = self._settle(request)
             request.close()
-            if slot.request is request:
+            if slot.request == request.number:
                 self._put_back(slot)
 
     def _put_back(self, slot: WorkerSlot) -> None:
         """It has done nothing wrong: its turn is the next one."""
         slot.request = None
-        self._queue.appendleft(slot)
+        self._queue.appendleft(_Turn(slot, None))
         self._work.set()
 
     def _forkserver_died(self, pid: int) -> None:

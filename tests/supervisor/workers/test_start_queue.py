@@ -77,10 +77,10 @@ class Site:
         self.owners: list[Owner] = []
         self.queue = StartQueue(self.first, lambda: [owner.slot for owner in self.owners])
 
-    def start(self, owner: Owner) -> Owner:
+    def start(self, owner: Owner, pace: Callable[[], float] | None = None) -> Owner:
         """Have its worker started."""
         self.owners.append(owner)
-        self.queue.put(owner.slot)
+        self.queue.put(owner.slot, pace)
         return owner
 
     def children(self) -> set[int]:
@@ -205,6 +205,7 @@ def environment_of(pid: int) -> list[bytes]:
     return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look at a process that keeps its secrets")
 async def test_limit_of_threads_is_the_forkservers_alone(site: Site) -> None:
     """One thread for names is right for a worker; the supervisor looks up many, and keeps its own number (18)."""
     environment = environment_of(site.first.pid)
@@ -224,6 +225,36 @@ async def test_starts_do_not_wait_for_each_other(site: Site) -> None:
         owner.slot.stop()
         await owner.slot.wait_gone()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_paced_turns_are_given_when_there_is_a_forkserver(site: Site) -> None:
+    """Nobody's turn goes by while the imports last: all of them would dial at once then (the kind of finding 17)."""
+    paced: list[bool] = []
+
+    def pace() -> float:
+        paced.append(site.first.ready)
+        return 0.1 * len(paced)
+
+    owners = [site.start(Owner(f"a{number}"), pace) for number in range(3)]
+    await until(lambda: all(owner.runs for owner in owners))
+    assert paced == [True] * 3
+
+
+async def test_turn_that_went_by_is_paced_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn that came while there was no forkserver for a while is no turn any more."""
+    monkeypatch.setattr(start_queue, "LATE", 0.1)
+    monkeypatch.setattr(forkservers, "RELAUNCH_PAUSE", 0.5)
+    paced: list[float] = []
+
+    def pace() -> float:
+        paced.append(asyncio.get_running_loop().time())
+        return 0.3 if len(paced) == 1 else 0.0
+
+    owner = site.start(Owner("a"), pace)
+    await until(lambda: len(paced) == 1)
+    os.kill(site.first.pid, signal.SIGKILL)
+    await until(lambda: owner.runs)
+    assert len(paced) == 2
 
 
 def test_private_names_are_there() -> None:

@@ -8,6 +8,8 @@ import resource
 import time
 from pathlib import Path
 
+import pytest
+
 from support.gateway import Gateway
 from support.machinelimits import soft_files
 from support.nursery import Nursery, alive
@@ -57,6 +59,7 @@ def test_soft_limit_of_files_is_the_usual_one(gateway: Gateway, tmp_path: Path) 
     assert re.search(rf"Max open files +{hard} +{hard} ", forkserver)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may count the descriptors of a process that keeps its secrets")
 def test_a_worker_keeps_few_descriptors(gateway: Gateway, tmp_path: Path) -> None:
     """It has its pipes, its connection, its files and its loop's; nothing of the forkserver's grows with the fleet."""
     counts = []
