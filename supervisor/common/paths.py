@@ -1,4 +1,4 @@
-"""Where a fleet keeps its things: run folder, control socket, single-instance lock. Shell."""
+"""Where a fleet keeps its things: run folder, sockets, inboxes. Shell."""
 
 from __future__ import annotations
 
@@ -20,14 +20,31 @@ class PathRefused(Exception):
 
 
 def run_dir(fleet: Fleet, env: Mapping[str, str], uid: int) -> Path:
-    """Return the folder of the fleet's sockets (docs/decisions.md, "Where things are")."""
+    """Return the folder of the fleet's sockets (docs/decisions.md, "Where things are"): never one of two fleets."""
     if env.get("XYFLEET_RUN_DIR"):
-        return Path(env["XYFLEET_RUN_DIR"]).absolute()
+        return Path(env["XYFLEET_RUN_DIR"]).absolute() / fleet.name
+    unit = unit_dir(env.get("RUNTIME_DIRECTORY", ""), fleet.name)
+    if unit is not None:
+        return unit
     if uid == 0:
         return Path("/run/xyfleet") / fleet.name
     if env.get("XDG_RUNTIME_DIR"):
         return Path(env["XDG_RUNTIME_DIR"]) / "xyfleet" / fleet.name
     return fleet.state_dir / "run"
+
+
+def unit_dir(variable: str, fleet: str) -> Path | None:
+    """
+    Return the fleet's folder in what systemd gives its unit; None where it gives nothing.
+
+    Args:
+        variable: The value of RUNTIME_DIRECTORY or STATE_DIRECTORY: absolute paths with colons between them.
+        fleet: Its name; several units may share a folder, so the name comes last once.
+    """
+    first = variable.split(":")[0]
+    if not os.path.isabs(first):
+        return None
+    return Path(first) if Path(first).name == fleet else Path(first) / fleet
 
 
 def control_socket(folder: Path) -> Path:

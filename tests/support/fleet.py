@@ -100,9 +100,14 @@ class Fleet:
         return self
 
     @property
+    def run_dir(self) -> Path:
+        """Where its sockets are."""
+        return Path(self.env["XYFLEET_RUN_DIR"]) / str(self.config["fleet"]["name"])
+
+    @property
     def client(self) -> Client:
         """A client of the control socket."""
-        return Client(str(self.folder / "r" / "control.sock"), "en", timeout=15)
+        return Client(str(self.run_dir / "control.sock"), "en", timeout=15)
 
     def answers(self) -> bool:
         """Whether the API answers."""

@@ -66,7 +66,7 @@ def test_stop_closes_politely_and_leaves_nothing(fleet: Fleet, gateway: Gateway)
     assert all_gone(family, within=2.0)
     assert all(gateway.stats(unb(i))["closes"] == {"1000": 1} for i in range(3))
     assert not list((fleet.folder / "home").rglob("*.json"))
-    assert not (fleet.folder / "r" / "control.sock").exists()
+    assert not (fleet.run_dir / "control.sock").exists()
 
 
 def test_second_supervisor_is_refused_with_the_first_ones_pid(seen_fleet: Fleet) -> None:
@@ -129,11 +129,11 @@ def test_second_signal_ends_at_once(tmp_path: Path, gateway: Gateway) -> None:
 def test_control_socket_comes_back(fleet: Fleet) -> None:
     """A cleaner that removes the whole run folder locks nobody out: not the owner, not new workers."""
     forkserver, pid = fleet.forkserver(), fleet.accounts()["a0"]["pid"]
-    shutil.rmtree(fleet.folder / "r")
+    shutil.rmtree(fleet.run_dir)
     psutil.Process(pid).kill()
     fleet.until(fleet.answers, "the socket is there again")
     fleet.until(lambda: fleet.accounts()["a0"]["pid"] not in (None, pid) and fleet.connected(), "a0 is back")
-    shutil.rmtree(fleet.folder / "r")
+    shutil.rmtree(fleet.run_dir)
     forkserver.kill()
     fleet.until(lambda: fleet.answers() and fleet.connected() and fleet.forkserver() != forkserver, "all are back")
 

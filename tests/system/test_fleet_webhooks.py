@@ -41,7 +41,7 @@ def test_lives_with_the_fleet(tmp_path: Path, fresh_gateway: Gateway) -> None:
         fleet.config["defaults"]["webhook"] = {"url": URL, "secret": SECRETS[-1]}
         fleet.write()
         fleet.client.post("/v1/reload", {}, timeout=20)
-        socket = fleet.folder / "r" / "webhook.sock"
+        socket = fleet.run_dir / "webhook.sock"
         fleet.until(socket.exists, "the webhook process listens")
         (first,) = webhooks(fleet)
         first.kill()

@@ -135,7 +135,7 @@ class EventStream:
         self._rest = b""
         self._came = 0.0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(fleet.folder / "r" / "control.sock"))
+        self._socket.connect(str(fleet.run_dir / "control.sock"))
         self._socket.sendall(f"GET /v1/events?follow=1&since={last} HTTP/1.0\r\n\r\n".encode("ascii"))
         while self._line(time.monotonic() + 5.0).strip():
             pass  # the answer's head; an empty line ends it
