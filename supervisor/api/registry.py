@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from xyfleet.worker.private_files import open_private, read_private
+
 
 class Record(NamedTuple):
     """Where a fleet's supervisor is to be found. Paths are absolute."""
@@ -56,9 +58,9 @@ def write_record(record: Record, folder: Path | None = None) -> Path:
     folder = folder or fleet_records_dir()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{record.name}.json"
-    temporary = folder / f".{record.name}.{os.getpid()}"
+    temporary = folder / f".{record.name}.{os.urandom(8).hex()}"
     try:
-        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+        with open(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w", encoding="utf-8") as file:
             json.dump(record._asdict(), file, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
@@ -69,10 +71,6 @@ def write_record(record: Record, folder: Path | None = None) -> Path:
     return path
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def remove_record(record: Record, folder: Path | None = None) -> None:
     """Remove a record, unless another supervisor has written its own in its place."""
     path = (folder or fleet_records_dir()) / f"{record.name}.json"
@@ -81,14 +79,21 @@ def remove_record(record: Record, folder: Path | None = None) -> None:
 
 
 def read_records(folder: Path | None = None) -> list[Record]:
-    """Return all records by name, stale ones included; what is torn or no record is left out."""
+    """Return all records by name, stale ones included; what is torn, another user's or no record is left out."""
     paths = sorted((folder or fleet_records_dir()).glob("*.json"))
     return [record for path in paths if (record := _read(path)) is not None]
 
 
+def users(folder: Path | None = None) -> frozenset[int]:
+    """Return the users whose records and fleets are believed: this one, root, and whose the folder of records is."""
+    with contextlib.suppress(OSError):
+        return frozenset((os.geteuid(), 0, (folder or fleet_records_dir()).stat().st_uid))
+    return frozenset((os.geteuid(), 0))
+
+
 def _read(path: Path) -> Record | None:
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_private(path, users(path.parent)))
         record = Record(**{field: values[field] for field in Record._fields if field in values})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -103,7 +108,7 @@ def is_live(record: Record) -> bool:
     The look takes a shared lock for some microseconds; a supervisor that starts in that very moment tries again.
     """
     try:
-        fd = os.open(record.lock, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(record.lock, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
         return True  # somebody else's; whoever calls next gets the system's own refusal
     except OSError:

@@ -9,12 +9,15 @@ import re
 import secrets
 import socket
 import ssl
+import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.private_folders import reason
 from xyfleet.supervisor.settings import Http, Tls
+from xyfleet.worker.private_files import read_private
 from xyfleet.worker.secret import Secret
 
 TOKEN_FILE: Final = "http-token"
@@ -55,12 +58,12 @@ def read_token(path: Path) -> Secret:
     """Return the token of the file; one that is not there is made. Raises `ListenRefused`."""
     try:
         with contextlib.suppress(FileNotFoundError):
-            return _checked(path, path.read_bytes())
+            return _checked(path, read_private(path))
         token = secrets.token_urlsafe(32)
         atomic_files.write(path, token.encode() + b"\n", keep=False)
     except OSError as error:
         text = _("the token of the HTTP API can't be had: %(path)s: %(why)s")
-        raise ListenRefused(text % {"path": path, "why": error.strerror}) from None
+        raise ListenRefused(text % {"path": path, "why": reason(error)}) from None
     return Secret(token)
 
 
@@ -72,7 +75,11 @@ def _checked(path: Path, data: bytes) -> Secret:
             "remove the file, and the next start makes a new token"
         )
         raise ListenRefused(text % {"path": path})
-    if path.stat().st_mode & 0o077:
+    mode = path.stat().st_mode
+    if mode & stat.S_IROTH:
+        text = _("%(path)s is the fleet's key, and every user of this machine can read it; run: chmod 600 %(path)s")
+        raise ListenRefused(text % {"path": path})
+    if mode & stat.S_IRGRP:  # for a group of programs: the owner may want it so
         log.warning("%s can be read by others; do: chmod 600 %s", path, path)
     return Secret(token)
 

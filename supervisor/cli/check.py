@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.paths import PathRefused
+from xyfleet.supervisor.common.private_folders import owners, refuse_foreign
 from xyfleet.supervisor.config.capacity import inbox_bytes, read_limits, shortfalls
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.log_budget import log_bytes
@@ -32,9 +34,19 @@ def check(setup: Setup, file: Path) -> int:
         click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
         return USAGE
     limits = read_limits(settings.fleet.log.dir, settings.fleet.state_dir)
-    _warn([*map(str, warnings), *shortfalls(settings, limits)])
+    _warn([*map(str, warnings), *_foreign(settings), *shortfalls(settings, limits)])
     click.echo(_summary(settings))
     return OK
+
+
+def _foreign(settings: Settings) -> Iterator[str]:
+    """Yield why a start by this user would be refused; another one, a service's, may own the folders rightly."""
+    for folder in (settings.fleet.state_dir, settings.fleet.log.dir):
+        try:
+            if folder is not None:
+                refuse_foreign(folder, owners(settings.path))
+        except PathRefused as refusal:
+            yield str(refusal)
 
 
 def _warn(sentences: Iterable[str]) -> None:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
+
+from xyfleet.supervisor.common.private_folders import reason
+from xyfleet.worker.private_files import open_private, read_private
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("xyfleet.store")
@@ -35,7 +39,7 @@ def read(path: Path, decode: Callable[[bytes], T]) -> Loaded[T]:
     torn = False
     for candidate in (path, backup(path)):
         try:
-            return Loaded(decode(candidate.read_bytes()), torn)
+            return Loaded(decode(read_private(candidate)), torn)
         except FileNotFoundError:
             continue
         except Unusable:
@@ -53,10 +57,11 @@ def write(path: Path, data: bytes, *, keep: bool = True) -> None:
 
     `keep`: what is there is good, so it becomes the version before.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    # A name that nobody can know beforehand, and new: what lies in its place is never written to.
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        handle = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with open(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -70,6 +75,14 @@ def write(path: Path, data: bytes, *, keep: bool = True) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()  # A full disk gets its space back; the error that counts is raised.
         raise
+
+
+def temporaries(folder: Path, name: str | None = None) -> list[Path]:
+    """Return what writes left in a folder that a crash cut off: of the file with this name, or of all. `OSError`."""
+    file = ".+" if name is None else re.escape(name)
+    # Older versions called it `<file>.tmp`.
+    ours = re.compile(rf"{file}\.([0-9a-f]{{16}}\.)?tmp")
+    return [path for path in folder.iterdir() if ours.fullmatch(path.name)] if folder.is_dir() else []
 
 
 def _sync_folder(folder: Path) -> None:
@@ -122,7 +135,7 @@ class Writer:
             self._change.wait_for(lambda: not self._busy)
             self._pending.pop(path, None)
             self._torn.discard(path)
-            for each in (path, backup(path), path.with_name(path.name + ".tmp")):
+            for each in (path, backup(path), *temporaries(path.parent, path.name)):
                 try:
                     with contextlib.suppress(FileNotFoundError):
                         each.unlink()
@@ -175,7 +188,7 @@ class Writer:
                 self._torn.discard(path)
             except OSError as error:
                 failed[path] = data
-                trouble = f"{path.name}: {error.strerror}"
+                trouble = f"{path.name}: {reason(error)}"
         self._tell(trouble)
         return failed
 

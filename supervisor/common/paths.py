@@ -62,6 +62,11 @@ def inbox_file(state_dir: Path, name: str) -> Path:
     return state_dir / "inbox" / f"{name}.db"
 
 
+def account_file(state_dir: Path, name: str) -> Path:
+    """Return where an account's credentials are."""
+    return state_dir / "accounts" / f"{name}.json"
+
+
 def _socket(path: Path) -> Path:
     size = len(os.fsencode(path))
     if size > MAX_SOCKET_PATH:
@@ -85,18 +90,7 @@ def private_socket(path: Path) -> socket.socket:
     return listener
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder that only its owner can enter, or raise `PathRefused`."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(0o700)
-    except OSError as error:
-        text = _("cannot use the folder %(path)s: %(why)s")
-        raise PathRefused(text % {"path": folder, "why": error.strerror}) from None
-
-
 def clear_leftovers(folder: Path) -> None:
-    """Remove what a killed supervisor left in its run folder; only the holder of the lock may call this."""
-    for left in folder.glob("listener-*"):
+    """Remove what a killed supervisor left in its run folder. Only the holder of the lock may call this. `OSError`."""
+    for left in (control_socket(folder), webhook_socket(folder), *folder.glob("listener-*")):
         left.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.paths import PathRefused
+from xyfleet.supervisor.common.private_folders import refuse_shared
 from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
 from xyfleet.supervisor.config.capacity import total_memory
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
@@ -36,10 +38,15 @@ def load(path: Path, env: Mapping[str, str], *, memory: int | None = None) -> Se
 
 
 def load_with_warnings(
-    path: Path, env: Mapping[str, str], *, memory: int | None = None
+    path: Path, env: Mapping[str, str], *, memory: int | None = None, running: bool = False
 ) -> tuple[Settings, list[Problem]]:
-    """Return the settings, and what is allowed but probably not meant. Raises `BadFile` like `load`."""
-    context = Context(env=env, total_memory=total_memory() if memory is None else memory)
+    """
+    Return the settings, and what is allowed but probably not meant. Raises `BadFile` like `load`.
+
+    Args:
+        running: The fleet runs: names and folders that only a start refuses are warned about.
+    """
+    context = Context(env=env, total_memory=total_memory() if memory is None else memory, running=running)
     top = At(str(path))
     section, size = _read(top, RawFile, context)
     _check_version(section, top)
@@ -119,6 +126,7 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
         accounts={entry.account.name: entry.account for entry in entries},
     )
     _check_log_room(settings, subsection(section, "fleet"), top, context)
+    _check_folders(settings, subsection(section, "fleet"), top, context)
     return settings
 
 
@@ -136,6 +144,22 @@ def _check_log_room(settings: Settings, fleet: Section, top: At, context: Contex
         message = _("is too little for the logs of %(count)s accounts") % {"count": len(settings.accounts)}
         remedy = _("use %(least)s or more, or fewer log.backups") % {"least": least}
         context.problems.add(item.at if item else top._replace(key="fleet.log.total"), message, remedy)
+
+
+def _check_folders(settings: Settings, fleet: Section, top: At, context: Context) -> None:
+    """Note folders that others have a hand in; who owns them is asked at the start, by the user who starts."""
+    state, log = fleet.get("state_dir"), subsection(fleet, "log").get("dir")
+    folders = (("state_dir", state, settings.fleet.state_dir), ("log.dir", log, settings.fleet.log.dir))
+    note = context.problems.warn if context.running else context.problems.add
+    said: set[str] = set()  # one folder may lie in the other
+    for key, item, folder in folders:
+        try:
+            if folder is not None:
+                refuse_shared(folder)
+        except PathRefused as refusal:
+            if str(refusal) not in said:
+                note(item.at if item else top._replace(key=f"fleet.{key}"), str(refusal))
+            said.add(str(refusal))
 
 
 def _warn_if_exposed(context: Context) -> None:

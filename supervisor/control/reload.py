@@ -27,7 +27,7 @@ START_WAIT: Final = 30.0
 async def reload(fleet: Fleet, env: Mapping[str, str], by: str) -> Reloaded:
     """Read the file and touch only what changed; one reload at a time. Raises `Refused`; nothing is changed then."""
     try:
-        settings, warnings = await asyncio.to_thread(load_with_warnings, fleet.settings.path, env)
+        settings, warnings = await asyncio.to_thread(load_with_warnings, fleet.settings.path, env, running=True)
     except BadFileFound as bad:
         fleet.events.add("reload", time=time.time(), new="refused", by=by)
         raise BadFile([str(problem) for problem in bad.problems]) from None

@@ -18,6 +18,8 @@ import msgspec
 
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.paths import account_file
+from xyfleet.supervisor.common.private_folders import reason
 from xyfleet.supervisor.credentials import record
 from xyfleet.supervisor.credentials.desired_state import Desired, Stopped
 from xyfleet.supervisor.credentials.record import SCHEMA, Credentials, Source
@@ -43,7 +45,8 @@ class Store:
     """The state of a fleet. All methods are called in the event loop's thread."""
 
     def __init__(self, state_dir: Path, *, retry: float = 5.0) -> None:
-        self._accounts_dir = state_dir / "accounts"
+        self._state_dir = state_dir
+        self._accounts_dir = account_file(state_dir, "").parent
         self._desired_file = state_dir / "desired.json"
         self._files = atomic_files.Writer(retry=retry)
         self._held: dict[str, Credentials] = {}
@@ -51,10 +54,12 @@ class Store:
         self._desired: Desired | None = None
 
     def load(self, names: Iterable[str]) -> None:
-        """Make the folders, and read what belongs to these accounts. Raises `StateRefused`."""
+        """Make the folders and read what belongs to these accounts; for who holds the lock. Raises `StateRefused`."""
         try:
             self._accounts_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._accounts_dir.chmod(0o700)
+            desired = atomic_files.temporaries(self._state_dir, self._desired_file.name)
+            for left in (*atomic_files.temporaries(self._accounts_dir), *desired):
+                left.unlink()
         except OSError as error:
             raise _unreadable(self._accounts_dir, error) from None
         self._desired = self._read(self._desired_file, msgspec.json.Decoder(Desired).decode) or Desired()
@@ -140,7 +145,7 @@ class Store:
         return await asyncio.to_thread(self._files.stop, timeout)
 
     def _file(self, name: str) -> Path:
-        return self._accounts_dir / f"{name}.json"
+        return account_file(self._state_dir, name)
 
     def _wishes(self) -> Desired:
         assert self._desired is not None, "load() comes first"
@@ -181,4 +186,4 @@ def _decode(path: Path, data: bytes, decode: Callable[[bytes], T]) -> T:
 
 
 def _unreadable(path: Path, error: OSError) -> StateRefused:
-    return StateRefused(Text(N_("cannot use %(path)s: %(why)s"), {"path": str(path), "why": error.strerror}))
+    return StateRefused(Text(N_("cannot use %(path)s: %(why)s"), {"path": str(path), "why": reason(error)}))

@@ -8,34 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
+import socket as socket_module
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import uvloop
 
 from xyfleet.supervisor.api import registry
 from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener
-from xyfleet.supervisor.common import i18n, paths
+from xyfleet.supervisor.common import i18n, paths, private_folders
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.supervisor.runtime import instance_lock
+from xyfleet.supervisor.runtime.log_setup import NAME as SUPERVISOR_LOG
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
-from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.simulator.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.workers.forkserver import Forkserver, clean_environment
 from xyfleet.worker.process.hardening import keep_secrets
 
 FAILURE = 1
 USAGE = 2
+_NOBODY: Final = frozenset((errno.ENOENT, errno.ECONNREFUSED))
+"""What a connection to a socket says that is not there, or was left by a fleet that is gone."""
 
 
 class Options(NamedTuple):
@@ -59,6 +64,9 @@ class StartRefused(Exception):
 
 def boot(options: Options) -> int:
     """Run a fleet from its file to its end; return the exit code."""
+    # First of all: what is read from here on may be secret, and what is made is its owner's only.
+    keep_secrets()
+    os.umask(0o077)
     ready = Ready(options.ready_fd)
     i18n.use(options.language or i18n.from_locale())
     try:
@@ -116,17 +124,15 @@ def _load(options: Options) -> tuple[Settings, list[Problem], Mapping[str, str]]
 @contextlib.contextmanager
 def _premises(settings: Settings, env: Mapping[str, str], options: Options, language: str) -> Iterator[Premises]:
     fleet = settings.fleet
-    keep_secrets()
     _raise_file_limit(len(settings.accounts))
     with contextlib.ExitStack() as stack:
-        folder, socket, lock = _claim(settings, env)
-        stack.callback(lock.release)
+        folder, socket, lock = _claim(settings, env, stack)
         store = Store(fleet.state_dir)
         try:
             store.load(settings.accounts)
         except StateRefused as refusal:
             raise StartRefused(refusal.text.say(language)) from None
-        open_log(fleet)
+        _open_log(fleet)
         door = _door(settings, stack)
         forkserver = _forkserver(folder)
         embedded = None
@@ -159,22 +165,65 @@ def _forkserver(folder: Path) -> Forkserver:
         raise StartRefused(text % {"why": error.strerror}) from None
 
 
-def _claim(settings: Settings, env: Mapping[str, str]) -> tuple[Path, Path, instance_lock.Lock]:
-    """Make the folders and take the locks, or refuse."""
+def _claim(
+    settings: Settings, env: Mapping[str, str], stack: contextlib.ExitStack
+) -> tuple[Path, Path, instance_lock.Lock]:
+    """Make the folders and take the locks, of the state and of the run folder, or refuse."""
     fleet = settings.fleet
+    trusted = private_folders.owners(settings.path)
     try:
         folder = paths.run_dir(fleet, env, os.geteuid())
         socket = paths.control_socket(folder)
-        paths.make_private(fleet.state_dir)
+        private_folders.make_private(fleet.state_dir, trusted)
         if fleet.log.dir is not None:
-            paths.make_private(fleet.log.dir)
+            private_folders.make_private(fleet.log.dir, trusted)
         _refuse_same_name(fleet.name, fleet.state_dir / "lock")
-        lock = instance_lock.Lock(fleet.state_dir / "lock", fleet.name)
-        paths.make_private(folder)
-        paths.clear_leftovers(folder)
+        lock = _lock(fleet.state_dir / "lock", fleet.name, stack)
+        private_folders.make_private(folder, trusted)
+        _refuse_taken(folder, socket)
+        _lock(folder / "lock", fleet.name, stack)
+        _clear_leftovers(folder)
     except (paths.PathRefused, instance_lock.AlreadyRunning) as refusal:
         raise StartRefused(str(refusal)) from None
     return folder, socket, lock
+
+
+def _lock(path: Path, name: str, stack: contextlib.ExitStack) -> instance_lock.Lock:
+    try:
+        lock = instance_lock.Lock(path, name)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    stack.callback(lock.release)
+    return lock
+
+
+def _clear_leftovers(folder: Path) -> None:
+    try:
+        paths.clear_leftovers(folder)
+    except OSError as error:
+        raise _unusable(Path(error.filename or folder), error) from None
+
+
+def _refuse_taken(folder: Path, control: Path) -> None:
+    """Refuse a run folder in which a fleet listens: its socket would be taken from it, and its messages with it."""
+    with socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex(os.fspath(control)) in _NOBODY:
+            return
+    text = _("another fleet is running in the run folder %(path)s; stop it, or give this one a name of its own")
+    raise StartRefused(text % {"path": folder})
+
+
+def _unusable(path: Path, error: OSError) -> StartRefused:
+    return StartRefused(_("cannot use %(path)s: %(why)s") % {"path": path, "why": private_folders.reason(error)})
+
+
+def _open_log(fleet: Fleet) -> None:
+    try:
+        open_log(fleet)
+    except OSError as error:
+        assert fleet.log.dir is not None
+        raise _unusable(fleet.log.dir / SUPERVISOR_LOG, error) from None
 
 
 def _door(settings: Settings, stack: contextlib.ExitStack) -> TcpListener | None:
@@ -202,7 +251,7 @@ def _write_record(record: registry.Record, stack: contextlib.ExitStack) -> None:
         registry.write_record(record)
     except OSError as error:
         text = _("other terminals will not find this fleet by itself, its record can't be written: %(why)s")
-        sys.stderr.write(f"xyfleet: {text % {'why': error.strerror}}\n")
+        sys.stderr.write(f"xyfleet: {text % {'why': private_folders.reason(error)}}\n")
     else:
         stack.callback(registry.remove_record, record)
 

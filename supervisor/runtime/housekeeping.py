@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.api.unix_server import ApiServer
-from xyfleet.supervisor.common.paths import PathRefused, make_private
+from xyfleet.supervisor.common.paths import PathRefused
+from xyfleet.supervisor.common.private_folders import make_private, owners, reason
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 EVERY: Final = 2.0
@@ -26,6 +27,9 @@ class Housekeeping:
         self._fleet = fleet
         self._api = api
         self._stamps: dict[str, Stamp | None] = {}
+        self._trusted = owners(fleet.settings.path)
+        self._socket_trouble: str | None = None
+        """Said once, not every two seconds."""
 
     async def run(self) -> None:
         """Do the chores for ever."""
@@ -48,11 +52,19 @@ class Housekeeping:
 
     async def _keep_socket(self) -> None:
         try:
-            make_private(self._api.path.parent)
+            make_private(self._api.path.parent, self._trusted)
             if await self._api.ensure():
                 log.warning("the control socket was removed; it is there again")
-        except (OSError, PathRefused) as error:
-            log.error("the control socket can't be made: %s", error)
+        except PathRefused as refusal:
+            trouble = str(refusal)
+        except OSError as error:
+            trouble = reason(error)
+        else:
+            self._socket_trouble = None
+            return
+        if trouble != self._socket_trouble:
+            log.error("the control socket can't be made: %s", trouble)
+        self._socket_trouble = trouble
 
 
 def _stamp(path: Path) -> Stamp | None:

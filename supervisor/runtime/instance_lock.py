@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.worker.private_files import open_private
 
 
 class AlreadyRunning(Exception):
@@ -25,11 +26,17 @@ class AlreadyRunning(Exception):
 
 
 class Lock:
-    """The one right to run a fleet on its state folder: a flock that the kernel drops with the process."""
+    """
+    The one right to run a fleet on its state folder: a flock that the kernel drops with the process.
+
+    Raises:
+        AlreadyRunning: another supervisor holds it.
+        OSError: the file can't be had.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_private(path, os.O_RDWR | os.O_CREAT)
         if not self._locked():
             text = os.read(self._file, 32).strip()
             os.close(self._file)

@@ -7,10 +7,11 @@ import logging
 import os
 import sys
 import time
-from logging.handlers import RotatingFileHandler
 from typing import Final
 
 from xyfleet.supervisor.settings import Fleet
+from xyfleet.worker.private_files import open_private
+from xyfleet.worker.telemetry.log_handlers import RotatingFile
 
 NAME: Final = "supervisor.log"
 FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
@@ -25,25 +26,44 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class _PatientFile(RotatingFileHandler):
+class _FileHandler(logging.Handler):
     """A log file whose troubles (a full disk) cost lines, never the program and never the terminal's sense."""
 
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
+    def __init__(self, file: RotatingFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 (logging's own way: a record that can't be put into words is said as a fault)
+            self.handleError(record)
+        else:
+            self._file.write(f"{line}\n".encode(errors="replace"))
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def open_log(fleet: Fleet) -> None:
-    """Send this process's log records to its file, or as JSON lines to standard output with `log.dir: none`."""
+    """
+    Send this process's log records to its file, or as JSON lines to standard output with `log.dir: none`.
+
+    Raises:
+        OSError: what is in the place of the file is none of ours, so that no line would ever be seen.
+    """
     log = fleet.log
     handler: logging.Handler
     if log.dir is None:
         handler = logging.StreamHandler(sys.stdout)
     else:
-        path = os.fspath(log.dir / NAME)
-        handler = _PatientFile(path, maxBytes=log.max_bytes, backupCount=max(1, log.backups), delay=True)
+        path = log.dir / NAME
+        if os.path.lexists(path):
+            os.close(open_private(path, os.O_RDWR | os.O_APPEND))
+        handler = _FileHandler(RotatingFile(os.fspath(path), log.max_bytes, max(1, log.backups)))
     as_json = log.dir is None or log.format == "json"
     handler.setFormatter(_JsonLines() if as_json else logging.Formatter(FORMAT))
-    os.umask(0o077)  # log files, like everything else of ours, are their owner's only
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -104,20 +104,21 @@ def test_stopped_worker_is_hung(shared_fleet: Fleet) -> None:
     assert event["why"] == "hang"
 
 
-@pytest.mark.pythons
-def test_blocked_loop_is_hung_and_leaves_its_stack(shared_fleet: Fleet) -> None:
-    """A worker whose loop stands still (its log is a pipe that nobody reads) is killed; its stack says where."""
-    fleet = shared_fleet
-    fleet.client.post("/v1/accounts/stop", {"names": ["a3"]})
-    log = fleet.folder / "state" / "logs" / "a3.log"
-    log.unlink()
-    os.mkfifo(log)
-    fleet.client.post("/v1/accounts/restart", {"names": ["a3"]})
+def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet, gateway: Gateway) -> None:
+    """A worker whose loop stands still (its handler's C code keeps the interpreter) is killed; its stack says where."""
+    (fleet.folder / "stuck.py").write_text(
+        "import ctypes\n\nasync def answer(message, account):\n    ctypes.PyDLL(None).sleep(60)\n"
+    )
+    fleet.config["accounts"][3]["handler"] = "stuck:answer"
+    fleet.write()
+    assert fleet.client.post("/v1/reload")["restarted"] == ["a3"]
+    fleet.until(lambda: fleet.connected("a3"), "a3 has its handler")
+    gateway.push(unb(3), "hello")
     fleet.until(lambda: any(e["why"] == "hang" for e in fleet.events("restart", "a3")), "a3 is found hung")
-    log.unlink()
     fleet.until(lambda: fleet.connected("a3"), "a3 is back")
     stack = (fleet.folder / "state" / "logs" / "a3.stack.log").read_text()
     assert "most recent call first" in stack
+    assert "stuck.py" in stack
     assert fleet.connected()
 
 

@@ -20,6 +20,7 @@ from xyfleet.worker.clock import Timing
 from xyfleet.worker.handlers.stdout import HandlerStdout
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
+from xyfleet.worker.private_files import open_private
 from xyfleet.worker.process import zero_pages
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings, WorkerSettings
@@ -126,7 +127,7 @@ def stack_dumps(account: str, log: LogSettings) -> Iterator[None]:
     if path is not None:
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             if os.fstat(fd).st_size > MAX_STACKS:
                 os.ftruncate(fd, 0)
     faulthandler.enable(fd)

@@ -14,6 +14,8 @@ import socket
 import stat
 from typing import Protocol
 
+from xyfleet.worker.private_files import open_private
+
 
 class Sink(Protocol):
     """Takes whole lines."""
@@ -45,6 +47,7 @@ class RotatingFile:
         self._backups = backups
         self._fd = -1
         self._torn = False
+        """The file ends in half a line, of ours or of a process that was killed."""
 
     def write(self, line: bytes) -> None:
         """Write one line, after making room for it where needed."""
@@ -86,7 +89,9 @@ class RotatingFile:
 
     def _open(self) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = open_private(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        size = os.fstat(self._fd).st_size
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def _rotate(self) -> None:
         self.close()

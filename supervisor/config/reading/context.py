@@ -17,6 +17,8 @@ class Context:
     env: Mapping[str, str]
     total_memory: int
     """Bytes this machine (or its cgroup) has."""
+    running: bool = False
+    """Whether the fleet of the file runs: what only a start refuses is a warning then."""
     problems: Problems = field(default_factory=Problems)
     exposed: list[At] = field(default_factory=list)
     """Files with secrets in them that others can read, and settings that name such a secret's file."""

@@ -193,9 +193,9 @@ def test_token_that_others_can_read_is_said(tmp_path: Path, caplog: pytest.LogCa
 
 
 def test_token_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    """With the system's own reason."""
+    """With the reason."""
     (tmp_path / "http-token").mkdir()
-    with pytest.raises(ListenRefused, match="Is a directory"):
+    with pytest.raises(ListenRefused, match="it is not a plain file"):
         read_token(tmp_path / "http-token")
 
 

