@@ -17,6 +17,10 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from xyfleet.supervisor.common.private_folders import reason
+from xyfleet.worker.private_files import open_private
+from xyfleet.worker.telemetry.log_handlers import RotatingFile
+
 Kind = Literal["state", "restart", "refresh", "quarantine", "outage", "reload", "operator", "message"]
 """What an event is about; each kind's fields are listed in docs/api.md."""
 
@@ -104,17 +108,19 @@ class EventLog:
         """Why events can't be written just now, for `status`; they still reach followers."""
         self.lost = 0
         """Events that never reached the file."""
-        self._path = path
-        self._older = path.with_name(path.name + ".1")
-        self._half = max_bytes // 2
-        self._kept: deque[Event] = deque(_read(self._older, self._half) + _read(path, self._half), KEPT)
+        half = max_bytes // 2
+        self._file = RotatingFile(str(path), half, backups=1)
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        for each in (path.with_name(path.name + ".1"), path):
+            try:
+                self._kept.extend(_read(each, half))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.problem = reason(error)
         self._next_id = self._kept[-1].id + 1 if self._kept else 1
         self._followers: set[Follower] = set()
         self._encoder = msgspec.json.Encoder()
-        self._fd = -1
-        self._size = 0
-        self._torn = False
-        self._open()
 
     def add(self, kind: Kind, account: str | None = None, *, time: float, **fields: Any) -> Event:
         """Record an event of now (`time`: wall time in seconds); `fields` as in `Event`."""
@@ -149,51 +155,20 @@ class EventLog:
         """End all followers and close the file."""
         for follower in self._followers:
             follower._end()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    def _open(self) -> None:
-        try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._size = os.fstat(self._fd).st_size
-            self._torn = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
-        except OSError as error:
-            self.problem = error.strerror
+        self._file.close()
 
     def _write(self, line: bytes) -> None:
-        try:
-            if self._fd < 0 or self._size + len(line) > self._half:
-                self._rotate()
-            data = b"\n" + line if self._torn else line  # never glue a line to half a one
-            written = os.write(self._fd, data)
-            self._size += written
-            self._torn = written < len(data)
-        except OSError as error:
-            self.problem, self.lost = error.strerror, self.lost + 1
-        else:
-            self.problem = "no space left" if self._torn else None
-            self.lost += self._torn
-
-    def _rotate(self) -> None:
-        if self._fd >= 0:
-            os.replace(self._path, self._older)
-            os.close(self._fd)
-            self._fd = -1
-        self._open()
-        if self._fd < 0:
-            raise OSError(0, self.problem)
+        self._file.write(line)
+        self.problem = self._file.trouble
+        self.lost += self.problem is not None
 
 
 def _read(path: Path, most: int) -> list[Event]:
-    """Return the events of a file's last `most` bytes; torn lines and lines of a newer version are left out."""
+    """Return the events of a file's last `most` bytes; torn lines and a newer version's are left out. `OSError`."""
     decoder = msgspec.json.Decoder(Event)
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
-            lines = file.read(most).splitlines()[-KEPT:]
-    except OSError:
-        return []
+    with open(open_private(path, os.O_RDONLY), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+        lines = file.read(most).splitlines()[-KEPT:]
     events = []
     for line in lines:
         with contextlib.suppress(msgspec.MsgspecError):

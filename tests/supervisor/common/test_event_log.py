@@ -122,11 +122,12 @@ def test_full_disk_is_counted_and_healed(path: Path) -> None:
 
 def test_folder_that_appears_later_is_used(tmp_path: Path) -> None:
     """A log that can't be opened says so, works in memory, and is written as soon as it can be."""
+    (tmp_path / "later").touch()
     log = EventLog(tmp_path / "later" / "events")
-    assert log.problem == os.strerror(2)
+    assert log.problem == os.strerror(20)
     log.add("message", time=0, reason="early")
     assert log.lost == 1
-    (tmp_path / "later").mkdir()
+    (tmp_path / "later").unlink()
     log.add("message", time=0, reason="late")
     log.close()
 
