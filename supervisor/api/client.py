@@ -5,6 +5,8 @@ Every command waits for these imports, so there are few: `http.client` alone, wi
 
 * ClientError
     * NoAnswer
+        * OtherUser
+        * OtherFleet
     * Refused
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -37,6 +40,22 @@ class NoAnswer(ClientError):
         super().__init__(path, why)
 
 
+class OtherUser(NoAnswer):
+    """Who listens is a user that is not believed; nothing was said to him."""
+
+    def __init__(self, path: str, uid: int) -> None:
+        self.uid = uid
+        super().__init__(path, f"uid {uid}")
+
+
+class OtherFleet(NoAnswer):
+    """Another fleet listens there; it was asked for its name and nothing else."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self.name = name
+        super().__init__(path, name)
+
+
 class Refused(ClientError):
     """The fleet's own refusal, in the language asked for."""
 
@@ -57,13 +76,30 @@ class Answer(NamedTuple):
     """All headers; names in lower case."""
 
 
-class Client:
-    """Speaks to one fleet. Every request has its own connection."""
+class Peer(NamedTuple):
+    """Who is to answer."""
 
-    def __init__(self, path: str, language: str, timeout: float = ANSWER_TIMEOUT) -> None:
+    fleet: str
+    """The fleet's name."""
+    users: frozenset[int]
+    """The users who may listen."""
+
+
+class Client:
+    """
+    Speaks to one fleet. Every request has its own connection.
+
+    Args:
+        peer: Who is to answer, asked before anything else is said; None = whoever has the socket.
+    """
+
+    def __init__(self, path: str, language: str, timeout: float = ANSWER_TIMEOUT, *, peer: Peer | None = None) -> None:
         self._path = path
         self._language = language
         self._timeout = timeout
+        self._peer = peer
+        self._known: int | None = None
+        """The process that has said the right name; another one is asked again."""
 
     def get(self, path: str, **query: str | list[str]) -> Answer:
         """Return the answer to a GET. Raises `ClientError`."""
@@ -98,6 +134,26 @@ class Client:
             missing, _, wanted = headers.get("x-xyfleet-down", "0/0").partition("/")
             return Answer(body, (int(missing), int(wanted)), headers)
 
+    def _make_sure(self, connection: socket.socket) -> None:
+        """Raise `OtherUser` or `OtherFleet` if it is not the right one who listens at the other end."""
+        if self._peer is None:
+            return
+        pid, uid = _listener(connection)
+        if uid not in self._peer.users:
+            raise OtherUser(self._path, uid)
+        if pid != self._known:
+            name = json.loads(self._stranger(pid).get("/v1/health").body)["name"]
+            if name != self._peer.fleet:
+                raise OtherFleet(self._path, name)
+            self._known = pid
+
+    def _stranger(self, pid: int) -> Client:
+        """Return a client that speaks to this process whatever its name is."""
+        assert self._peer is not None
+        client = Client(self._path, self._language, self._timeout, peer=self._peer)
+        client._known = pid
+        return client
+
     @contextmanager
     def _asked(self, request: bytes, timeout: float) -> Iterator[tuple[socket.socket, dict[str, str], BinaryIO]]:
         """Send a request, and give the connection, the answer's headers and the stream of its body."""
@@ -105,6 +161,7 @@ class Client:
             connection.settimeout(timeout)
             try:
                 connection.connect(self._path)
+                self._make_sure(connection)
                 connection.sendall(request)
                 with connection.makefile("rb") as stream:
                     status, headers = _head(stream)
@@ -113,9 +170,16 @@ class Client:
                     yield connection, headers, stream
             except TimeoutError:
                 raise NoAnswer(self._path, "timeout") from None
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 why = error.strerror if isinstance(error, OSError) and error.strerror else "the answer is cut short"
                 raise NoAnswer(self._path, why) from None
+
+
+def _listener(connection: socket.socket) -> tuple[int, int]:
+    """Return the process and the user that listen at the other end: the kernel's word, not theirs."""
+    credentials = struct.Struct("3i")
+    pid, uid, _gid = credentials.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size))
+    return pid, uid
 
 
 def _head(stream: BinaryIO) -> tuple[int, dict[str, str]]:

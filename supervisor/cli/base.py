@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from xyfleet.supervisor.api.client import ANSWER_TIMEOUT, Client, NoAnswer, Refused
-from xyfleet.supervisor.api.registry import NoFleet, Record, SeveralFleets, find
+from xyfleet.supervisor.api.client import ANSWER_TIMEOUT, Client, NoAnswer, OtherFleet, OtherUser, Peer, Refused
+from xyfleet.supervisor.api.registry import NoFleet, Record, SeveralFleets, find, users
 from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import _
 
@@ -73,7 +73,11 @@ class Setup:
 
     def client(self, timeout: float = ANSWER_TIMEOUT) -> Client:
         """Return a client of the running fleet that is meant. Raises `Failure`."""
-        return Client(self.record().socket, self.language, timeout)
+        return self.client_of(self.record(), timeout)
+
+    def client_of(self, record: Record, timeout: float = ANSWER_TIMEOUT) -> Client:
+        """Return a client of this fleet, which says nothing to another one or to another user."""
+        return Client(record.socket, self.language, timeout, peer=Peer(record.name, users()))
 
 
 def _no_fleet(wanted: str | None) -> str:
@@ -84,6 +88,12 @@ def _no_fleet(wanted: str | None) -> str:
 
 def no_answer(error: NoAnswer) -> Failure:
     """Return the failure that a silent socket means."""
+    if isinstance(error, OtherFleet):
+        text = _("on %(path)s another fleet answers: %(name)s; nothing was asked of it")
+        return Failure(NO_ANSWER, text % {"path": error.path, "name": error.name})
+    if isinstance(error, OtherUser):
+        text = _("on %(path)s a program of another user (uid %(uid)d) answers; nothing was said to it")
+        return Failure(NO_ANSWER, text % {"path": error.path, "uid": error.uid})
     text = _("the fleet does not answer on %(path)s (%(why)s)")
     return Failure(NO_ANSWER, text % {"path": error.path, "why": error.why})
 

@@ -27,7 +27,7 @@ END_WAIT: Final = 3.0
 def events(setup: Setup, follow: bool, as_json: bool) -> int:
     """Show events."""
     record = setup.record()
-    client = Client(record.socket, setup.language)
+    client = setup.client_of(record)
     show = (lambda line: line.decode()) if as_json else _teller(setup, client)
     for line in _lines(client, follow):
         sys.stdout.write(show(line) + "\n")

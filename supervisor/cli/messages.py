@@ -81,7 +81,7 @@ def messages(setup: Setup, /, names: tuple[str, ...], follow: bool, retry: bool,
     if retry and not (names or question.failed):
         raise click.UsageError(_("--retry needs names; for all accounts: xyfleet messages --failed --retry"))
     record = setup.record()
-    client = Client(record.socket, setup.language, ANSWER_TIMEOUT)
+    client = setup.client_of(record)
     if retry:
         return _retry(client, question._replace(failed=True))
     show = (lambda line: line.decode()) if as_json else _teller(setup, client)
@@ -148,7 +148,7 @@ def _follow(record: Record, client: Client, asked: _Asked, after: str, show: _Sh
                 after = event.get("id", after)
         except NoAnswer:
             pass  # what it means is found out next
-        _refuse_if_ended(record)
+        _refuse_if_ended(record, client)
 
 
 def _events(lines: Iterator[bytes]) -> Iterator[dict[str, str]]:
@@ -169,7 +169,7 @@ def _fits(data: str, asked: _Asked) -> bool:
     return asked.conversation is None or json.loads(data)["conversation"] == asked.conversation
 
 
-def _refuse_if_ended(record: Record) -> None:
+def _refuse_if_ended(record: Record, client: Client) -> None:
     """Raise `Failure` if the fleet has ended; wait for a moment if it has not."""
     deadline = time.monotonic() + END_WAIT
     time.sleep(AGAIN)
@@ -177,7 +177,7 @@ def _refuse_if_ended(record: Record) -> None:
         if not is_live(record):
             raise Failure(NO_FLEET, _("the fleet has ended"))
         try:
-            Client(record.socket, "en").get("/v1/health")
+            client.get("/v1/health")
             return
         except NoAnswer:
             time.sleep(0.1)

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, NoReturn
 
 import click
 
-from xyfleet.supervisor.api.client import Client, NoAnswer
+from xyfleet.supervisor.api.client import NoAnswer
 from xyfleet.supervisor.api.registry import is_live
 from xyfleet.supervisor.cli.base import FAILURE, NOT_CONNECTED, OK, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import _
@@ -125,7 +125,7 @@ def wait_for(setup: Setup, file: str, seconds: float) -> int:
     deadline = time.monotonic() + seconds
     setup.fleet = file
     record = setup.record()
-    client = Client(record.socket, setup.language)
+    client = setup.client_of(record)
     shown = ""
     while True:
         try:

@@ -70,11 +70,12 @@ async def test_max_down_refuses_nonsense(tmp_path: Path, max_down: str) -> None:
 
 async def test_answer_of_another_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A status that this version can't read is named, and --json still passes it on."""
-    reply = b'HTTP/1.1 200 OK\r\nX-Xyfleet-Down: 0/1\r\nContent-Length: 12\r\n\r\n{"fleet": {}}'[:-1]
+    head = b"HTTP/1.1 200 OK\r\nX-Xyfleet-Down: 0/1\r\nContent-Length: %d\r\n\r\n"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(reply)
+        asked = await reader.readuntil(b"\r\n\r\n")
+        body = b'{"name": "shops"}' if b"/v1/health" in asked else b'{"fleet": {}'
+        writer.write(head % len(body) + body)
         writer.close()
         await writer.wait_closed()
 
