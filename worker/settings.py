@@ -92,6 +92,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder that is first on `sys.path` when the handler is imported: the accounts file's."""
     webhook: str | None = None
     """Unix socket of the fleet's webhook process; null = this account has no webhook."""
+    fleet: str = ""
+    """The fleet's name: that process answers its own fleet only."""
     label: str = ""
     """For the handler's `account.label`."""
     handler_timeout: float = 30.0

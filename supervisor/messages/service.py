@@ -36,7 +36,7 @@ class MailService:
     ) -> None:
         self.post = MessageRequests()
         self.hub = MessageFeed(functools.partial(inbox_file, settings.fleet.state_dir))
-        self.webhooks = WebhookProcessManager(webhook_socket, notes)
+        self.webhooks = WebhookProcessManager(webhook_socket, settings.fleet.name, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
         self._turns = CatchUpQueue(settings.fleet.catch_up_rate)
         self._label = label

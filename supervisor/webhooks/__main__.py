@@ -31,34 +31,35 @@ MAX_TABLE: Final = 64 * 1024 * 1024
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xyfleet.supervisor.webhooks", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--fleet", required=True)
     parser.add_argument("--parent-pid", type=int, required=True)
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run until standard input ends."""
+    hardening.keep_secrets()
+    os.umask(0o077)
     arguments = _arguments(argv)
     hardening.die_with(arguments.parent_pid)
-    hardening.keep_secrets()
     hardening.name_process(TITLE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.umask(0o077)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(arguments.socket))
+        runner.run(serve(arguments.socket, arguments.fleet))
         os._exit(0)  # The rest is the kernel's: uvloop refuses to close its loop while a TLS connection says goodbye.
 
 
-async def serve(path: Path) -> None:
-    """Listen at `path` from the first table on; say so on standard output."""
+async def serve(path: Path, fleet: str) -> None:
+    """Listen at `path` for this fleet's workers from the first table on; say so on standard output."""
     tables = asyncio.StreamReader(limit=MAX_TABLE)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(tables), sys.stdin.buffer)
     poster = WebhookClient(tls_context(None))
-    door = WebhookServer(path, poster)
+    door = WebhookServer(path, fleet, poster)
     try:
         while (line := await tables.readline()).endswith(b"\n"):
             door.table = decode_table(line)

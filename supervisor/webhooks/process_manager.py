@@ -61,14 +61,16 @@ def pause(deaths: int, pace: RestartPace) -> float:
 class WebhookProcessManager:
     """One per fleet."""
 
-    def __init__(self, path: Path, notes: MutableMapping[str, Text], pace: RestartPace = PACE) -> None:
+    def __init__(self, path: Path, fleet: str, notes: MutableMapping[str, Text], pace: RestartPace = PACE) -> None:
         """
         Args:
             path: Where the process makes its socket.
+            fleet: The fleet's name; the process answers workers of no other.
             notes: Gets one while the process can't be had.
             pace: How long what may take.
         """
         self._path = path
+        self._fleet = fleet
         self._notes = notes
         self._pace = pace
         self._table: Table = {}
@@ -136,7 +138,7 @@ class WebhookProcessManager:
 
     async def _start(self) -> _Process:
         """Start the process; cancelled meanwhile, there is one all the same, for `close` to end."""
-        starting = asyncio.ensure_future(_start(self._path, lambda: self._table))
+        starting = asyncio.ensure_future(_start(self._path, self._fleet, lambda: self._table))
         try:
             await asyncio.wait([starting])  # not `shield`: Python 3.14.8 logs an error after the cancellation
         except asyncio.CancelledError:
@@ -238,9 +240,9 @@ class _Process(asyncio.SubprocessProtocol):
             log.warning("webhooks: %s", text)
 
 
-async def _start(path: Path, table: Callable[[], Table]) -> _Process:
+async def _start(path: Path, fleet: str, table: Callable[[], Table]) -> _Process:
     words = [sys.executable, "-m", "xyfleet.supervisor.webhooks"]
-    words += ["--socket", os.fspath(path), "--parent-pid", str(os.getpid())]
+    words += ["--socket", os.fspath(path), f"--fleet={fleet}", "--parent-pid", str(os.getpid())]
     env = {name: value for name, value in os.environ.items() if name != "XYFLEET_FORKSERVER"}
     loop = asyncio.get_running_loop()
     # In a session of its own: Ctrl-C at our terminal is ours to handle, and it ends after the workers.

@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 class WebhookServer:
     """Takes workers' requests and answers each."""
 
-    def __init__(self, path: Path, poster: WebhookClient) -> None:
+    def __init__(self, path: Path, fleet: str, poster: WebhookClient) -> None:
         self.table: Table = {}
+        self._fleet = fleet
         self._path = path
         self._poster = poster
         self._server: asyncio.Server | None = None
@@ -90,6 +91,8 @@ class WebhookServer:
             await writer.drain()
 
     async def _call(self, request: Request) -> Replied | Failed | NotCalled:
+        if request.fleet != self._fleet:
+            return NotCalled(request.number, f"the webhook process of another fleet ({self._fleet}) has the socket")
         hook = self.table.get(request.account)
         if hook is None:
             return NotCalled(request.number, f"no webhook is set for {request.account}")

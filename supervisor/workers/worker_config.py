@@ -50,6 +50,7 @@ def mail_settings(settings: Settings, account: Account, since: int, webhook_sock
         handler=account.handler,
         handler_path=str(settings.path.parent),
         webhook=None if account.webhook is None else str(webhook_socket),
+        fleet=settings.fleet.name,
         label=account.label,
         **msgspec.structs.asdict(account.mail),
     )

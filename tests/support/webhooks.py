@@ -18,6 +18,7 @@ from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.webhooks.protocol import encode_table
 from xyfleet.worker.secret import Secret
 
+FLEET: Final = "test"
 MESSAGE: Final = {"account": "a0", "id": "1.PNM", "text": "在吗？", "raw": {"deep": [1, None]}}
 
 
@@ -31,7 +32,7 @@ class Process:
 
     def __init__(self, path: Path, **env: str) -> None:
         self.path = path
-        words = [sys.executable, "-m", "xyfleet.supervisor.webhooks", "--socket", str(path)]
+        words = [sys.executable, "-m", "xyfleet.supervisor.webhooks", "--socket", str(path), "--fleet", FLEET]
         self.process = subprocess.Popen(
             [*words, "--parent-pid", str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -78,10 +79,10 @@ class Asker:
         self.writer = writer
         self._number = 0
 
-    def put(self, account: str, timeout: float = 10.0, message: Any = MESSAGE) -> int:
+    def put(self, account: str, timeout: float = 10.0, message: Any = MESSAGE, fleet: str = FLEET) -> int:
         """Write a request; return its number."""
         self._number += 1
-        request = {"number": self._number, "account": account, "timeout": timeout, "message": message}
+        request = {"number": self._number, "fleet": fleet, "account": account, "timeout": timeout, "message": message}
         self.writer.write(json.dumps(request).encode() + b"\n")
         return self._number
 

@@ -1,8 +1,8 @@
 """Calls an account's webhook through the fleet's webhook process, over its Unix socket. Shell.
 
-One JSON value a line, many calls on one connection: `{"number", "account", "timeout", "message"}` there, and back
-`{"number", "reply"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or `{"number", "refused"}` (it
-was not posted).
+One JSON value a line, many calls on one connection: `{"number", "fleet", "account", "timeout", "message"}` there, and
+back `{"number", "reply"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or `{"number", "refused"}`
+(it was not posted).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Limits(NamedTuple):
 
 class _Request(msgspec.Struct, frozen=True):
     number: int
+    fleet: str
     account: str
     timeout: float
     message: Message
@@ -63,12 +64,15 @@ class WebhookHandler:
 
     Args:
         path: The webhook process's socket.
+        whose: The fleet's and the account's name.
         changed: Called when `trouble` comes, changes or goes.
     """
 
-    def __init__(self, path: str, account: str, changed: Callable[[], None], limits: Limits | None = None) -> None:
+    def __init__(
+        self, path: str, whose: tuple[str, str], changed: Callable[[], None], limits: Limits | None = None
+    ) -> None:
         self._path = path
-        self._account = account
+        self._fleet, self._account = whose
         self._changed = changed
         self._limits = limits or Limits()
         self._numbers = itertools.count(1)
@@ -111,7 +115,7 @@ class WebhookHandler:
         answer = self._calls[number] = asyncio.get_running_loop().create_future()
         self._rest_later()
         # A buffer that is never waited for: `handler_concurrency` bounds what can be in it.
-        writer.write(_encode(_Request(number, self._account, timeout, message)) + b"\n")
+        writer.write(_encode(_Request(number, self._fleet, self._account, timeout, message)) + b"\n")
         try:
             async with asyncio.timeout(timeout + self._limits.grace):
                 return self._meaning(await answer)

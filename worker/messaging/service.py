@@ -207,7 +207,7 @@ class MessageService:
         if settings.handler is not None:
             return PythonHandler(settings, account, self._answer_later, self._log, self._changed, self._stuck)
         if settings.webhook is not None:
-            return WebhookHandler(settings.webhook, account, self._changed)
+            return WebhookHandler(settings.webhook, (settings.fleet, account), self._changed)
         return None
 
     async def _answer_later(self, conversation: str, text: str) -> bool:

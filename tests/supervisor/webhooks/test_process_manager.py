@@ -62,7 +62,7 @@ def test_pause() -> None:
 async def test_only_when_needed(path: Path) -> None:
     """Without a webhook there is no process; the first one starts it; the end is polite and leaves no socket."""
     notes: dict[str, Text] = {}
-    async with Receiver() as receiver, kept(WebhookProcessManager(path, notes, QUICK)) as keeper:
+    async with Receiver() as receiver, kept(WebhookProcessManager(path, "test", notes, QUICK)) as keeper:
         keeper.apply({})
         await asyncio.sleep(0.05)
         assert keeper.pid is None
@@ -82,12 +82,12 @@ async def test_killed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A killed process is started again, with the table; a worker's calls under way have an unknown end."""
     notes: dict[str, Text] = {}
     message = Message(account="a0", id="1.PNM", kind="text", text="在吗？", time="2026-01-01T00:00:00.000Z")
-    async with Receiver() as receiver, kept(WebhookProcessManager(path, notes, QUICK)) as keeper:
+    async with Receiver() as receiver, kept(WebhookProcessManager(path, "test", notes, QUICK)) as keeper:
         keeper.apply({"a0": hook(f"{receiver.url}/wait", KEY)})
         await until(path.exists)
         first = keeper.pid
         assert first is not None
-        worker = WebhookHandler(str(path), "a0", lambda: None, Limits(first_delay=0.02))
+        worker = WebhookHandler(str(path), ("test", "a0"), lambda: None, Limits(first_delay=0.02))
         await worker.ready()
         call = asyncio.create_task(worker.call(message, 10))
         await receiver.called(1)
@@ -114,7 +114,7 @@ async def test_dies_at_each_start(path: Path, caplog: pytest.LogCaptureFixture) 
     notes: dict[str, Text] = {}
     path.parent.rmdir()
     try:
-        async with kept(WebhookProcessManager(path, notes, QUICK)) as keeper:
+        async with kept(WebhookProcessManager(path, "test", notes, QUICK)) as keeper:
             keeper.apply({"a0": hook("http://127.0.0.1:1/", KEY)})
             await until(lambda: TOPIC in notes and notes[TOPIC].values["wait"])
             said = notes[TOPIC].say("en")
@@ -133,7 +133,7 @@ async def test_cannot_be_started(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """What keeps it from being started is told."""
     notes: dict[str, Text] = {}
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    async with kept(WebhookProcessManager(path, notes, QUICK)) as keeper:
+    async with kept(WebhookProcessManager(path, "test", notes, QUICK)) as keeper:
         keeper.apply({"a0": hook("http://127.0.0.1:1/")})
         await until(lambda: TOPIC in notes)
 
@@ -143,7 +143,7 @@ async def test_cannot_be_started(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 async def test_never_ready(path: Path) -> None:
     """A process that does not get ready in time is killed."""
     notes: dict[str, Text] = {}
-    async with kept(WebhookProcessManager(path, notes, QUICK._replace(start=0.01))) as keeper:
+    async with kept(WebhookProcessManager(path, "test", notes, QUICK._replace(start=0.01))) as keeper:
         keeper.apply({"a0": hook("http://127.0.0.1:1/")})
         await until(lambda: TOPIC in notes)
 
@@ -153,7 +153,7 @@ async def test_never_ready(path: Path) -> None:
 
 async def test_frozen_at_the_end(path: Path) -> None:
     """A process that does not end politely is killed."""
-    async with kept(WebhookProcessManager(path, {}, QUICK)) as keeper:
+    async with kept(WebhookProcessManager(path, "test", {}, QUICK)) as keeper:
         keeper.apply({"a0": hook("http://127.0.0.1:1/")})
         await until(path.exists)
         process = psutil.Process(keeper.pid)
@@ -165,7 +165,7 @@ async def test_frozen_at_the_end(path: Path) -> None:
 
 async def test_socket_removed(path: Path) -> None:
     """A socket that somebody removed is there again soon; calls under way go on."""
-    async with Receiver() as receiver, kept(WebhookProcessManager(path, {}, QUICK)) as keeper:
+    async with Receiver() as receiver, kept(WebhookProcessManager(path, "test", {}, QUICK)) as keeper:
         keeper.apply({"a0": hook(f"{receiver.url}/wait"), "a1": hook(f"{receiver.url}/reply")})
         await until(path.exists)
         async with asker(path) as worker:

@@ -30,12 +30,12 @@ def test_bad_lines() -> None:
         decode_table(b'{"a0": ["http://x/secret", 7]}\n')
     assert "secret" not in str(caught.value)
     with pytest.raises(BadLine, match="timeout"):
-        decode_request(b'{"number": 1, "account": "a0", "timeout": 0, "message": {}}')
+        decode_request(b'{"number": 1, "fleet": "f", "account": "a0", "timeout": 0, "message": {}}')
 
 
 def test_request_keeps_the_message_as_it_is() -> None:
     """The JSON that is posted is the worker's, byte by byte."""
-    line = '{"number":1,"account":"a0","timeout":2.5,"message":{"b": 1,"a":"在"}}\n'.encode()
+    line = '{"number":1,"fleet":"f","account":"a0","timeout":2.5,"message":{"b": 1,"a":"在"}}\n'.encode()
     request = decode_request(line)
 
     assert (request.number, request.account, request.timeout) == (1, "a0", 2.5)

@@ -35,6 +35,7 @@ def test_mail_settings_are_complete() -> None:
         since=1_700_000_000_000,
         handler_path="/home/me",
         webhook="/run/xf/webhook.sock",
+        fleet="f",
         label="店",
         keep_bytes=2_000_000,
         on_unknown="retry",

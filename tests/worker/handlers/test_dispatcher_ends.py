@@ -151,7 +151,7 @@ async def test_unsure_is_parked(tmp_path: Path) -> None:
     """When nobody knows how far a call came, the message is parked at once."""
     async with Post(tmp_path / "s") as post:
         post.answers = [None]
-        async with Shop(tmp_path, handler=WebhookHandler(str(post.path), "a0", lambda: None)) as shop:
+        async with Shop(tmp_path, handler=WebhookHandler(str(post.path), ("test", "a0"), lambda: None)) as shop:
             await shop.add(chat("1.PNM"), chat("2.PNM"))
             rows = await shop.settled()
 
@@ -164,7 +164,7 @@ async def test_unsure_is_retried(tmp_path: Path) -> None:
     """With `on_unknown: retry` it is called again, with the next attempt."""
     async with Post(tmp_path / "s") as post:
         post.answers = [None]
-        handler = WebhookHandler(str(post.path), "a0", lambda: None)
+        handler = WebhookHandler(str(post.path), ("test", "a0"), lambda: None)
         async with Shop(tmp_path, handler=handler, on_unknown="retry") as shop:
             await shop.add(chat("1.PNM"))
 
@@ -176,7 +176,7 @@ async def test_refused_calls_do_not_count(tmp_path: Path) -> None:
     """A call that was not made at all is made later, and no attempt is lost by it."""
     async with Post(tmp_path / "s") as post:
         post.answers = [{"refused": "no webhook is set for a0"}] * 3
-        handler = WebhookHandler(str(post.path), "a0", lambda: None, QUICK)
+        handler = WebhookHandler(str(post.path), ("test", "a0"), lambda: None, QUICK)
         async with Shop(tmp_path, handler=handler, handler_retries=0) as shop:
             await shop.add(chat("1.PNM"))
             row = (await shop.settled())["1.PNM"]

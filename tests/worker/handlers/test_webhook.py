@@ -28,7 +28,7 @@ QUICK = Limits(idle=10.0, grace=0.05, first_delay=0.01, longest_delay=0.05)
 async def handler_for(path: Path, limits: Limits = QUICK) -> AsyncIterator[tuple[WebhookHandler, list[str | None]]]:
     """Give a handler, and the troubles that it told of."""
     told: list[str | None] = []
-    handler = WebhookHandler(str(path), "a0", lambda: told.append(handler.trouble), limits)
+    handler = WebhookHandler(str(path), ("test", "a0"), lambda: told.append(handler.trouble), limits)
     handler.start()
     try:
         yield handler, told
@@ -47,7 +47,13 @@ async def test_request_and_reply(tmp_path: Path) -> None:
     async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, told):
         assert await answer_of(post, handler) == "re 1.PNM"
         assert post.requests == [
-            {"number": 1, "account": "a0", "timeout": 5.0, "message": json.loads(msgspec.json.encode(MESSAGE))}
+            {
+                "number": 1,
+                "fleet": "test",
+                "account": "a0",
+                "timeout": 5.0,
+                "message": json.loads(msgspec.json.encode(MESSAGE)),
+            }
         ]
         assert told == []
 
@@ -210,7 +216,7 @@ async def test_with_the_real_process(tmp_path: Path) -> None:
     path = tmp_path / "webhook.sock"
     with running(path) as process:
         async with Receiver() as receiver:
-            handler = WebhookHandler(str(path), "a0", lambda: None, QUICK)
+            handler = WebhookHandler(str(path), ("test", "a0"), lambda: None, QUICK)
             async with Shop(tmp_path, handler=handler, handler_retries=1) as shop:
                 await shop.add(chat("1.PNM"))
                 await until(lambda: handler.trouble)

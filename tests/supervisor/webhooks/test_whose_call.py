@@ -1,0 +1,21 @@
+"""The webhook process of a fleet posts for that fleet's workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.receiver import Receiver
+from support.webhooks import asker, hook, running
+
+
+async def test_another_fleets_worker_is_refused(tmp_path: Path) -> None:
+    """B7: an account of the same name in another fleet is not posted to this one's webhook, with this one's key."""
+    path = tmp_path / "webhook.sock"
+    with running(path) as process:
+        async with Receiver() as receiver, asker(path) as worker:
+            process.take(a0=hook(f"{receiver.url}/reply"))
+            number = worker.put("a0", fleet="other")
+            refused = "the webhook process of another fleet (test) has the socket"
+            assert await worker.take() == {"number": number, "refused": refused}
+            assert receiver.calls == []
+            assert await worker.ask("a0") == {"reply": "在的"}
