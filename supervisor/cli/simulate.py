@@ -26,4 +26,4 @@ def simulate(setup: Setup, port: int, faults: str | None, tls: bool) -> None:
     words += ["--lang", setup.language]
     click.echo(_("SIMULATOR: the built-in gateway runs until Ctrl-C"), err=True)
     sys.stdout.flush()
-    os.execve(sys.executable, words, setup.environment)
+    os.execve(words[0], words, setup.environment)

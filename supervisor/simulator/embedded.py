@@ -26,7 +26,8 @@ class EmbeddedGateway:
     """Runs `python -m xyfleet.supervisor.simulator` and knows its addresses."""
 
     def __init__(self, settings: Simulator) -> None:
-        words = [sys.executable, "-m", "xyfleet.supervisor.simulator", "--parent-pid", str(os.getpid())]
+        # -P: a file of the working directory must not stand in for a module.
+        words = [sys.executable, "-P", "-m", "xyfleet.supervisor.simulator", "--parent-pid", str(os.getpid())]
         if settings.faults is not None:
             words += ["--faults", str(settings.faults)]
         if settings.tls:

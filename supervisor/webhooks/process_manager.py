@@ -241,7 +241,8 @@ class _Process(asyncio.SubprocessProtocol):
 
 
 async def _start(path: Path, fleet: str, table: Callable[[], Table]) -> _Process:
-    words = [sys.executable, "-m", "xyfleet.supervisor.webhooks"]
+    # -P: a file of the working directory must not stand in for a module.
+    words = [sys.executable, "-P", "-m", "xyfleet.supervisor.webhooks"]
     words += ["--socket", os.fspath(path), f"--fleet={fleet}", "--parent-pid", str(os.getpid())]
     env = {name: value for name, value in os.environ.items() if name != "XYFLEET_FORKSERVER"}
     loop = asyncio.get_running_loop()

@@ -56,6 +56,8 @@ class Fleet:
         self.process: subprocess.Popen[bytes] | None = None
         self._seen = 0
         """Number of the last event that is not told any more."""
+        self.cwd: Path | None = None
+        """Where it is started; None = where the tests are."""
         self.config: dict[str, Any] = {
             "version": 1,
             "fleet": {
@@ -88,8 +90,9 @@ class Fleet:
         self.write()
         with (self.folder / "console.txt").open("ab") as console:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "xyfleet.supervisor", "--file", str(self.file), *words],
+                [sys.executable, "-P", "-m", "xyfleet.supervisor", "--file", str(self.file), *words],
                 env=self.env,
+                cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
