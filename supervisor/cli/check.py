@@ -17,6 +17,7 @@ from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.settings import Settings
+from xyfleet.worker.process.hardening import keep_secrets
 
 
 @click.command(help=_("Check an accounts file. All that is wrong with it is said; nothing is started."))
@@ -25,6 +26,7 @@ from xyfleet.supervisor.settings import Settings
 @click.pass_obj
 def check(setup: Setup, file: Path) -> int:
     """Check a file."""
+    keep_secrets()
     try:
         settings, warnings = load_with_warnings(file, os.environ)
     except BadFile as bad:

@@ -13,6 +13,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.worker.process.hardening import keep_secrets
 
 MAX_COOKIE: Final = 64 * 1024
 """Most bytes of a cookie; real ones have some KiB."""
@@ -30,6 +31,7 @@ _END: Final = (b"\n", b"\r", b"\x04")
 @click.pass_obj
 def login(setup: Setup, name: str) -> int:
     """Read one cookie and hand it on."""
+    keep_secrets()
     client = setup.client()
     cookie = _read_cookie(name)
     client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
