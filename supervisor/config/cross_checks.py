@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.i18n import N_, _
 from xyfleet.supervisor.config.cookie import user_id
 from xyfleet.supervisor.config.reading.problems import At, Item, Problems, Section
 from xyfleet.supervisor.settings import SIMULATOR, Account
@@ -16,6 +16,16 @@ SIMULATOR_LAST: Final = 2200000099999
 """The user ids of the built-in gateway: a file that uses it holds no cookie of a real account."""
 SIDE_LOGS: Final = (".hook", ".stack")
 """What the names of an account's further log files have before `.log`."""
+RESERVED: Final = frozenset(("supervisor", "events"))
+"""Names of the program's own files."""
+RESERVED_ENDS: Final = (*SIDE_LOGS, ".beats")
+
+
+LIKE_AN_OPTION: Final = (
+    N_("begins with “-”: commands take it for an option"),
+    N_("begin the name with a letter or a digit"),
+)
+"""What is wrong with a name, of an account or of a fleet, and what would be right."""
 
 
 class Entry(NamedTuple):
@@ -49,6 +59,27 @@ def check_names(entries: Iterable[Entry], problems: Problems) -> None:
                 where = {"name": other.account.name, "where": other.account.where}
                 message = _("its log file would be a log file of %(name)s at %(where)s") % where
                 problems.add(_name(entry), message, _("choose another name: log files must not clash"))
+
+
+def check_reserved(entries: Iterable[Entry], goes_on: Callable[[str], bool], problems: Problems) -> None:
+    """
+    Note accounts with a name that new ones may not have.
+
+    Args:
+        goes_on: Whether an account runs or ran under this name: older versions took it, so it is only warned about.
+    """
+    for entry in entries:
+        name = entry.account.name
+        if name.startswith("-"):
+            message, remedy = map(_, LIKE_AN_OPTION)
+        elif name.lower() in RESERVED or name.lower().endswith(RESERVED_ENDS):
+            message, remedy = _("is a name of xyfleet's own files"), _("choose another name: log files must not clash")
+        else:
+            continue
+        if goes_on(name):
+            problems.warn(_name(entry), message, _("it goes on as before; choose another name when you can"))
+        else:
+            problems.add(_name(entry), message, remedy)
 
 
 def check_users(entries: Iterable[Entry], problems: Problems) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -12,7 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import addresses
+from xyfleet.supervisor.common.paths import account_file, unit_dir
+from xyfleet.supervisor.config import addresses, cross_checks
 from xyfleet.supervisor.config.reading import source, suggestions
 from xyfleet.supervisor.config.reading.context import Context, good, subsection, value
 from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, BadFile, Item, Section
@@ -32,6 +34,8 @@ from xyfleet.worker.settings import DEFAULT_ENDPOINT
 NO_DIR: Final = "none"
 SMALL_MACHINE: Final = 4 * 1024**3
 """Bytes of memory below which one hook (a browser, mostly) runs at a time."""
+_RECORDS: Final = frozenset(("fleets", "owners"))
+"""What lies beside the fleets' state folders in the state home."""
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,7 +46,7 @@ def build_fleet(section: Section, top: At, context: Context) -> Fleet:
     endpoint = _endpoint(section, context)
     plain = ("language", "connect_rate", "token_rate", "catch_up_rate", "hang_timeout")
     given = {key: value(section, key) for key in plain}
-    return Fleet(
+    fleet = Fleet(
         name=name,
         state_dir=state_dir,
         endpoint=endpoint,
@@ -55,6 +59,8 @@ def build_fleet(section: Section, top: At, context: Context) -> Fleet:
         log=_log(subsection(section, "log"), state_dir, context),
         **{key: found for key, found in given.items() if found is not None},
     )
+    _check_name(fleet, section, top, context)
+    return fleet
 
 
 def build_refresh(section: Section, context: Context) -> Refresh:
@@ -74,21 +80,57 @@ def _name(section: Section, top: At, context: Context) -> str:
     if "name" in section:
         return value(section, "name") or ""
     stem = Path(top.file).stem
-    if not _NAME.fullmatch(stem):
-        message = _("the file's name can't be the fleet's name (A-Z a-z 0-9 . _ - only)")
-        context.problems.add(top._replace(key="fleet.name"), message, _("set fleet.name"))
-    return stem
+    if _NAME.fullmatch(stem):
+        return stem
+    name = _made_name(stem, top)
+    message = _("the file's name can't be the fleet's name (A-Z a-z 0-9 . _ - only), so it is called %(name)s")
+    context.problems.warn(top._replace(key="fleet.name"), message % {"name": name}, _("set fleet.name to choose one"))
+    return name
+
+
+def _made_name(stem: str, top: At) -> str:
+    """Return a name that is this file's alone, and the same at each start: of its path, whatever links lead there."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40] or "fleet"
+    return f"{plain}-{hashlib.sha256(os.path.abspath(top.file).encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def _check_name(fleet: Fleet, section: Section, top: At, context: Context) -> None:
+    """Note a name that new fleets may not have; one that runs, or ran, goes on."""
+    if fleet.name.lower() in _RECORDS:
+        message, remedy = _("is a name of xyfleet's own files"), _("choose another name")
+    elif fleet.name.startswith("-"):
+        message, remedy = map(_, cross_checks.LIKE_AN_OPTION)
+    else:
+        return
+    at = section["name"].at if "name" in section else top._replace(key="fleet.name")
+    if context.running or (fleet.state_dir / "lock").exists():
+        context.problems.warn(at, message, _("it goes on as before; choose another name when you can"))
+    else:
+        context.problems.add(at, message, remedy)
 
 
 def _state_dir(section: Section, name: str, top: At, context: Context) -> Path:
-    """Return the folder given, else `xyfleet/<name>` under the user's state home (XDG base directories)."""
+    """Return the folder given, else the systemd unit's, else `xyfleet/<name>` under the user's state home (XDG)."""
     item = good(section, "state_dir")
     if item:
         return context.path(item)
+    unit = unit_dir(context.env.get("STATE_DIRECTORY", ""), name)
+    home = _state_home(section, name, top, context, asked=unit is None)
+    # Before the unit's folder was looked at, a unit's fleet had its state in the state home: there it goes on.
+    if unit is None or (_holds_state(home) and not _holds_state(unit)):
+        return home
+    return unit
+
+
+def _holds_state(folder: Path) -> bool:
+    return account_file(folder, "").parent.is_dir()
+
+
+def _state_home(section: Section, name: str, top: At, context: Context, *, asked: bool) -> Path:
     state_home, home = context.env.get("XDG_STATE_HOME", ""), context.env.get("HOME", "")
     if os.path.isabs(state_home):
         return Path(state_home) / "xyfleet" / name
-    if not os.path.isabs(home) and "state_dir" not in section:
+    if not os.path.isabs(home) and "state_dir" not in section and asked:
         message = _("has no default here: neither XDG_STATE_HOME nor HOME is set")
         context.problems.add(top._replace(key="fleet.state_dir"), message, _("set fleet.state_dir"))
     return Path(home or "/") / ".local/state/xyfleet" / name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.common.paths import PathRefused
+from xyfleet.supervisor.common.paths import PathRefused, account_file
 from xyfleet.supervisor.common.private_folders import refuse_shared
 from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
 from xyfleet.supervisor.config.capacity import total_memory
@@ -116,6 +116,9 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
     if not listed and not _lost(section, context):
         context.problems.add(top, _("there is no account in it"), _("add accounts: with “- name: …” below it"))
     cross_checks.check_names(entries, context.problems)
+    cross_checks.check_reserved(
+        entries, lambda name: context.running or account_file(fleet.state_dir, name).exists(), context.problems
+    )
     cross_checks.check_users(entries, context.problems)
     cross_checks.check_simulator(entries, fleet.endpoint, context.problems)
     messaging.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)

@@ -38,12 +38,15 @@ def test_names_that_differ_by_case_are_refused(file: SettingsFile) -> None:
 
 @pytest.mark.parametrize("suffix", [".hook", ".stack", ".HOOK"])
 def test_names_that_are_anothers_log_file_are_refused(file: SettingsFile, suffix: str) -> None:
-    """`a.hook` is fine alone, and not beside `a`, in whatever order."""
-    assert file.problems(accounts((f"a{suffix}", "1"), ("b", "2"))) == []
+    """`a.hook` is not possible beside `a`, in whatever order, not even for who was called so before."""
+    (file.folder / "state" / "accounts").mkdir(parents=True)
+    (file.folder / "state" / "accounts" / f"a{suffix}.json").touch()
+    fleet = "state_dir: state"
+    assert file.problems(accounts((f"a{suffix}", "1"), ("b", "2"), fleet=fleet)) == []
 
-    said = file.said(accounts((f"a{suffix}", "1"), ("a", "2")))
+    said = file.said(accounts((f"a{suffix}", "1"), ("a", "2"), fleet=fleet))
     assert said.startswith(f"accounts.yml:3: a{suffix}: name: its log file would be a log file of a at accounts.yml:4")
-    assert file.said(accounts(("a", "2"), (f"a{suffix}", "1")))
+    assert file.said(accounts(("a", "2"), (f"a{suffix}", "1"), fleet=fleet))
 
 
 def test_a_user_of_two_accounts_names_both_places(file: SettingsFile) -> None:
