@@ -49,7 +49,7 @@ class OtherUser(NoAnswer):
 
 
 class OtherFleet(NoAnswer):
-    """Another fleet listens there; it was asked for its name and nothing else."""
+    """Another fleet listens there; nothing was done by it, and its answer is thrown away."""
 
     def __init__(self, path: str, name: str) -> None:
         self.name = name
@@ -90,7 +90,8 @@ class Client:
     Speaks to one fleet. Every request has its own connection.
 
     Args:
-        peer: Who is to answer, asked before anything else is said; None = whoever has the socket.
+        peer: Who is to answer: nothing is said to another user, nothing asked of another fleet but questions, whose
+            answers nobody gets to see; None = whoever has the socket.
     """
 
     def __init__(self, path: str, language: str, timeout: float = ANSWER_TIMEOUT, *, peer: Peer | None = None) -> None:
@@ -134,18 +135,21 @@ class Client:
             missing, _, wanted = headers.get("x-xyfleet-down", "0/0").partition("/")
             return Answer(body, (int(missing), int(wanted)), headers)
 
-    def _make_sure(self, connection: socket.socket) -> None:
-        """Raise `OtherUser` or `OtherFleet` if it is not the right one who listens at the other end."""
-        if self._peer is None:
-            return
+    def _listening(self, connection: socket.socket) -> int:
+        """Return the process that listens at the other end. Raises `OtherUser`."""
         pid, uid = _listener(connection)
-        if uid not in self._peer.users:
+        if self._peer is not None and uid not in self._peer.users:
             raise OtherUser(self._path, uid)
-        if pid != self._known:
-            name = json.loads(self._stranger(pid).get("/v1/health").body)["name"]
-            if name != self._peer.fleet:
-                raise OtherFleet(self._path, name)
-            self._known = pid
+        return pid
+
+    def _make_sure(self, pid: int, name: str | None = None) -> None:
+        """Raise `OtherFleet` if this process is another fleet's; unless its answer gave its `name`, it is asked."""
+        if self._peer is None or pid == self._known:
+            return
+        name = name or str(json.loads(self._stranger(pid).get("/v1/health").body)["name"])
+        if name != self._peer.fleet:
+            raise OtherFleet(self._path, name)
+        self._known = pid
 
     def _stranger(self, pid: int) -> Client:
         """Return a client that speaks to this process whatever its name is."""
@@ -161,10 +165,13 @@ class Client:
             connection.settimeout(timeout)
             try:
                 connection.connect(self._path)
-                self._make_sure(connection)
+                pid = self._listening(connection)
+                if not request.startswith(b"GET "):
+                    self._make_sure(pid)  # a question may be asked of another fleet too, and its answer thrown away
                 connection.sendall(request)
                 with connection.makefile("rb") as stream:
                     status, headers = _head(stream)
+                    self._make_sure(pid, headers.get("x-xyfleet-fleet"))
                     if status >= 400:
                         raise _refusal(status, stream.read())
                     yield connection, headers, stream

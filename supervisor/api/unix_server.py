@@ -20,10 +20,14 @@ class ApiServer:
     def __init__(self, control: Control, path: Path) -> None:
         self.path = path
         self._control = control
+        app, name = make_app(control), control.health().name
+
+        async def sign(_request: web.Request, answer: web.StreamResponse) -> None:
+            answer.headers["X-Xyfleet-Fleet"] = name  # so that a command need not ask first who answers
+
+        app.on_response_prepare.append(sign)
         # A silent connection is closed after the keep-alive time; streams end with `EventLog.close`.
-        self._runner = web.AppRunner(
-            make_app(control), keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None
-        )
+        self._runner = web.AppRunner(app, keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None)
         self._server: asyncio.Server | None = None
         self._inode = 0
 

@@ -89,7 +89,7 @@ def _no_fleet(wanted: str | None) -> str:
 def no_answer(error: NoAnswer) -> Failure:
     """Return the failure that a silent socket means."""
     if isinstance(error, OtherFleet):
-        text = _("on %(path)s another fleet answers: %(name)s; nothing was asked of it")
+        text = _("on %(path)s another fleet answers: %(name)s; nothing was done")
         return Failure(NO_ANSWER, text % {"path": error.path, "name": error.name})
     if isinstance(error, OtherUser):
         text = _("on %(path)s a program of another user (uid %(uid)d) answers; nothing was said to it")

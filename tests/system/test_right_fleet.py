@@ -68,7 +68,7 @@ async def test_nothing_is_said_to_another_user(tmp_path: Path, words: tuple[str,
 
 
 @pytest.mark.parametrize("words", [("login", "a"), ("status",), ("events",), ("messages",), ("stop", "a")])
-async def test_another_fleet_is_asked_for_its_name_alone(tmp_path: Path, words: tuple[str, ...]) -> None:
+async def test_another_fleet_does_and_shows_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
     """B7, finding 15: what is meant for one fleet is neither shown, done nor given to another."""
     path = tmp_path / "other.sock"
     async with (
@@ -78,8 +78,10 @@ async def test_another_fleet_is_asked_for_its_name_alone(tmp_path: Path, words: 
         ended = await run(tmp_path, *words, stdin=COOKIE.encode())
 
     assert (ended.code, ended.out) == (4, "")
-    assert "another fleet answers: others; nothing was asked of it" in ended.err
-    assert [each.split(b"\r\n")[0] for each in heard if each] == [b"GET /v1/health HTTP/1.0"]
+    assert "another fleet answers: others; nothing was done" in ended.err
+    asked = {each.split(b" HTTP")[0] for each in heard}
+    assert b"GET /v1/health" in asked
+    assert not [each for each in heard if each.startswith(b"POST") or b"s3cret" in each]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
@@ -107,3 +109,14 @@ def test_two_fleets_share_a_run_folder_s_parent(tmp_path: Path, fresh_gateway: G
             assert fleet.process is not None
             assert (health["name"], health["pid"]) == (fleet.folder.name, fleet.process.pid)
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["one", "two"]
+
+
+async def test_a_fleet_that_says_its_name_is_not_asked(tmp_path: Path) -> None:
+    """Its answers bear it: `status` costs one request, as it did."""
+    async with serving(StandIn(tmp_path, [account("a")])) as record:
+        reader, writer = await asyncio.open_unix_connection(record.socket)
+        writer.write(b"GET /v1/status HTTP/1.0\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    assert b"\r\nX-Xyfleet-Fleet: shops\r\n" in head
