@@ -46,7 +46,15 @@ def free_files(pid: int, free: int) -> Iterator[None]:
 
 @contextmanager
 def no_forks(pid: int) -> Iterator[None]:
-    """Let a process fork no more (EAGAIN), by a control group of its own; skips where none can be made."""
+    """Let a process fork no more (EAGAIN): by its user's limit, and for root, who has none, by a control group."""
+    if os.geteuid() != 0:
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NPROC)
+        resource.prlimit(pid, resource.RLIMIT_NPROC, (1, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NPROC, (soft, hard))
+        return
     with _control_group("pids", "pids.max") as group:
         (group / "cgroup.procs").write_text(str(pid))
         (group / "pids.max").write_text((group / "pids.current").read_text())
