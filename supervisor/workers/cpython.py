@@ -56,7 +56,7 @@ def forkserver_command(listener: int, alive: int) -> list[str]:
         alive: Read end of the pipe whose end ends it: workers hold the other end too.
     """
     flags: list[str] = _util._args_from_interpreter_flags()
-    return [sys.executable, *flags, "-c", _PROGRAM.format(path=sys.path, listener=listener, alive=alive)]
+    return [sys.executable, "-P", *flags, "-c", _PROGRAM.format(path=sys.path, listener=listener, alive=alive)]
 
 
 def letter(name: str, forkserver: int) -> bytes:
