@@ -51,6 +51,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             web.post("/v1/stop", _stop),
             web.get("/v1/events", _events),
             web.get("/v1/logs/{name}", _logs),
+            web.get("/v1/trace/{name}", _trace),
             *MAIL_ROUTES,
             *SEND_ROUTES,
         ]
@@ -98,6 +99,11 @@ async def _stop(request: web.Request) -> web.StreamResponse:
 async def _logs(request: web.Request) -> web.StreamResponse:
     path = request.app[CONTROL].log_path(one(request.match_info["name"]))
     return json_answer({"path": None if path is None else str(path)})
+
+
+async def _trace(request: web.Request) -> web.StreamResponse:
+    found = request.app[CONTROL].trace(one(request.match_info["name"]))
+    return web.Response(body=msgspec.json.Encoder().encode_lines(found), content_type="application/x-ndjson")
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import quote
 
 import click
 
@@ -19,22 +20,35 @@ END_WAIT: Final = 3.0
 """Seconds that a supervisor may take from the end of its streams to its own."""
 
 
-@click.command(help=_("Show the last events of the fleet."))
+@click.command(help=_("Show the last events of the fleet, or of one account."))
+@click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help=_("Go on with new ones, until Ctrl-C."))
 @click.option("--json", "as_json", is_flag=True, help=_("For programs: one JSON object a line."))
+@click.option("--trace", is_flag=True, help=_("What the supervision of this account saw and decided, as JSON."))
 @common
 @click.pass_obj
-def events(setup: Setup, follow: bool, as_json: bool) -> int:
+def events(setup: Setup, name: str | None, follow: bool, as_json: bool, trace: bool) -> int:
     """Show events."""
+    if trace:
+        return _trace(setup, name)
     record = setup.record()
     client = setup.client_of(record)
     show = (lambda line: line.decode()) if as_json else _teller(setup, client)
     for line in _lines(client, follow):
+        if name is not None and json.loads(line)["account"] != name:
+            continue
         sys.stdout.write(show(line) + "\n")
         if follow:
             sys.stdout.flush()
     if follow:
         raise _end_of_stream(record)
+    return OK
+
+
+def _trace(setup: Setup, name: str | None) -> int:
+    if name is None:
+        raise click.UsageError(_("--trace wants the name of an account"))
+    sys.stdout.write(setup.client().get(f"/v1/trace/{quote(name, safe='')}").body.decode())
     return OK
 
 

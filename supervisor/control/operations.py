@@ -18,7 +18,7 @@ from xyfleet.supervisor.control.status import account_view, outage_view, refresh
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
-from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.worker.secret import Secret
@@ -70,6 +70,11 @@ class FleetOperations:
         """Return the names of the accounts that `names` mean. Raises `UnknownName`."""
         return [member.name for member in self._chosen(names)]
 
+    def trace(self, name: str) -> Sequence[Traced]:
+        """Return the account's latest events. Raises `UnknownName`."""
+        (member,) = self._chosen([name])
+        return list(member.trace)
+
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file. Raises `UnknownName`."""
         (member,) = self._chosen([name])
@@ -106,6 +111,10 @@ class FleetOperations:
         if troubled:
             text = N_("%(count)d workers have a trouble of their own, the first one says: %(why)s")
             notes.append(Text(text, {"count": len(troubled), "why": troubled[0]}))
+        odd = [member for member in self._fleet.members.values() if member.impossible]
+        if odd:
+            text = N_("%(count)d events that can't happen, first in %(name)s: xyfleet events %(name)s --trace has them")
+            notes.append(Text(text, {"count": sum(member.impossible for member in odd), "name": odd[0].name}))
         if self.events.problem is not None:
             notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": self.events.problem}))
         return notes

@@ -22,6 +22,7 @@ from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.messages.subscription import MessageFeed
+from xyfleet.supervisor.supervision.account import Traced
 from xyfleet.worker.secret import Secret
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
@@ -123,6 +124,9 @@ class Control(Protocol):
 
     async def forget(self, name: str, by: str) -> Forgotten:
         """Delete all that is stored about an account that does not run. Raises `Refused`."""
+
+    def trace(self, name: str) -> Sequence[Traced]:
+        """Return the account's latest events as its supervision saw them, oldest first. Raises `UnknownName`."""
 
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file, None with `log.dir: none`. Raises `UnknownName`."""

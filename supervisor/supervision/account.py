@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import msgspec
+
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
@@ -40,10 +42,10 @@ KEPT: Final = 200
 log = logging.getLogger(__name__)
 
 
-class Traced(NamedTuple):
-    """One event of an account's life."""
+class Traced(msgspec.Struct, frozen=True):
+    """One event of an account's life, and what it did."""
 
-    at: float
+    time: float
     """Wall time."""
     event: Event
     condition: Condition

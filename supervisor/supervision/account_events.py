@@ -78,23 +78,27 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """GATES: whether an outage holds back token calls and hooks."""
 
 
-class Queue(msgspec.Struct, frozen=True):
+class Doing(msgspec.Struct, frozen=True, tag=str.lower):
+    """Anything that is to be done; its name is in its JSON."""
+
+
+class Queue(Doing, frozen=True):
     """Put it into the start queue."""
 
 
-class Unqueue(msgspec.Struct, frozen=True):
+class Unqueue(Doing, frozen=True):
     """Take it out of the start queue."""
 
 
-class StrikeOut(msgspec.Struct, frozen=True):
+class StrikeOut(Doing, frozen=True):
     """The start that was asked for is not wanted any more; what comes of it ends by itself."""
 
 
-class Stop(msgspec.Struct, frozen=True):
+class Stop(Doing, frozen=True):
     """End the worker politely, with SIGKILL after a while."""
 
 
-class Reconnect(msgspec.Struct, frozen=True):
+class Reconnect(Doing, frozen=True):
     """Have the live worker dial now."""
 
     why: str
@@ -104,34 +108,34 @@ class Reconnect(msgspec.Struct, frozen=True):
     """Whether its token is void."""
 
 
-class Brief(msgspec.Struct, frozen=True):
+class Brief(Doing, frozen=True):
     """Tell the live worker its settings as they are now."""
 
 
-class AskHook(msgspec.Struct, frozen=True):
+class AskHook(Doing, frozen=True):
     """Have the hook run as soon as there is a place, unless its cool-down forbids it: then say so."""
 
     number: int
     cause: Cause
 
 
-class CancelHook(msgspec.Struct, frozen=True):
+class CancelHook(Doing, frozen=True):
     """End the hook's run, or its waiting: its answer is not wanted any more."""
 
 
-class CancelTicket(msgspec.Struct, frozen=True):
+class CancelTicket(Doing, frozen=True):
     """Whoever gets a ticket for it stops."""
 
 
-class VoidToken(msgspec.Struct, frozen=True):
+class VoidToken(Doing, frozen=True):
     """The next token must be a new one."""
 
 
-class ForgiveToken(msgspec.Struct, frozen=True):
+class ForgiveToken(Doing, frozen=True):
     """Let its next token call be made, whatever the last one said."""
 
 
-class SetTimer(msgspec.Struct, frozen=True):
+class SetTimer(Doing, frozen=True):
     """Send TIMER with this number at this time."""
 
     number: int
@@ -139,11 +143,11 @@ class SetTimer(msgspec.Struct, frozen=True):
     kind: TimerKind
 
 
-class CancelTimer(msgspec.Struct, frozen=True):
+class CancelTimer(Doing, frozen=True):
     """No timer is wanted."""
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(Doing, frozen=True):
     """Put an event on record; pairs of `kind` and `to` as in `labels`."""
 
     kind: Literal["restart", "refresh", "quarantine"]

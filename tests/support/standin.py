@@ -32,7 +32,9 @@ from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome,
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down
-from xyfleet.supervisor.supervision.account_state import Process
+from xyfleet.supervisor.supervision.account import Traced
+from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_state import Condition, Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
@@ -166,6 +168,11 @@ class StandIn:
         if isinstance(self.reloaded, Exception):
             raise self.reloaded
         return self.reloaded
+
+    def trace(self, name: str) -> list[Traced]:
+        """One event that did nothing."""
+        self._chosen([name])
+        return [Traced(1767323045.0, Event(kind=Kind.WANT), Condition(), [], "it is wanted already")]
 
     def stop(self, by: str) -> None:
         """Note who stopped the fleet."""
