@@ -200,6 +200,26 @@ def test_what_is_stopped_waits_for_nothing() -> None:
     assert life.it.worker is Worker.STOPPING
 
 
+def test_a_stop_in_the_backoff_ends_the_wait() -> None:
+    """An account that waits for its restart is stopped: no timer is left to start it."""
+    life = Life(crashes=3, window=2.0).live()
+    life.die()
+    assert life.it.timer is not None
+    assert of(do.CancelTimer, life.go(Kind.UNWANT))
+    assert life.it.timer is None
+
+
+def test_a_hook_that_fails_late_is_not_repeated_for_who_is_connected() -> None:
+    """The login was needed once; the account connected meanwhile, so no next hook is waited for."""
+    life = Life().live()
+    life.fail(Cause.AUTH)
+    life.go(Kind.HOOK_STARTED)
+    life.go(Kind.DIALS)
+    life.go(Kind.CONNECTED)
+    life.go(Kind.HOOK_ENDED, end="failed", wait=600.0)
+    assert (life.it.login, life.it.timer) == (Login.FINE, None)
+
+
 @pytest.mark.parametrize(("cause", "first"), [(Cause.RISK, 1800.0), (Cause.REMOVED, 1800.0), (Cause.RIVAL, 600.0)])
 def test_holds_double(cause: Cause, first: float) -> None:
     """Risk control, removal and a rival: no login and no token call; one probe after a rest that doubles."""

@@ -1,0 +1,98 @@
+"""The guards of supervision's table and rules: with any of them taken out, the tests of this folder fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.places import REPOSITORY, TESTS
+
+ROOM = "supervisor/supervision/"
+MUTATIONS = {
+    "late answers count": ("transitions.py", "held(it) != event.number", "False"),
+    "a hook for who is connected": (
+        "moves.py",
+        "        if self._it.up:\n            return\n        if needed",
+        "        if needed",
+    ),
+    "hooks in an outage": ("condition_editor.py", "elif self._hooks_shut() and not asked:", "elif False:"),
+    "starts in an outage": ("condition_editor.py", "elif not it.reach_gate:", "else:"),
+    "no end of a hook by a new cookie": (
+        "moves.py",
+        "        self._cancel_hook()\n        self.actions.append(do.CancelTicket())\n        self._forgive()\n",
+        "        self._forgive()\n",
+    ),
+    "a stop that leaves its timer": (
+        "condition_editor.py",
+        "        self._set(wish=wish)\n        self._cancel_timer()",
+        "        self._set(wish=wish)",
+    ),
+    "a login within a stop is forgotten": (
+        "condition_editor.py",
+        "            self._set(then=delay)\n        elif it.worker is not",
+        "            pass\n        elif it.worker is not",
+    ),
+    "the forkserver's death counts": ("moves.py", 'elif event.why == "forkserver":', "elif False:"),
+    "a person for who is connected": (
+        "condition_editor.py",
+        "        if self._it.up:\n            return\n        self._set(login=Login.PERSON",
+        "        self._set(login=Login.PERSON",
+    ),
+    "two of two are everybody": ("outage.py", "LEAST: Final = 3", "LEAST: Final = 1"),
+    "canaries do not take turns": ("outage.py", "outage.tried.add(name)", "pass"),
+    "login outages hold dials": (
+        "outage.py",
+        "return Group.REACH in held, Group.LOGIN in held",
+        "return bool(held), Group.LOGIN in held",
+    ),
+}
+PURE = ("test_transitions.py", "test_account_model.py", "test_outage.py", "test_restart_policy.py")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program that may be spoiled."""
+    folder = tmp_path_factory.mktemp("mutant") / "xyfleet"
+    for package in ("supervisor", "worker"):
+        shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def passes(program: Path) -> bool:
+    """Whether the pure tests pass on a copy of the program."""
+    tests = [str(TESTS / ROOM / name) for name in PURE]
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(program.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode in (0, 1), done.stdout.decode()[-2000:]
+    return done.returncode == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("name", [None, *MUTATIONS])
+def test_mutations_are_caught(program: Path, name: str | None) -> None:
+    """As it is the program passes; each mutation makes some test fail."""
+    if name is None:
+        assert passes(program)
+        return
+    file, old, new = MUTATIONS[name]
+    path = program / ROOM / file
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    try:
+        assert not passes(program)
+    finally:
+        path.write_text(text)
+
+
+def test_mutations_fit_the_code() -> None:
+    """The short form: every guard that is named is in the code, once."""
+    for file, old, _ in MUTATIONS.values():
+        assert (REPOSITORY / ROOM / file).read_text().count(old) == 1, old
