@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from support.places import REPOSITORY
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="scripts/pythons copies what git tracks")
+
+ROOT = REPOSITORY
 ABSENT = "could not be downloaded: no network"
 
 
