@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
-from xyfleet.worker.storage import retention, sanitize, sqlite, takeover
+from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
 from xyfleet.worker.storage.outbox_store import OutboxStore
 from xyfleet.worker.storage.schema import COLUMNS, OPEN, TAKEN_OVER, Row, row_of
 
@@ -151,7 +151,7 @@ class MessageStore(OutboxStore):
         id_, talk, sender = self.db.execute(
             "SELECT id, conversation, sender FROM messages WHERE row = ?", (row,)
         ).fetchone()
-        if talk is None or takeover.is_paused(self.db, talk, now):
+        if talk is None or handler_pause.is_paused(self.db, talk, now):
             self._explain(row, TAKEN_OVER if talk else "no conversation to reply in")
             return None
         return self._put(uuid, talk, sender, reply, id_, now)
@@ -159,7 +159,7 @@ class MessageStore(OutboxStore):
     def again(self, row: int, now: int) -> bool:
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
         found = self.db.execute("SELECT conversation FROM messages WHERE row = ?", (row,)).fetchone()
-        if found is None or found[0] is None or not takeover.is_paused(self.db, found[0], now):
+        if found is None or found[0] is None or not handler_pause.is_paused(self.db, found[0], now):
             return self._move(row, "calling", "waiting")
         if self._move(row, "calling", "kept"):
             self._explain(row, TAKEN_OVER)
@@ -246,7 +246,7 @@ class MessageStore(OutboxStore):
         if not rules.handler or each.own or each.kind not in ANSWERABLE:
             return False
         fresh = not rules.max_age or now - time <= rules.max_age
-        return fresh and not (each.conversation and takeover.is_paused(self.db, each.conversation, now))
+        return fresh and not (each.conversation and handler_pause.is_paused(self.db, each.conversation, now))
 
     def _stamp(self, now: int) -> int:
         """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
@@ -258,7 +258,7 @@ class MessageStore(OutboxStore):
         ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover
         if not ours and rules.takeover and until > now and each.conversation and each.kind in TYPED:
-            takeover.take_over(self.db, each.id, each.conversation, until)
+            handler_pause.take_over(self.db, each.id, each.conversation, until)
         return [] if settled is None else [settled]
 
     def _move(self, row: int, old: str, new: str, also: str = "") -> bool:

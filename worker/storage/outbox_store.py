@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from xyfleet.worker.storage import takeover
+from xyfleet.worker.storage import handler_pause
 
 Settled = Literal["sent", "rejected", "failed", "unknown"]
 """How a letter ends (`xyfleet.worker.storage.schema`)."""
@@ -102,7 +102,7 @@ class OutboxStore:
             " WHERE number = ? AND state IN ('queued', 'sending', 'unknown')",
             (state, message_id, reason, now, number),
         )
-        return message_id is not None and takeover.undo_takeover(self.db, message_id)
+        return message_id is not None and handler_pause.undo_takeover(self.db, message_id)
 
     def _put(
         self, uuid: str, conversation: str, receiver: str | None, text: str, reply_to: str | None, now: int
