@@ -33,6 +33,7 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str) -> Reloaded:
         raise BadFile([str(problem) for problem in bad.problems]) from None
     changes = diff(fleet.settings, settings)
     _refuse_fleet_changes(changes)
+    _refuse_users_twice(fleet, settings)
     lacking = _refuse_growth(fleet.settings, settings)
     await _carry_out(fleet, changes, settings)
     done = _reloaded(changes, [*(str(warning) for warning in warnings), *lacking])
@@ -57,6 +58,15 @@ def _refuse_growth(old: Settings, new: Settings) -> list[str]:
     return found.warnings
 
 
+def _refuse_users_twice(fleet: Fleet, settings: Settings) -> None:
+    """Two accounts of one user would kick each other out for ever."""
+    for account in settings.accounts.values():
+        holder = fleet.logins.holder(account, settings.accounts)
+        if holder is not None:
+            text = N_("the new cookie of %(name)s is of the user that account %(holder)s is; nothing was changed")
+            raise NotPossible(Text(text, {"name": account.name, "holder": holder}))
+
+
 async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None:
     fleet.apply(settings)
     removed = [fleet.members[name] for name in changes.removed]
@@ -79,9 +89,13 @@ async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None
 def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> None:
     """Bring a running account to its new settings. A change that needs no worker forgives nothing."""
     member = fleet.members[name]
+    moved, before = member.account.proxy != settings.accounts[name].proxy, fleet.store.get(name).unb
     member.account = settings.accounts[name]
+    if moved:
+        fleet.recovery.moved(member)
     if fleet.logins.adopt(member.account):
-        member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file"))
+        other = before not in (None, fleet.store.get(name).unb)
+        member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file", other_user=other))
     if not member.account.enabled:
         member.happened(Event(kind=Kind.DISABLED))
     elif member.condition.wish is Wish.DISABLED:

@@ -93,6 +93,8 @@ class SupervisedAccount:
         """Whether it lost a connection, or failed to get one, since it was CONNECTED last."""
         self.failed_again = False
         """Whether the event at hand is a failed attempt."""
+        self.just_connected = False
+        """Whether the event at hand is a new connection."""
         self.restarts = 0
         """Worker starts after the first, operators' excluded."""
         self.impossible = 0
@@ -158,10 +160,14 @@ class SupervisedAccount:
         else:
             self.start_decided.set()
         for action in done.actions:
-            self._carry_out(action, now)
+            try:
+                self._carry_out(action, now)
+            except Exception:
+                # What follows is owed all the same, and so are the events of other accounts.
+                log.exception("fault in what an account asked for account=%s action=%s", self.name, action)
         if done.ignored is None:
             self._ports.stands(self)
-        self.failed_again = False
+        self.failed_again = self.just_connected = False
 
     def _carry_out(self, action: Action, now: float) -> None:
         match action:
@@ -266,7 +272,7 @@ class SupervisedAccount:
     def _changed(self, change: Change) -> None:
         self._ports.changed(self, change)
         if change.new is State.CONNECTED:
-            self.was_down = False
+            self.was_down, self.just_connected = False, True
             self.happened(Event(kind=Kind.CONNECTED))
         elif change.new is State.RECONNECTING and change.old is State.FAILED:
             self.happened(Event(kind=Kind.DIALS))

@@ -90,6 +90,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the hook is to run as soon as its cool-down allows (else now or not at all)."""
     asked: bool = False
     """Whether an operator asked for the hook: then it runs although the account is connected."""
+    proxy_said: bool = False
+    """Whether it was told that the hook waits for the account's proxy."""
     person: Person | None = None
     hold: Hold | None = None
     timer: Timer | None = None

@@ -138,10 +138,10 @@ class ConditionEditor:
         self._set_timer("hold", length)
 
     def _ask_hook(self, *, needed: bool, asked: bool = False) -> None:
-        if not self._rules.has_hook:
-            self._need_person("no_hook")
-        elif self._hooks_shut() and not asked:
+        if self._hooks_shut() and not asked:
             self._set(login=Login.HOOK_WAITING, waits_for="outage", hook_needed=needed, asked=False)
+        elif not self._rules.has_hook:
+            self._need_person("no_hook")
         else:
             number = self._number()
             self._set(login=Login.HOOK_WAITING, waits_for="place", hook_needed=needed, asked=asked, hook=number)

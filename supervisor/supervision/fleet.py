@@ -123,7 +123,7 @@ class Fleet:
 
     def begin(self, member: SupervisedAccount) -> None:
         """Have an account that was just taken in do what is wanted of it."""
-        self.recovery.stands(member)
+        self.recovery.moved(member)
         member.begin()
 
     def discharge(self, member: SupervisedAccount) -> None:
@@ -174,6 +174,7 @@ class Fleet:
                 self.store.save(member.name)
             case do.ForgiveToken():
                 self.tokens.forgive(member.name)
+                self._forget_person(member.name)
             case do.Note(kind, to, why, reason, cause):
                 self.note(member, kind, to, why=why, reason=reason, cause=cause)
 
@@ -211,6 +212,16 @@ class Fleet:
             cause=change.cause,
             reason=change.reason,
         )
+
+        if change.new is State.CONNECTED:
+            self._forget_person(member.name)
+
+    def _forget_person(self, name: str) -> None:
+        """Whatever the login hook said of a person once: the account connects, or is to try again."""
+        held = self.store.get(name)
+        if held.needs_human:
+            held.needs_human = False
+            self.store.save(name)
 
     def failed(self, member: SupervisedAccount, event: Event) -> None:
         """Let the account's condition know that it is FAILED, once it is clear whose trouble that is."""

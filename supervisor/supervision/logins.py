@@ -14,7 +14,7 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
-from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
+from xyfleet.supervisor.credentials.cookies import InvalidCookie, fingerprint, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, next_allowed
@@ -59,6 +59,18 @@ class Logins:
         source: Source = "cookie_file" if account.cookie_file is not None else "file"
         return self._store.adopt(account.name, account.cookie, source)
 
+    def holder(self, account: Account, accounts: Mapping[str, Account]) -> str | None:
+        """Return which other account of a file is, and stays, the user of this account's new cookie, if any is."""
+        held = self._store.get(account.name)
+        if account.cookie is None or fingerprint(account.cookie) == held.file_fingerprint:
+            return None
+        user = unb(account.cookie)
+        for other in accounts.values():
+            stays = other.cookie is None or unb(other.cookie) == user
+            if other.name != account.name and stays and user is not None and self._store.get(other.name).unb == user:
+                return other.name
+        return None
+
     def adopt_again(self, member: SupervisedAccount) -> None:
         """Take the owner's cookie for an account that is to start and of which nothing is stored any more."""
         account = member.account
@@ -79,15 +91,16 @@ class Logins:
         """Take the cookie of a watched `cookie_file`, or say in the log why not."""
         try:
             cookie = read_cookie_file(path)
-            problem = self._stranger(member, cookie)
+            problem, before = self._stranger(member, cookie), self._store.get(member.name).unb
             taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file")
         except (BadFile, InvalidCookie) as error:
-            problem, taken = Text(N_("it can't be used: %(why)s"), {"why": str(error)}), False
+            before, problem, taken = None, Text(N_("it can't be used: %(why)s"), {"why": str(error)}), False
         if problem is not None:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
-            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file"))
+            other = before not in (None, self._store.get(member.name).unb)
+            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file", other_user=other))
 
     def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
@@ -196,7 +209,7 @@ class Logins:
             case NothingToChange():
                 self._answer(member, number, "unchanged")
             case Failed(reason, _, needs_human):
-                held = self._store.get(member.name)
-                held.needs_human = needs_human and not member.condition.up
-                self._store.save(member.name)
                 self._answer(member, number, "person" if needs_human else "failed", reason)
+                held = self._store.get(member.name)
+                held.needs_human = member.condition.login is Login.PERSON
+                self._store.save(member.name)

@@ -94,7 +94,12 @@ class Move(ConditionEditor):
         self.actions.append(do.CancelTicket())
         self._forgive()
         self._set(user=True)
-        if self._it.wish is Wish.RUN:
+        if self._it.wish is not Wish.RUN:
+            return
+        if event.other_user:
+            # A worker is somebody: its device id and what it takes for its own words are the old user's.
+            self._again(0.0)
+        else:
             self._revive(event.why or "new cookie", drop=True, stale=True)
 
     def forget(self, event: Event) -> None:
@@ -122,8 +127,8 @@ class Move(ConditionEditor):
 
     def connected(self, event: Event) -> None:
         """The connection is up: whatever was believed of the login, it works."""
-        self._cancel_timer()
-        if self._it.login is Login.HOOK_WAITING and not self._it.asked:
+        self._cancel_timer_of("restart", "grace", "hold", "healthy")
+        if self._it.login is Login.HOOK_WAITING and not (self._it.asked and self._it.waits_for == "place"):
             self._cancel_hook()
         if self._it.login in (Login.HELD, Login.PERSON):
             self._set(login=Login.FINE, hold=None, person=None)
@@ -193,7 +198,7 @@ class Move(ConditionEditor):
 
     def hook_started(self, event: Event) -> None:
         """The hook runs."""
-        self._set(login=Login.HOOK_RUNNING, waits_for=None)
+        self._set(login=Login.HOOK_RUNNING, waits_for=None, proxy_said=False)
         self.actions.append(do.Note("refresh", "started", cause=self._it.cause))
 
     def hook_ended(self, event: Event) -> None:
@@ -207,12 +212,13 @@ class Move(ConditionEditor):
                 self.actions += [do.Note("refresh", to), do.ForgiveToken()]
                 self._set(user=True)
                 self._revive("new credentials", drop=True, stale=True)
-            case "person":
+            case "person" if needed:
                 self.actions.append(do.Note("refresh", "failed", reason=event.reason))
                 self._need_person("hook_says")
             case "proxy":
-                if self._it.waits_for != "proxy":
+                if not self._it.proxy_said:
                     self.actions.append(do.Note("refresh", "failed", reason=event.reason))
+                self._set(proxy_said=True)
                 self._wait_for_hook("proxy", PROXY_WAIT, needed=needed, asked=asked)
             case _:
                 if ran:
@@ -242,8 +248,11 @@ class Move(ConditionEditor):
         if self._hooks_shut():
             self._keep_hook_for_later()
         elif was_shut and before.waits_for == "outage":
-            self._set(login=Login.FINE, waits_for=None)
-            self._ask_hook(needed=before.hook_needed)
+            # The session that he has may be good by now: only who is told again that it is dead logs in.
+            self._set(login=Login.FINE, waits_for=None, hook_needed=False)
+            self.actions.append(do.ForgiveToken())
+            self._revive("outage over", drop=False, stale=False)
+            return
         if (before.reach_gate and not event.reach) or (was_shut and not self._hooks_shut()):
             self._go_on()
 

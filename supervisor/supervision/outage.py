@@ -157,8 +157,10 @@ class OutageWatch:
     def gates(self, name: str, egress: Egress) -> tuple[bool, bool]:
         """Return whether outages hold back this account's dials (reach), and its token calls and logins (login)."""
         mine = [each for key in self._keys(egress) if (each := self.outages.get(key)) is not None]
-        held = [each.group for each in mine if each.canary != name]
-        return Group.REACH in held, Group.LOGIN in held
+        held = [each.group for each in mine]
+        # Who goes ahead for one scope goes ahead for all of his: two of them would wait for each other.
+        ahead = any(each.canary == name for each in mine)
+        return Group.REACH in held, Group.LOGIN in held and not ahead
 
     def in_scope(self, outage: Outage, egress: Egress) -> bool:
         """Whether an account of this egress obeys the outage."""

@@ -79,11 +79,17 @@ class OutageRecovery:
         cause = None if it.up or not member.was_down else it.cause
         for outage in self.watch.stands(member.name, member.account.proxy, cause, now):
             self._begun(outage, None)
-        if it.up:
+        if member.just_connected:
             for outage in self.watch.ended_by(member.name):
                 self._over(outage, f"{member.name} is connected", now)
-        elif member.failed_again or it.waits_for in ("cooldown", "proxy"):
+        elif not it.up and (member.failed_again or it.waits_for in ("cooldown", "proxy")):
             self._canary_failed(member.name, now)
+
+    def moved(self, member: SupervisedAccount) -> None:
+        """The account is new, or goes another way now: what was lost on the old one says nothing."""
+        member.was_down = False
+        self.stands(member)
+        self._set_gates_of(member)
 
     def leave(self, name: str) -> None:
         """The account is no member any more."""
@@ -108,11 +114,14 @@ class OutageRecovery:
                 self._over(outage, "nobody is down any more", now)
             for outage in list(self.watch.outages.values()):
                 if outage.group is Group.REACH:
-                    self._try_ways(outage, now)
+                    # While all ways are silent it is enough to ask for the platform.
+                    if outage.scope is PLATFORM or (PLATFORM, Group.REACH) not in self.watch.outages:
+                        self._try_ways(outage, now)
                 elif outage.canary is None:
                     self._send_canary(outage, now)
                 elif now - outage.canary_since > CANARY_PATIENCE:
-                    self.watch.came_back(outage, now, failed=True)
+                    held = outage.canary in self._members and self.holds(self._members[outage.canary])
+                    self.watch.came_back(outage, now, failed=not held)
                     self._set_gates()
 
     # Probes.
@@ -172,6 +181,7 @@ class OutageRecovery:
     def _could_go(self, member: SupervisedAccount, outage: Outage) -> bool:
         it = member.condition
         wanted = it.wish is Wish.RUN and not it.up and it.login not in (Login.PERSON, Login.HELD)
+        wanted = wanted and it.waits_for != "cooldown" and not self.holds(member)
         return wanted and self.watch.in_scope(outage, member.account.proxy) and member.was_down
 
     def _canary_failed(self, name: str, now: float) -> None:
@@ -206,19 +216,24 @@ class OutageRecovery:
         self._set_gates()
 
     def _count_anew(self, outage: Outage) -> None:
-        """Who was down is on his way up: only what fails from now on counts."""
+        """Who was down for it is on his way up: only what fails from now on counts."""
         for member in self._members.values():
-            if self.watch.in_scope(outage, member.account.proxy):
+            proxy = member.account.proxy
+            mine = self.watch.in_scope(outage, proxy) and GROUPS.get(member.condition.cause) is outage.group
+            if mine and (proxy, outage.group) not in self.watch.outages:
                 member.was_down = False
                 self.stands(member)
 
     def _set_gates(self) -> None:
         """Tell every account how its gates stand now; those of most do not move."""
         for member in list(self._members.values()):
-            reach, login = self.watch.gates(member.name, member.account.proxy)
-            if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
-                member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
+            self._set_gates_of(member)
         self._waking = asyncio.ensure_future(self._wake())
+
+    def _set_gates_of(self, member: SupervisedAccount) -> None:
+        reach, login = self.watch.gates(member.name, member.account.proxy)
+        if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
+            member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
 
     async def _until(self, true: Callable[[], bool]) -> None:
         async with self._moved:

@@ -43,7 +43,7 @@ TABLE: Final[Mapping[Kind, Row]] = {
         Wish.RUN: "it is wanted already",
         Wish.STOPPED: Move.want,
         Wish.DISABLED: "the file says that it is off",
-        Wish.REMOVED: IMPOSSIBLE,
+        Wish.REMOVED: "it is on its way out for good",
     },
     Kind.BEGIN: {
         Wish.RUN: Move.begin,

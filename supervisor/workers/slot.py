@@ -82,10 +82,19 @@ class WorkerSlot:
             refusal = "program error"
         else:
             self.request = None
-            self._owner.started(WorkerProcess(spawned, self._owner, go))
-            return
+            if self._begun(spawned, go):
+                return
+            refusal = "program error"
         spawned.close()
         self.fail(refusal)
+
+    def _begun(self, spawned: Spawned, go: bytes) -> bool:
+        try:
+            self._owner.started(WorkerProcess(spawned, self._owner, go))
+        except Exception:
+            log.exception("fault at the begin of a worker account=%s", self.name)
+            return False
+        return True
 
     def fail(self, reason: str) -> None:
         """No worker could be started."""

@@ -231,6 +231,16 @@ class AccountModel(RuleBasedStateMachine):
         assert it.worker is not Worker.NONE or waits, it
 
     @invariant()
+    def whoever_waits_is_waited_for(self) -> None:
+        """A hook that waits has a number, a timer, or an outage to wait for; a hold has its timer."""
+        it = self.it
+        if it.login in (Login.HOOK_WAITING, Login.HOOK_RUNNING):
+            waits = it.hook is not None or it.timer is not None
+            assert waits or it.reach_gate or it.login_gate, it
+        if it.login is Login.HELD and it.wish is Wish.RUN:
+            assert it.timer is not None, it
+
+    @invariant()
     def stopped_is_stopped(self) -> None:
         """What is not wanted waits for nothing but its worker's end."""
         it = self.it

@@ -20,7 +20,7 @@ MUTATIONS = {
         "        if self._it.up:\n            return\n        if needed",
         "        if needed",
     ),
-    "hooks in an outage": ("condition_editor.py", "elif self._hooks_shut() and not asked:", "elif False:"),
+    "hooks in an outage": ("condition_editor.py", "if self._hooks_shut() and not asked:", "if False:"),
     "starts in an outage": ("condition_editor.py", "elif not it.reach_gate:", "else:"),
     "no end of a hook by a new cookie": (
         "moves.py",

@@ -121,6 +121,22 @@ def test_canaries_take_turns() -> None:
     assert waits == [min(CANARY_WAIT[0] * 2**n, CANARY_WAIT[1]) for n in range(6)]
 
 
+def test_a_canary_goes_ahead_for_all_of_its_scopes() -> None:
+    """An account whose way and the platform are both in a login outage is let through by either's turn."""
+    watch = OutageWatch()
+    for way in "pq":
+        for n in range(3):
+            watch.stands(f"{way}{n}", way, None, 0.0)
+    for way in "pq":
+        for n in range(3):
+            watch.stands(f"{way}{n}", way, Cause.AUTH, 1.0)
+    assert len(watch.outages) == 3
+    watch.send(watch.outages["p", Group.LOGIN], "p0", 2.0)
+
+    assert watch.gates("p0", "p") == (False, False)
+    assert watch.gates("p1", "p") == (False, True)
+
+
 def test_a_canary_that_needs_a_person_says_nothing() -> None:
     """The next one goes after a minute, and the failures' wait does not grow."""
     watch = fleet(3)

@@ -246,11 +246,67 @@ def test_an_outage_holds_restarts_and_hooks_and_is_over_for_all() -> None:
 
 
 def test_a_hook_that_waits_for_a_place_waits_on_in_an_outage() -> None:
-    """Who queues for the hook when an outage begins runs no login; when it is over it is asked for anew."""
+    """Who queues for the hook when an outage begins runs no login; when it is over he tries the session that he has."""
     life = Life().live()
     life.fail(Cause.AUTH)
     assert of(do.CancelHook, life.go(Kind.GATES, login=True))
-    assert of(do.AskHook, life.go(Kind.GATES))
+    actions = life.go(Kind.GATES)
+    assert of(do.ForgiveToken, actions)
+    assert of(do.Reconnect, actions)
+    assert not of(do.AskHook, actions)
+    assert of(do.AskHook, life.fail(Cause.AUTH))
+
+
+def test_a_refresh_that_waits_for_its_proxy_ends_with_a_connection() -> None:
+    """An operator's login waits for a silent proxy, and the account connects: it is no half-waiting account after."""
+    life = Life().live()
+    life.go(Kind.REFRESH)
+    life.go(Kind.HOOK_ENDED, end="proxy", reason="silent")
+    life.go(Kind.CONNECTED)
+    assert (life.it.login, life.it.hook, life.it.timer) == (Login.FINE, None, None)
+    assert of(do.Stop, life.fail(Cause.CLOSED))
+
+
+def test_a_silent_proxy_is_told_once() -> None:
+    """The hook is asked for every minute while the proxy is silent; that it waits is one event."""
+    life = Life().live()
+    life.fail(Cause.AUTH)
+    notes = []
+    for _ in range(4):
+        notes += of(do.Note, life.go(Kind.HOOK_ENDED, end="proxy", reason="silent"))
+        life.go(Kind.TIMER)
+    assert len(notes) == 1
+
+
+def test_a_refresh_nobody_needed_takes_no_account_off_the_air() -> None:
+    """An operator's login that ends in `needs_human` is noted; the account goes on with the token it has."""
+    life = Life().live()
+    life.go(Kind.CONNECTED)
+    life.go(Kind.REFRESH)
+    life.go(Kind.HOOK_STARTED)
+    life.go(Kind.SETTINGS_RESTART)
+    life.go(Kind.GONE, why="stopped")
+    assert of(do.Queue, life.go(Kind.HOOK_ENDED, end="person", wait=600.0))
+    assert life.it.login is Login.FINE
+
+
+def test_another_users_cookie_needs_another_worker() -> None:
+    """A worker is somebody: with a cookie of another user it is replaced, not told to dial."""
+    life = Life().live()
+    life.go(Kind.CONNECTED)
+    actions = life.go(Kind.COOKIE, why="new cookie in the file", other_user=True)
+    assert of(do.Stop, actions)
+    assert not of(do.Reconnect, actions)
+    assert of(do.Queue, life.go(Kind.GONE, why="stopped"))
+
+
+def test_without_a_hook_an_outage_of_logins_sends_nobody_to_a_person() -> None:
+    """Who is told in an outage that his session is dead waits for its end, hook or not."""
+    life = Life(RestartRules()).live()
+    life.go(Kind.GATES, login=True)
+    life.fail(Cause.AUTH)
+    assert (life.it.login, life.it.waits_for) == (Login.HOOK_WAITING, "outage")
+    assert of(do.Reconnect, life.go(Kind.GATES))
 
 
 def test_starts_wait_for_the_end_of_an_outage_without_a_timer() -> None:
