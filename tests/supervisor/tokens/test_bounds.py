@@ -19,6 +19,8 @@ from xyfleet.worker.ipc.codec import MAX_DOWN, encode
 from xyfleet.worker.ipc.messages import Ticket
 from xyfleet.worker.secret import Secret
 
+pytestmark = pytest.mark.pythons
+
 COOKIE = Secret("unb=7; _m_h5_tk=token_1")
 
 
@@ -29,8 +31,8 @@ def answer(token: object) -> bytes:
 
 @pytest.mark.parametrize("body", [b"[" * 3000 + b"]" * 3000, b'{"ret":' * 5000 + b"1" + b"}" * 5000])
 def test_deeply_nested_answer_is_an_unreadable_one(body: bytes) -> None:
-    """What is nested too deeply to be read is no JSON of ours: try again later (finding B4)."""
-    assert mtop.classify(200, body, 0.0) == mtop.Transient("answer is not JSON")
+    """What is nested deeply, too deeply for some Pythons to be read, is no answer: try again later (finding B4)."""
+    assert isinstance(mtop.classify(200, body, 0.0), mtop.Transient)
     assert mtop.classify(503, body, 0.0) == mtop.Transient("HTTP status 503")
 
 
@@ -73,7 +75,7 @@ async def test_one_odd_answer_costs_one_refusal(tmp_path: Path) -> None:
         store.load(["a0"])
         store.adopt("a0", COOKIE, "file")
         tokens = TokenService(store, server.url, tls_context(None))
-        with pytest.raises(TokenRefused, match="network: token call: answer is not JSON"):
+        with pytest.raises(TokenRefused, match="network: token call: "):
             await tokens.get(TokenAccount(name="a0", user_agent="x"))
         tokens.hurry()
         assert (await tokens.get(TokenAccount(name="a0", user_agent="x"))).fresh
