@@ -35,9 +35,16 @@ _VALUE_FIELD: Final = re.compile(r"""(["']value["']\s*:\s*["'])[^"']+""")
 
 
 class Redactor:
-    """Masks one account's secrets."""
+    """Masks one account's secrets; of a `username` of few letters whole words only, for it may be a part of others."""
 
-    def __init__(self, *, cookie: Secret | None, others: Iterable[Secret | None], proxy: Secret | None) -> None:
+    def __init__(
+        self,
+        *,
+        cookie: Secret | None,
+        others: Iterable[Secret | None],
+        proxy: Secret | None,
+        username: str | None = None,
+    ) -> None:
         pairs = cookies.parse(cookie.reveal()) if cookie is not None else {}
         names = {*_LOGIN_COOKIES, *pairs} - {cookies.IDENTITY}
         self._beside_name = re.compile(
@@ -46,7 +53,9 @@ class Redactor:
         secrets = {value for name, value in pairs.items() if name != cookies.IDENTITY and len(value) >= _SHORTEST}
         secrets |= {secret.reveal() for secret in others if secret}
         secrets |= _proxy_secrets(proxy)
+        secrets |= {username} if username and len(username) >= _SHORTEST else set()
         spellings = {spelling for secret in secrets for spelling in _spellings(secret) if len(spelling) <= MAX_LINE}
+        self._user = _whole_word(username) if username and len(username) < _SHORTEST else None
         # The longest first: one secret may be a part of another.
         self._known = sorted(spellings, key=len, reverse=True)
 
@@ -56,6 +65,8 @@ class Redactor:
             return f"(a line of {len(line)} characters, left out)"
         for secret in self._known:
             line = line.replace(secret, MASK)
+        if self._user is not None:
+            line = self._user.sub(MASK, line)
         line = self._beside_name.sub(rf"\1\2{MASK}", line)
         line = _VALUE_FIELD.sub(rf"\1{MASK}", line)
         return _LONG_RUN.sub(MASK, line)
@@ -69,6 +80,11 @@ def _proxy_secrets(proxy: Secret | None) -> set[str]:
     if not at:
         return set()
     return {text for text in (user, user.partition(":")[2]) if text}
+
+
+def _whole_word(name: str) -> re.Pattern[str]:
+    spelled = "|".join(map(re.escape, sorted(_spellings(name), key=len, reverse=True)))
+    return re.compile(rf"(?<![A-Za-z0-9_])(?:{spelled})(?![A-Za-z0-9_])")
 
 
 def _spellings(secret: str) -> set[str]:

@@ -218,7 +218,12 @@ def _request(account: HookAccount, held: Credentials, cause: Cause, failures: in
 
 
 def _redactor(account: HookAccount, held: Credentials) -> Redactor:
-    return Redactor(cookie=held.cookie, others=[held.cookie, held.token, account.password], proxy=account.proxy)
+    return Redactor(
+        cookie=held.cookie,
+        others=[held.cookie, held.token, account.password],
+        proxy=account.proxy,
+        username=account.username,
+    )
 
 
 def _environment(account: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ async def test_stderr_goes_redacted_to_its_log(service: Service, tmp_path: Path)
 
     assert [line.partition(" xyfleet: ")[2] or line for line in lines] == [
         "attempt 1, cause auth",
-        "trying li with *** over socks5://***@127.0.0.1:1",
+        "trying *** with *** over socks5://***@127.0.0.1:1",
         "old ***",
         f"new unb={UNB}; cookie2=***",
         "no end",
