@@ -85,7 +85,7 @@ def understand(code: int, output: bytes) -> Result:
         return Failed(f"killed by {_signal_name(-code)}")
     try:
         answer = msgspec.json.decode(output)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Failed(f"exit code {code}" if code else "prints no JSON" if output.strip() else "prints nothing")
     if isinstance(answer, dict) and "error" in answer:
         return _error(answer, code)
@@ -109,7 +109,7 @@ def _error(answer: dict[str, Any], code: int) -> Failed:
         return Failed('wrong shape: "retry_after" must be seconds', needs_human=human is True)
     return Failed(
         cut(error) or "error without words",
-        retry_after=None if wish is None else min(float(wish), LONGEST_RETRY_AFTER),
+        retry_after=None if wish is None else float(min(wish, LONGEST_RETRY_AFTER)),
         needs_human=human is True,
         ran=code != NOT_STARTED,
     )

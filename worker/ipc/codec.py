@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.worker.ipc.messages import Down, Go, Message, Up
-from xyfleet.worker.secret import MASK, Secret
+from xyfleet.worker.secret import Secret
 
 MAX_UP: Final = 4092
 """Most bytes of JSON in a message from a worker."""
@@ -38,6 +38,9 @@ _decode_down: Final[msgspec.json.Decoder[Down]] = msgspec.json.Decoder(Down, dec
 _decode_go: Final = msgspec.json.Decoder(Go, dec_hook=_decode_secret)
 
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 class BadMessage(Exception):
     """A frame that is too long, not JSON or not one of ours; the stream behind it can't be trusted."""
 
@@ -58,16 +61,21 @@ def decode_up(body: bytes) -> Up:
     """Return a worker's message, or raise `BadMessage`."""
     try:
         return _decode_up.decode(body)
-    except msgspec.MsgspecError as error:
-        raise BadMessage(str(error)) from None
+    except _UNREADABLE as error:
+        raise BadMessage(_why(error)) from None
 
 
 def decode_down(body: bytes) -> Down:
     """Return a supervisor's message, or raise `BadMessage`."""
     try:
         return _decode_down.decode(body)
-    except msgspec.MsgspecError as error:
-        raise BadMessage(str(error).replace("\n", " ") or MASK) from None
+    except _UNREADABLE as error:
+        raise BadMessage(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Return msgspec's words, which name places and never values; the others' might show what they stumbled over."""
+    return str(error).replace("\n", " ") if isinstance(error, msgspec.MsgspecError) else type(error).__name__
 
 
 def decode_go(body: bytes) -> Go:
