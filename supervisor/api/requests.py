@@ -77,7 +77,11 @@ async def body(request: web.Request, kind: type[_Body]) -> _Body:
             data = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError:
+        raise BadRequest("the body is not encoded as its headers say") from None
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
         raise BadRequest(str(error)) from None
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"the body is no JSON that can be read: {type(error).__name__}") from None

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from xyfleet.supervisor.api.http_connection import ApiConnection, ConnectionFaults
 from xyfleet.supervisor.api.requests import SILENCE, Handler
 from xyfleet.supervisor.api.tcp_listener import TcpListener
 from xyfleet.worker.secret import Secret
@@ -38,7 +39,8 @@ class TcpServer:
 
     def __init__(self, app: web.Application, door: TcpListener) -> None:
         self._door = door
-        self._runner = web.AppRunner(app, keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+        self._faults = ConnectionFaults()
         self._servers: list[asyncio.Server] = []
 
     @property
@@ -67,7 +69,9 @@ class TcpServer:
     def _protocol(self) -> asyncio.BaseProtocol:
         server = self._runner.server
         assert server is not None
-        return _TooMany() if len(server.connections) >= MAX_CONNECTIONS else server()
+        if len(server.connections) >= MAX_CONNECTIONS:
+            return _TooMany()
+        return ApiConnection(server, SILENCE, self._faults)
 
 
 class _TooMany(asyncio.Protocol):

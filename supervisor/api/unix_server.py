@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from xyfleet.supervisor.api.http_connection import ApiConnection, ConnectionFaults
 from xyfleet.supervisor.api.requests import SILENCE
 from xyfleet.supervisor.api.routes import make_app
 from xyfleet.supervisor.common import paths
@@ -27,7 +28,8 @@ class ApiServer:
 
         app.on_response_prepare.append(sign)
         # A silent connection is closed after the keep-alive time; streams end with `EventLog.close`.
-        self._runner = web.AppRunner(app, keepalive_timeout=SILENCE, shutdown_timeout=1.0, access_log=None)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+        self._faults = ConnectionFaults()
         self._server: asyncio.Server | None = None
         self._inode = 0
 
@@ -56,8 +58,11 @@ class ApiServer:
     async def _listen(self) -> None:
         old, listener = self._server, paths.private_socket(self.path)
         self._inode = self.path.stat().st_ino
-        assert self._runner.server is not None
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._runner.server, sock=listener, backlog=128)
+        self._server = await loop.create_unix_server(self._connection, sock=listener, backlog=128)
         if old is not None:
             old.close()
+
+    def _connection(self) -> ApiConnection:
+        assert self._runner.server is not None
+        return ApiConnection(self._runner.server, SILENCE, self._faults)

@@ -68,3 +68,5 @@ def open_log(fleet: Fleet) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # Its lines show requests, and in those tokens and cookies may stand; what matters `api.http_connection` says.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL + 1)
