@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.credentials.cookies import MAX_LENGTH
 
 _PREFIX: Final = re.compile(r"cookie\s*:\s*", re.IGNORECASE)
 _QUOTES: Final = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"))
@@ -14,8 +15,6 @@ _UNB: Final = re.compile(r"[0-9]{1,20}")
 _BLANK: Final = re.compile(r"\s")
 _FOREIGN: Final = re.compile(r"[^\x21-\x7e]")
 """Control and zero-width characters, and the full-width ones of a Chinese keyboard; browsers send none of them."""
-MAX_LENGTH: Final = 32_768
-"""Most characters; servers refuse far shorter headers."""
 
 
 class BadCookie(ValueError):

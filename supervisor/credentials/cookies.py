@@ -17,6 +17,17 @@ IDENTITY: Final = "unb"
 """Whose login it is. No answer may change it: an account stays the account it is."""
 SIGNING: Final = "_m_h5_tk"
 """`<token>_<time>`: the token signs calls, and only answers renew it."""
+MAX_LENGTH: Final = 32_768
+"""Most characters of a cookie; servers refuse far shorter headers."""
+MAX_PAIRS: Final = 256
+"""Most pairs of a cookie; browsers keep fewer for one site."""
+MAX_PAIR: Final = 4096
+"""Most characters of a pair that an answer may set, as in browsers (RFC 6265, 6.1)."""
+_NEEDED: Final = (IDENTITY, SIGNING, f"{SIGNING}_enc")
+"""Never left out for want of room: without them no call is signed."""
+_BETWEEN: Final = len("=; ")
+_MOST: Final = MAX_LENGTH + len(_NEEDED) * MAX_PAIR
+"""Characters of a full cookie to which the needed pairs were added."""
 _FORBIDDEN: Final = re.compile(r"[^\x20-\x7e]")
 _PREFIX: Final = re.compile(r"\s*cookie\s*:", re.IGNORECASE)
 
@@ -58,7 +69,10 @@ def checked(cookie: Secret) -> Secret:
             raise InvalidCookie(f"cookie holds the character U+{ord(wrong.group()):04X}")
     if not pairs.get(IDENTITY):
         raise InvalidCookie(f"cookie without {IDENTITY}")
-    return render(pairs)
+    plain = render(pairs)
+    if len(plain.reveal()) > MAX_LENGTH:
+        raise InvalidCookie(f"cookie of {len(plain.reveal())} characters, at most {MAX_LENGTH}")
+    return plain
 
 
 def unb(cookie: Secret) -> str | None:
@@ -77,18 +91,57 @@ def fingerprint(cookie: Secret) -> str:
 
 
 def merge(cookie: Secret, set_cookie: Iterable[str], now: float) -> Secret:
-    """Return the cookie after an answer with these `Set-Cookie` values; `now` is wall time."""
-    pairs = parse(cookie.reveal())
+    """
+    Return the cookie after an answer with these `Set-Cookie` values; `now` is wall time.
+
+    What would make it longer than a cookie may be changes nothing: the old value stays.
+    """
+    pairs = _bounded(parse(cookie.reveal()))
+    length = _length(pairs)
     for header in set_cookie:
         first, *attributes = header.split(";")
         name, equals, value = (part.strip() for part in first.partition("="))
         if not equals or not name or name == IDENTITY or _FORBIDDEN.search(name + value):
             continue
-        if _is_over(attributes, now):
+        old = len(name) + len(pairs[name]) + _BETWEEN if name in pairs else 0
+        new = 0 if _is_over(attributes, now) else len(name) + len(value) + _BETWEEN
+        if not new:
             pairs.pop(name, None)
+        elif new > MAX_PAIR or not (name in _NEEDED or _has_room(pairs, name, length - old + new)):
+            continue
         else:
             pairs[name] = value
+        length += new - old
     return render(pairs)
+
+
+def sendable(cookie: Secret) -> Secret:
+    """Return what of the cookie goes into a header: all, but of one that an older version let grow the first pairs."""
+    pairs = parse(cookie.reveal())
+    kept = _bounded(pairs)
+    return cookie if len(kept) == len(pairs) else render(kept)
+
+
+def _bounded(pairs: dict[str, str]) -> dict[str, str]:
+    """Return the first pairs, the login's own, as many as a cookie may have, and the needed ones."""
+    if len(pairs) <= MAX_PAIRS and _length(pairs) <= _MOST:
+        return pairs
+    kept = {name: pairs[name] for name in _NEEDED if name in pairs and len(pairs[name]) <= MAX_PAIR}
+    length = _length(kept)
+    for name, value in pairs.items():
+        new = len(name) + len(value) + _BETWEEN
+        if name not in kept and _has_room(kept, name, length + new):
+            kept[name] = value
+            length += new
+    return {name: value for name, value in pairs.items() if name in kept}
+
+
+def _has_room(pairs: Mapping[str, str], name: str, length: int) -> bool:
+    return length <= MAX_LENGTH and (name in pairs or len(pairs) < MAX_PAIRS)
+
+
+def _length(pairs: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) + _BETWEEN for name, value in pairs.items())
 
 
 def _is_over(attributes: Iterable[str], now: float) -> bool:

@@ -48,7 +48,7 @@ async def post(
     """Make the call (`now` is wall time, `timeout` the seconds for all of it). Raises `CallFailed`."""
     data = mtop.form_data(device_id)
     headers = {
-        "Cookie": cookie.reveal(),
+        "Cookie": cookies.sendable(cookie).reveal(),
         "User-Agent": user_agent,
         "Origin": _ORIGIN,
         "Referer": f"{_ORIGIN}/",

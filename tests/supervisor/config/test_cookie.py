@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.config.cookie import MAX_LENGTH, BadCookie, clean, user_id
+from xyfleet.supervisor.config.cookie import BadCookie, clean, user_id
+from xyfleet.supervisor.credentials.cookies import MAX_LENGTH
 
 PLAIN = "unb=2215000000001; cookie2=abc; _m_h5_tk=x_1"
 
