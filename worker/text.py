@@ -7,6 +7,9 @@ from typing import Final
 MAX_REASON: Final = 200
 """Most characters of a reason; longer ones are cut."""
 
+_LONG: Final = 10**18
+"""Numbers from here on are shown by their type."""
+
 
 def cut(reason: str) -> str:
     """Return `reason` as one line of printable characters, at most `MAX_REASON` of them; servers write into it."""
@@ -14,3 +17,20 @@ def cut(reason: str) -> str:
     if not line.isprintable():
         line = " ".join("".join(char if char.isprintable() else " " for char in reason).split())
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """Return a foreign value for a reason or a log: what is simple as it is, all else by its type.
+
+    Text of nested lists, or of a number of thousands of digits, can't always be had (RecursionError, ValueError).
+    """
+    if value is None or isinstance(value, str | bool | float):
+        return cut(str(value))
+    if is_number(value):
+        return str(value)
+    return f"({type(value).__name__})"
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a whole number (or a truth) that text, JSON and a database can hold."""
+    return isinstance(value, int) and abs(value) < _LONG

@@ -30,7 +30,7 @@ from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
-from xyfleet.worker.text import cut
+from xyfleet.worker.text import cut, shown
 
 REST: Final = 1.0
 """Seconds that a polite end gives to what is on its way."""
@@ -81,7 +81,7 @@ class Session:
         self._outlet: FrameWriter | None = None
         self._calls: PendingCalls | None = None
         self._pulse: Keepalive | None = None
-        self._reg_key = ""
+        self._reg_key: str | None = None
         self._registered: asyncio.Future[Keepalive] = asyncio.get_running_loop().create_future()
         self._sync_wanted = asyncio.Event()
         self._unreadable = 0
@@ -172,7 +172,7 @@ class Session:
     def _take_registration(self, response: Response) -> None:
         """Act on the answer at once: what comes right behind it, a close say, comes after it."""
         meaning, words = frames.registration(response)
-        reason = cut(f"/reg refused: {response.code} {words}")
+        reason = cut(f"/reg refused: {shown(response.code)} {words}")
         if meaning is Registration.BAD_TOKEN:
             raise TokenRefused(Cause.REFUSED, reason)
         if meaning is not Registration.OK:
@@ -212,7 +212,7 @@ class Session:
         if self._pulse is not None and self._pulse.take(response):
             return
         if response.key == self._reg_key:
-            self._reg_key = ""
+            self._reg_key = None
             self._take_registration(response)
         elif self._calls is None or not self._calls.take(response):
             self._log.say(log_texts.ANSWER_FOREIGN, mid=response.key, code=response.code)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.worker.text import is_number
+
 MAX_SIZE: Final = 8 * 1024 * 1024
 """Most bytes of a frame; sync frames of several MiB are real."""
 APP_KEY: Final = "444e9908a51d1cb236a27862abc769c9"
@@ -131,10 +133,11 @@ def heartbeat(mid: str) -> bytes:
 
 
 def ack(push: Push) -> bytes | None:
-    """Return the ack of a push, or None for one without a mid, which can't be acked."""
-    if "mid" not in push.headers:
-        return None
-    return _encode({"code": 200, "headers": {name: push.headers[name] for name in _ACK_COPIES if name in push.headers}})
+    """Return the ack of a push, or None for one without a mid that can be repeated, which can't be acked."""
+    copies = {name: push.headers[name] for name in _ACK_COPIES if name in push.headers}
+    # A nested one, or a number without end, could not be written.
+    simple = {name: value for name, value in copies.items() if isinstance(value, str | float) or is_number(value)}
+    return _encode({"code": 200, "headers": simple}) if "mid" in simple else None
 
 
 def reg(token: str, user_agent: str, device_id: str, mid: str) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.frames import Response
-from xyfleet.worker.text import cut
+from xyfleet.worker.text import cut, is_number, shown
 
 SEND: Final = "/r/MessageSend/sendByReceiverScope"
 LIST_TALKS: Final = "/r/Conversation/listNewestPagination"
@@ -158,7 +158,7 @@ def sent(response: Response) -> Sent | Rejected | Busy | Unclear:
         return Busy(cut(words))
     if words:
         return Rejected(cut(words))
-    return Unclear(f"the answer {cut(str(response.code))} has neither a message id nor a reason")
+    return Unclear(f"the answer {shown(response.code)} has neither a message id nor a reason")
 
 
 def talks(response: Response) -> Page | Answer:
@@ -182,7 +182,9 @@ def _page(response: Response, name: str) -> Page | Answer:
     if _flow_controlled(body):
         return Answer(f"flow control ({_FLOW_CONTROL})", busy=True)
     reason = body.get("reason")
-    return Answer(cut(f"answer {response.code} without {name}" + (f": {reason}" if reason else "")), busy=False)
+    return Answer(
+        cut(f"answer {shown(response.code)} without {name}" + (f": {shown(reason)}" if reason else "")), busy=False
+    )
 
 
 def _talk(entry: Any) -> Talk | None:
@@ -207,7 +209,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _flow_controlled(body: dict[str, Any]) -> bool:
-    return str(body.get("code")) == _FLOW_CONTROL
+    return shown(body.get("code")) == _FLOW_CONTROL
 
 
 def _truth(value: Any) -> bool:
@@ -219,7 +221,7 @@ def _integer(value: Any) -> int | None:
     """Return a number of milliseconds that came as such or as text."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 18:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and is_number(value) else None
 
 
 def _full(name: str) -> str:

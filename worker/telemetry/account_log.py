@@ -22,7 +22,7 @@ from xyfleet.worker.secret import MASK, Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
-from xyfleet.worker.text import cut
+from xyfleet.worker.text import cut, is_number, shown
 
 _MIN_HIDDEN: Final = 6
 """Shorter secrets are not looked for in lines: masking them would garble every other word."""
@@ -60,9 +60,9 @@ def _value(value: object) -> str:
 
 
 def _shown(fields: dict[str, object]) -> dict[str, object]:
-    """Return the fields that have a value; what is or holds a text is cut, for it may be a server's."""
+    """Return the fields that have a value, ready to be written: they may be a server's."""
     return {
-        name: value if name == "traceback" or isinstance(value, (int, float)) else cut(str(value))
+        name: value if name == "traceback" or isinstance(value, float) or is_number(value) else shown(value)
         for name, value in fields.items()
         if value is not None
     }
