@@ -39,7 +39,7 @@ class Failed(msgspec.Struct, frozen=True):
     """No new cookie."""
 
     reason: str
-    """Short, one line, without secrets."""
+    """As the hook said it: to be masked, and cut then (`service`)."""
     retry_after: float | None = None
     """Seconds; lengthens the cool-down, never shortens it."""
     needs_human: bool = False
@@ -108,7 +108,7 @@ def _error(answer: dict[str, Any], code: int) -> Failed:
     if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int | float) or wish < 0):
         return Failed('wrong shape: "retry_after" must be seconds', needs_human=human is True)
     return Failed(
-        cut(error) or "error without words",
+        error if cut(error) else "error without words",
         retry_after=None if wish is None else float(min(wish, LONGEST_RETRY_AFTER)),
         needs_human=human is True,
         ran=code != NOT_STARTED,

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.secret import MASK, Secret
@@ -31,6 +31,7 @@ _LOGIN_COOKIES: Final = (
     "tfstk",
 )
 _LONG_RUN: Final = re.compile(r"[A-Za-z0-9_+=%-]{32,}")
+_HEX: Final = re.compile("%[0-9A-F]{2}")
 _VALUE_FIELD: Final = re.compile(r"""(["']value["']\s*:\s*["'])[^"']+""")
 
 
@@ -88,5 +89,9 @@ def _whole_word(name: str) -> re.Pattern[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return how a secret may stand in a text: plain, URL-encoded or decoded, as JSON."""
-    return {secret, quote(secret, safe=""), unquote(secret), json.dumps(secret)[1:-1]}
+    """Return how a secret may stand in a text: plain, URL-encoded (the usual ways) or decoded, as JSON."""
+    encoded = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    encoded |= {_HEX.sub(lambda found: found.group().lower(), one) for one in encoded}
+    quoted = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+    found = {secret, unquote(secret), *encoded, *quoted}
+    return found | {one.replace("/", "\\/") for one in found}

@@ -31,6 +31,7 @@ from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 
 KEPT_ATTEMPTS: Final = 64
 """Runs remembered per account; the rules look back a day."""
@@ -181,7 +182,7 @@ class HookService:
             except (InvalidCookie, OtherUser) as error:
                 return Failed(str(error))
         if isinstance(result, Failed):
-            return msgspec.structs.replace(result, reason=redactor.line(result.reason))
+            return msgspec.structs.replace(result, reason=cut(redactor.line(result.reason)))
         return result
 
     def _settle(self, name: str, held: Credentials, attempt: Attempt, result: Result) -> str:

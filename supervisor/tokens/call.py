@@ -44,8 +44,19 @@ async def post(
     user_agent: str,
     now: float,
     timeout: float,
+    proxy: Secret | None = None,
 ) -> RawAnswer:
-    """Make the call (`now` is wall time, `timeout` the seconds for all of it). Raises `CallFailed`."""
+    """
+    Make the call.
+
+    Args:
+        now: wall time.
+        timeout: seconds for all of it.
+        proxy: what of it must not be shown; the session has the way.
+
+    Raises:
+        CallFailed: there was no answer.
+    """
     data = mtop.form_data(device_id)
     headers = {
         "Cookie": cookies.sendable(cookie).reveal(),
@@ -67,7 +78,7 @@ async def post(
         ) as response:
             return RawAnswer(response.status, await _read(response), response.headers.getall("Set-Cookie", []))
     except FAILURES as error:
-        raise CallFailed(describe(error), reached=SENT in mark) from None
+        raise CallFailed(describe(error, proxy), reached=SENT in mark) from None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

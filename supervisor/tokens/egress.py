@@ -17,7 +17,7 @@ import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
 from xyfleet.supervisor.common.rate_limit import TokenBucket
-from xyfleet.worker.secret import Secret
+from xyfleet.worker.secret import Secret, masked, proxy_secrets, spelled
 from xyfleet.worker.text import cut
 
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -48,24 +48,24 @@ class Unreachable(Exception):
     """No connection; the reason is short, and free of addresses with passwords."""
 
 
-def describe(error: BaseException) -> str:
-    """Return a short reason for one of `FAILURES`, without URLs, headers or bodies."""
+def describe(error: BaseException, proxy: Secret | None = None) -> str:
+    """Return a short reason for one of `FAILURES`, without URLs, headers, bodies or the proxy's password."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return describe(error.certificate_error)
+            return describe(error.certificate_error, proxy)
         case ssl.SSLCertVerificationError():
             return f"TLS certificate not trusted: {error.verify_message}"
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return "host name can't be resolved"
         case aiohttp.ClientConnectorError():
-            return describe(error.os_error)
+            return describe(error.os_error, proxy)
         case aiohttp_socks.ProxyConnectionError() | python_socks.ProxyConnectionError():
-            return cut(f"proxy can't be reached: {_cause(error)}")
+            return _clean(f"proxy can't be reached: {_cause(error)}", proxy)
         case aiohttp_socks.ProxyTimeoutError() | python_socks.ProxyTimeoutError():
             return "proxy timed out"
         case aiohttp_socks.ProxyError() | python_socks.ProxyError():
             # The proxy's own words: any bytes, of any length.
-            return cut(f"proxy refused: {error}").encode("ascii", "replace").decode()
+            return _clean(f"proxy refused: {error}", proxy).encode("ascii", "replace").decode()
         case TimeoutError():
             return "timed out"
         case ssl.SSLError():
@@ -77,6 +77,12 @@ def describe(error: BaseException) -> str:
         case ValueError():
             return "address can't be used"
     return f"connection failed: {type(error).__name__}"
+
+
+def _clean(words: str, proxy: Secret | None) -> str:
+    """Return a proxy's words without what it was told: masked first, and cut then."""
+    secrets = {secret.reveal() for secret in proxy_secrets(proxy) if secret}
+    return cut(masked(words, *map(spelled, sorted(secrets, key=len, reverse=True))))
 
 
 def _cause(error: BaseException) -> str:
@@ -148,7 +154,7 @@ async def probe(url: str, proxy: Secret | None, tls: ssl.SSLContext, timeout: fl
                 stream = await Proxy(**_parts(proxy)).connect(host, port, dest_ssl=context, timeout=timeout)
                 writer = stream.writer
     except FAILURES as error:
-        raise Unreachable(describe(error)) from None
+        raise Unreachable(describe(error, proxy)) from None
     writer.transport.abort()
 
 

@@ -190,6 +190,7 @@ class TokenService:
                 user_agent=account.user_agent,
                 now=now,
                 timeout=self._turns.limits.timeout,
+                proxy=account.proxy,
             )
             return self._settle(account.name, held, sent, answer)
         except call.CallFailed as error:

@@ -1,4 +1,7 @@
-"""What an error while dialling and the end of a connection mean: a cause, in words of our own. Pure."""
+"""What an error while dialling and the end of a connection mean: a cause, in words of our own. Pure.
+
+What they quote is whole: who shows it masks it first and cuts it then (`AccountLog.clean`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from websockets.exceptions import (
 
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.settings import WorkerSettings
-from xyfleet.worker.text import cut
 
 _PROTOCOL_CODES: Final = frozenset({1002, 1003, 1007, 1009, 1011})
 _REFUSED_CODE: Final = 1008
@@ -37,14 +39,14 @@ def lost_by_dial(error: Exception, settings: WorkerSettings) -> ConnectionLost:
     if isinstance(error, InvalidProxy):
         return ConnectionLost(Cause.NETWORK, "proxy address is not valid")
     if isinstance(error, ProxyError):
-        return ConnectionLost(Cause.NETWORK, cut(f"proxy failed: {error.__cause__ or error}"))
+        return ConnectionLost(Cause.NETWORK, f"proxy failed: {error.__cause__ or error}")
     if isinstance(error, ConnectionClosed) or isinstance(error.__cause__, EOFError):
         return ConnectionLost(Cause.NETWORK, "closed during the handshake")
     if isinstance(error, InvalidHandshake):
-        return ConnectionLost(Cause.PROTOCOL, cut(f"not a websocket: {error}"))
+        return ConnectionLost(Cause.PROTOCOL, f"not a websocket: {error}")
     if isinstance(error, InvalidURI):
         return ConnectionLost(Cause.PROTOCOL, "endpoint is not a valid address")
-    return ConnectionLost(Cause.NETWORK, cut(_network_words(error, settings)))
+    return ConnectionLost(Cause.NETWORK, _network_words(error, settings))
 
 
 def _lost_by_status(status: int) -> ConnectionLost:
@@ -78,7 +80,7 @@ def lost_by_close(error: ConnectionClosed) -> ConnectionLost:
     if close is None:
         words = getattr(error.__cause__, "strerror", None) or "the connection broke off"
         return ConnectionLost(Cause.CLOSED, f"no close frame: {words}")
-    reason = cut(f"closed with {close.code} {close.reason}".strip())
+    reason = f"closed with {close.code} {close.reason}".strip()
     if close.code in _PROTOCOL_CODES:
         return ServerClosed(Cause.PROTOCOL, reason)
     return ServerClosed(Cause.REFUSED if close.code == _REFUSED_CODE else Cause.CLOSED, reason)

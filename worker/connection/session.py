@@ -30,7 +30,7 @@ from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
-from xyfleet.worker.text import cut, shown
+from xyfleet.worker.text import shown
 
 REST: Final = 1.0
 """Seconds that a polite end gives to what is on its way."""
@@ -172,7 +172,7 @@ class Session:
     def _take_registration(self, response: Response) -> None:
         """Act on the answer at once: what comes right behind it, a close say, comes after it."""
         meaning, words = frames.registration(response)
-        reason = cut(f"/reg refused: {shown(response.code)} {words}")
+        reason = f"/reg refused: {shown(response.code)} {words}"
         if meaning is Registration.BAD_TOKEN:
             raise TokenRefused(Cause.REFUSED, reason)
         if meaning is not Registration.OK:

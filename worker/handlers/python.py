@@ -18,7 +18,6 @@ from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.text import cut
 
 TRACE_HEAD: Final = 2000
 TRACE_TAIL: Final = 6000
@@ -167,7 +166,7 @@ class PythonHandler:
             if self._closed:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
-            return _Outcome(reason=cut(conceal(sentence(error), message.text)), trace=trace)
+            return _Outcome(reason=self._log.clean(conceal(sentence(error), message.text)), trace=trace)
 
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""
@@ -194,7 +193,7 @@ class PythonHandler:
             failure = await thread.submit(self._load())
         finally:
             self._is_loading = False
-        trouble = None if failure is None else cut(f"{self._name}: {self._log.mask(failure[0])}")
+        trouble = None if failure is None else self._log.clean(f"{self._name}: {failure[0]}")
         if trouble != self._import_trouble:
             self._import_trouble = trouble
             if failure is not None:

@@ -196,11 +196,11 @@ class OutboxSender:
             case im_calls.Sent(message_id):
                 return await self._settle(letter, "sent", message_id, None)
             case im_calls.Rejected(reason):
-                return await self._settle(letter, "rejected", None, reason)
+                return await self._settle(letter, "rejected", None, self._log.clean(reason))
             case im_calls.Unclear(reason):
                 return await self._settle(letter, "unknown", None, reason)
             case im_calls.Busy(reason):
-                return await self._later(letter, reason)
+                return await self._later(letter, self._log.clean(reason))
 
     async def _later(self, letter: OutgoingMessage, reason: str) -> float:
         """

@@ -11,7 +11,6 @@ import signal
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import uvloop
 
@@ -22,7 +21,7 @@ from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.private_files import open_private
 from xyfleet.worker.process import zero_pages
-from xyfleet.worker.secret import Secret
+from xyfleet.worker.secret import proxy_secrets
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
 from xyfleet.worker.telemetry.memory import Memory
@@ -45,7 +44,7 @@ class WorkerRuntime:
         self._ticket = ticket
         self._hello = hello
         self._tls = tls
-        self._log = AccountLog(settings.account, settings.log, secrets_of(settings))
+        self._log = AccountLog(settings.account, settings.log, proxy_secrets(settings.proxy))
         self._code = STOPPED
         # Never closed: uvloop's `close()` waits for a name look-up that hangs, half a minute and more. Our reference
         # keeps the loop's memory for the thread that hangs in it; the end of the process takes both.
@@ -104,15 +103,6 @@ class WorkerRuntime:
     def _stray_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error that nobody waits for: in a callback, or in a task that a library left."""
         self._log.bug(context.get("exception") or RuntimeError(context["message"]), where=context["message"])
-
-
-def secrets_of(settings: WorkerSettings) -> list[Secret]:
-    """Return what of the settings must never be in a log line."""
-    if settings.proxy is None:
-        return []
-    address = settings.proxy.reveal()
-    password = urlsplit(address).password or ""
-    return [settings.proxy, Secret(password), Secret(unquote(password))]
 
 
 @contextlib.contextmanager

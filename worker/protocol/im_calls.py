@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.frames import Response
-from xyfleet.worker.text import cut, is_number, shown
+from xyfleet.worker.text import is_number, shown
 
 SEND: Final = "/r/MessageSend/sendByReceiverScope"
 LIST_TALKS: Final = "/r/Conversation/listNewestPagination"
@@ -155,9 +155,9 @@ def sent(response: Response) -> Sent | Rejected | Busy | Unclear:
         return Busy(f"the connection is not registered ({_NOT_REGISTERED})")
     words = "; ".join(value for key in _REASON_KEYS if isinstance(value := body.get(key), str) and value)
     if any(text in words.lower() for text in _BUSY_TEXTS):
-        return Busy(cut(words))
+        return Busy(words)
     if words:
-        return Rejected(cut(words))
+        return Rejected(words)
     return Unclear(f"the answer {shown(response.code)} has neither a message id nor a reason")
 
 
@@ -182,9 +182,8 @@ def _page(response: Response, name: str) -> Page | Answer:
     if _flow_controlled(body):
         return Answer(f"flow control ({_FLOW_CONTROL})", busy=True)
     reason = body.get("reason")
-    return Answer(
-        cut(f"answer {shown(response.code)} without {name}" + (f": {shown(reason)}" if reason else "")), busy=False
-    )
+    words = "" if not reason else f": {reason if isinstance(reason, str) else shown(reason)}"
+    return Answer(f"answer {shown(response.code)} without {name}{words}", busy=False)
 
 
 def _talk(entry: Any) -> Talk | None:

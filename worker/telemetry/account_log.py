@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.secret import MASK, Secret
+from xyfleet.worker.secret import Secret, masked, spelled
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
@@ -59,15 +59,6 @@ def _value(value: object) -> str:
     return text if _BARE.fullmatch(text) else _encode(text).decode()
 
 
-def _shown(fields: dict[str, object]) -> dict[str, object]:
-    """Return the fields that have a value, ready to be written: they may be a server's."""
-    return {
-        name: value if name == "traceback" or isinstance(value, float) or is_number(value) else shown(value)
-        for name, value in fields.items()
-        if value is not None
-    }
-
-
 def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).encode(errors="replace").decode()
 
@@ -87,8 +78,8 @@ class AccountLog:
         self._account = account
         self._settings = settings
         self._wall = wall
-        self._always_hidden = [secret.reveal() for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
-        self._hidden: deque[str] = deque(maxlen=_HIDDEN)
+        self._always_hidden = [spelled(secret.reveal()) for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
+        self._hidden: deque[re.Pattern[str]] = deque(maxlen=_HIDDEN)
         self._outlets = _outlets(account, settings)
         # A handler's thread may log by the standard way (`LibraryLogHandler`), and a file is closed and opened anew.
         self._lock = threading.Lock()
@@ -96,14 +87,16 @@ class AccountLog:
     def hide(self, secret: Secret) -> None:
         """Never let this text through from now on, should an error message or a server's reason repeat it."""
         text = secret.reveal()
-        if len(text) >= _MIN_HIDDEN and text not in self._hidden:
-            self._hidden.append(text)
+        if len(text) >= _MIN_HIDDEN and (pattern := spelled(text)) not in self._hidden:
+            self._hidden.append(pattern)
 
     def mask(self, text: str) -> str:
-        """Return the text without the hidden ones."""
-        for hidden in (*self._hidden, *self._always_hidden):
-            text = text.replace(hidden, MASK)
-        return text
+        """Return the text without the hidden ones, in whatever spelling; to be done before it is cut."""
+        return masked(text, *self._hidden, *self._always_hidden)
+
+    def clean(self, text: str) -> str:
+        """Return a foreign text as people may see it: masked, and then cut."""
+        return cut(self.mask(text))
 
     def say(self, line: LogText, **fields: object) -> None:
         """Write a line; fields that are None are left out."""
@@ -111,7 +104,7 @@ class AccountLog:
             return
         if line.level <= DEBUG and not self._settings.verbose:
             return
-        fields = {"account": self._account, "generation": self.generation, **_shown(fields)}
+        fields = {"account": self._account, "generation": self.generation, **self._shown(fields)}
         now = self._wall()
         with self._lock:
             for sink, form in self._outlets:
@@ -141,6 +134,18 @@ class AccountLog:
         """Close the files."""
         with self._lock:
             self._close()
+
+    def _shown(self, fields: dict[str, object]) -> dict[str, object]:
+        """Return the fields that have a value, ready to be written: they may be a server's."""
+        return {
+            name: value
+            if name == "traceback" or isinstance(value, float) or is_number(value)
+            else self.clean(value)
+            if isinstance(value, str)
+            else shown(value)
+            for name, value in fields.items()
+            if value is not None
+        }
 
     def _close(self) -> None:
         for sink, _ in self._outlets:
@@ -175,4 +180,4 @@ class LibraryLogHandler(logging.Handler):
         except (TypeError, ValueError):
             message = str(record.msg)
         trace = _trace(error) if error is not None else None
-        self._log.say(LogText(record.levelno, cut(message)), logger=record.name, traceback=trace)
+        self._log.say(LogText(record.levelno, self._log.clean(message)), logger=record.name, traceback=trace)

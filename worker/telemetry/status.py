@@ -16,7 +16,6 @@ from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 from xyfleet.worker.telemetry.metrics import Metrics
 from xyfleet.worker.telemetry.reporter import StatusReporter
-from xyfleet.worker.text import cut
 
 
 class AccountStatus:
@@ -50,7 +49,7 @@ class AccountStatus:
 
     def move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
         """Move along the state table, put it into the log and tell it at once."""
-        words = self._log.mask(cut(reason)) if reason else None
+        words = self._log.clean(reason) if reason else None
         change = self.standing.move(event, time.time(), cause, words)
         self._log.say(log_texts.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
         self.reporter.tell(change)

@@ -146,15 +146,6 @@ def test_answers_to_a_send(answer: Response, meaning: object) -> None:
     assert im_calls.sent(answer) == meaning
 
 
-def test_a_reason_is_cut() -> None:
-    """A server's words are one line of bounded length."""
-    meaning = im_calls.sent(response({"reason": "a\nb" * 5000}))
-
-    assert isinstance(meaning, Rejected)
-    assert meaning.reason.startswith("a ba b")
-    assert len(meaning.reason) < 1000
-
-
 def test_conversations_equal_the_vector() -> None:
     """A conversation's id, item and time of change are read; `hasMore: 0` is the end."""
     page = im_calls.talks(vector_response("listNewestPagination_response"))
