@@ -82,8 +82,8 @@ async def _act(request: web.Request) -> web.StreamResponse:
 
 async def _login(request: web.Request) -> web.StreamResponse:
     login = await body(request, _Login)
-    await request.app[CONTROL].login(one(login.name), Secret(login.cookie), operator(request))
-    return json_answer({"done": [login.name]})
+    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), operator(request))
+    return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
 
 
 async def _reload(request: web.Request) -> web.StreamResponse:

@@ -34,7 +34,9 @@ def login(setup: Setup, name: str) -> int:
     keep_secrets()
     client = setup.client()
     cookie = _read_cookie(name)
-    client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
+    answer = client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
+    for warning in answer["warnings"]:
+        click.echo(warning, err=True)
     click.echo(_("new cookie stored for %(name)s") % {"name": name})
     return OK
 
@@ -48,7 +50,7 @@ def _read_cookie(name: str) -> str:
     if len(data) > MAX_COOKIE:
         raise Failure(FAILURE, _("that is no cookie: more than %(n)d bytes") % {"n": MAX_COOKIE})
     try:
-        cookie = data.decode().strip()
+        cookie = data.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise Failure(FAILURE, _("that is no cookie: not text")) from None
     if not cookie:
@@ -78,4 +80,5 @@ def _unseen(terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        # Flushed: the further lines of a paste must not become commands of the shell, and stand in its history.
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)

@@ -59,12 +59,18 @@ class Text(NamedTuple):
     """A sentence for people whose language is known only when it is shown."""
 
     template: str
-    """English, marked with `N_()`; `%(name)s` for values."""
+    """English, marked with `N_()`; `%(name)s` for values, which may be sentences themselves."""
     values: Mapping[str, object] = {}
 
     def say(self, language: str) -> str:
         """Return the sentence in `zh` or `en`."""
-        return tr(language, self.template) % self.values
+        values = {name: each.say(language) if isinstance(each, Text) else each for name, each in self.values.items()}
+        return tr(language, self.template) % values
+
+
+def said(text: Text) -> str:
+    """Return the sentence in the language set by `use()`."""
+    return text.say(_current)
 
 
 def sentences(texts: Mapping[str, Text], language: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from xyfleet.supervisor.common.i18n import N_, _
-from xyfleet.supervisor.config.cookie import user_id
+from xyfleet.supervisor.common.i18n import N_, Text, _, said
 from xyfleet.supervisor.config.reading.problems import At, Item, Problems, Section
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.settings import SIMULATOR, Account
 from xyfleet.worker.settings import DEFAULT_ENDPOINT
 
@@ -118,8 +118,21 @@ def check_simulator(entries: Iterable[Entry], endpoint: str, problems: Problems)
         problems.warn(made_up[0], message, _("put a real cookie here, or set fleet.endpoint: simulator"))
 
 
+def check_proofs(entries: Iterable[Entry], endpoint: str, problems: Problems) -> None:
+    """Warn once about cookies that lack what proves the login; the built-in gateway asks for none."""
+    found = [(entry.cookie.at, doubt) for entry in entries if entry.cookie and (doubt := _doubt(entry))]
+    if found and endpoint != SIMULATOR:
+        at, doubt = found[0]
+        words = {"count": len(found), "why": said(doubt)}
+        problems.warn(at, _("is one of %(count)s doubtful cookies: %(why)s") % words if len(found) > 1 else said(doubt))
+
+
+def _doubt(entry: Entry) -> Text | None:
+    return cookies.doubt(entry.account.cookie) if entry.account.cookie else None
+
+
 def _user(entry: Entry) -> str | None:
-    return user_id(entry.account.cookie.reveal()) if entry.account.cookie else None
+    return cookies.unb(entry.account.cookie) if entry.account.cookie else None
 
 
 def _name(entry: Entry) -> At:

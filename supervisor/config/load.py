@@ -120,6 +120,7 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
         entries, lambda name: context.running or account_file(fleet.state_dir, name).exists(), context.problems
     )
     cross_checks.check_users(entries, context.problems)
+    cross_checks.check_proofs(entries, fleet.endpoint, context.problems)
     cross_checks.check_simulator(entries, fleet.endpoint, context.problems)
     messaging.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)
     settings = Settings(

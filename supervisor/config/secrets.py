@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.i18n import _, said
 from xyfleet.supervisor.config import addresses
-from xyfleet.supervisor.config.cookie import BadCookie, clean
 from xyfleet.supervisor.config.reading import source
 from xyfleet.supervisor.config.reading.context import Context, value
 from xyfleet.supervisor.config.reading.problems import BAD, At, BadFile, Item, Problems, Section, problem
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.secret import Secret
 
 SECRETS: Final = ("cookie", "username", "password", "proxy", "webhook.url", "webhook.secret")
@@ -49,9 +49,9 @@ def read_cookie_file(path: Path) -> Secret:
     """Return the clean cookie of a `cookie_file` (for those who watch it), or raise `BadFile`."""
     at = At(str(path))
     try:
-        return Secret(clean(_text(path, at).text))
-    except BadCookie as error:
-        raise BadFile([problem(at, error.message, error.remedy)]) from None
+        return cookies.checked(Secret(_text(path, at).text))
+    except cookies.InvalidCookie as error:
+        raise BadFile([problem(at, *_said(error))]) from None
 
 
 def is_inline(section: Section) -> bool:
@@ -124,14 +124,22 @@ def _checked(slot: str, item: Item, context: Context) -> Item:
     if item.value is BAD:
         return item
     if slot == "cookie":
-        try:
-            return Item(clean(item.value), item.at)
-        except BadCookie as error:
-            return Item(context.problems.add(item.at, error.message, error.remedy), item.at)
+        return _cookie(item, context)
     if "\n" in item.value:
         return Item(context.problems.add(item.at, _("has more than one line"), _("write it on one line")), item.at)
     wrong = _wrong_address(slot, item.value)
     return Item(context.problems.add(item.at, *wrong), item.at) if wrong else item
+
+
+def _cookie(item: Item, context: Context) -> Item:
+    try:
+        return Item(cookies.checked(Secret(item.value)).reveal(), item.at)
+    except cookies.InvalidCookie as error:
+        return Item(context.problems.add(item.at, *_said(error)), item.at)
+
+
+def _said(error: cookies.InvalidCookie) -> tuple[str, str]:
+    return said(error.message), said(error.remedy)
 
 
 def _wrong_address(slot: str, text: str) -> addresses.Wrong | None:

@@ -187,8 +187,8 @@ class FleetOperations:
             member.happened(Event(kind=Kind.REFRESH))
         return refusal
 
-    async def login(self, name: str, cookie: Secret, by: str) -> None:
-        """Store a cookie for the account and connect with it. Raises `Refused`."""
+    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
+        """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
         self._refuse_when_ending()
         (member,) = self._chosen([name])
         if member.name in self._office.forgetting:
@@ -200,6 +200,7 @@ class FleetOperations:
         self._want(member)
         member.happened(Event(kind=Kind.COOKIE, why="login"))
         member.happened(Event(kind=Kind.WANT))
+        return self._fleet.logins.doubt(member)
 
     async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `Refused`."""

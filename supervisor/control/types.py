@@ -107,8 +107,8 @@ class Control(Protocol):
     async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
 
-    async def login(self, name: str, cookie: Secret, by: str) -> None:
-        """Store a cookie for the account and connect with it. Raises `Refused`."""
+    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
+        """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
 
     async def reload(self, by: str) -> Reloaded:
         """Read the file again; return when added accounts were started and removed ones are closed. `Refused`."""

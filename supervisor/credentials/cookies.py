@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.credentials import cookie_forms
 from xyfleet.worker.secret import Secret
 
 IDENTITY: Final = "unb"
@@ -29,22 +31,37 @@ _BETWEEN: Final = len("=; ")
 _MOST: Final = MAX_LENGTH + len(_NEEDED) * MAX_PAIR
 """Characters of a full cookie to which the needed pairs were added."""
 _FORBIDDEN: Final = re.compile(r"[^\x20-\x7e]")
-_PREFIX: Final = re.compile(r"\s*cookie\s*:", re.IGNORECASE)
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNB: Final = re.compile(r"[0-9]{1,20}")
+_BLANK: Final = re.compile(r"\s")
+_FOREIGN: Final = re.compile(r"[^\x21-\x7e]")
+"""Control and zero-width characters, and the full-width ones of a Chinese keyboard; browsers send none of them."""
+MAX_TEXT: Final = 65_536
+"""Most characters of what a cookie is read from: an export says much beside the cookies."""
+PROOF: Final = "cookie2"
+"""What proves the login; scripts of a page can't see it, so it lacks in what they copy."""
+
+_COPY: Final = N_("copy the whole Cookie line of a logged-in browser once more, on one line")
 
 
-class InvalidCookie(Exception):
-    """A text that can't be an account's cookie; `reason` says why and shows nothing of it."""
+class InvalidCookie(ValueError):
+    """A text that can't be an account's cookie: what is wrong, what would be right, and nothing of it."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+    def __init__(self, message: str, remedy: str = _COPY, **values: int) -> None:
+        self.message = Text(message, values)
+        self.remedy = Text(remedy)
+        self.text = Text(N_("%(message)s; %(remedy)s"), {"message": self.message, "remedy": self.remedy})
+        """Both in one sentence."""
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.text.say("en")
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return the pairs of a `Cookie` header. Parts without a name or `=` are left out; of two equal names the last."""
+    """Return a plain header's pairs. Parts without a name or `=` are left out; of two equal names the last counts."""
     pairs = {}
-    prefix = _PREFIX.match(text)
-    for part in text[prefix.end() if prefix else 0 :].split(";"):
+    for part in text.split(";"):
         name, equals, value = part.partition("=")
         if equals and name.strip():
             pairs[name.strip()] = value.strip()
@@ -57,22 +74,55 @@ def render(pairs: Mapping[str, str]) -> Secret:
 
 
 def checked(cookie: Secret) -> Secret:
-    """Return an owner's or a hook's cookie in plain form, or raise `InvalidCookie`.
-
-    White space around pairs (a pasted line break) is harmless; control characters inside would break the header, and
-    other alphabets are a paste's full-width `；` or `＝`.
     """
-    pairs = parse(cookie.reveal())
-    for name, value in pairs.items():
-        wrong = _FORBIDDEN.search(name) or _FORBIDDEN.search(value)
-        if wrong is not None:
-            raise InvalidCookie(f"cookie holds the character U+{ord(wrong.group()):04X}")
-    if not pairs.get(IDENTITY):
-        raise InvalidCookie(f"cookie without {IDENTITY}")
-    plain = render(pairs)
+    Return a cookie, in whatever form its owner, a file or a hook gave it, as `name=value; name=value`.
+
+    What a copy has around it is undone (`cookie_forms`). Of two equal names the last counts.
+
+    Raises:
+        InvalidCookie: a part is no pair, is broken, or there is no single user id.
+    """
+    text = cookie.reveal()
+    if len(text) > MAX_TEXT:
+        raise InvalidCookie(N_("is longer than %(limit)s characters"), limit=MAX_TEXT)
+    try:
+        parts = cookie_forms.parts(text)
+    except cookie_forms.NoCookie as error:
+        raise InvalidCookie(error.message.template, N_("copy the Cookie header: name=value; name=value")) from None
+    pairs = [_pair(part, number, len(parts)) for number, part in enumerate(parts, 1)]
+    users = {value for name, value in pairs if name == IDENTITY}
+    if len(users) != 1 or not _UNB.fullmatch(users.pop()):
+        raise InvalidCookie(N_("has no single user id (unb=…): it is not from a logged-in browser"))
+    plain = render(dict(pairs))
     if len(plain.reveal()) > MAX_LENGTH:
-        raise InvalidCookie(f"cookie of {len(plain.reveal())} characters, at most {MAX_LENGTH}")
+        raise InvalidCookie(N_("is longer than %(limit)s characters"), limit=MAX_LENGTH)
     return plain
+
+
+def _pair(part: str, number: int, count: int) -> tuple[str, str]:
+    name, equals, value = (text.strip() for text in part.partition("="))
+    if _BLANK.search(name + value):
+        wrong = N_("part %(number)s of %(count)s holds a blank or a line break inside")
+    elif _FOREIGN.search(name + value) or ";" in part:
+        wrong = N_("part %(number)s of %(count)s holds a character that no browser sends, such as “；” or “＝”")
+    elif not equals or not _NAME.fullmatch(name):
+        wrong = N_("part %(number)s of %(count)s is not name=value")
+    else:
+        return name, value
+    raise InvalidCookie(wrong, number=number, count=count)
+
+
+def doubt(cookie: Secret) -> Text | None:
+    """Return what is probably wrong with a cookie that can be used, else None."""
+    if parse(cookie.reveal()).get(PROOF):
+        return None
+    return Text(
+        N_(
+            "there is no %(name)s in it: it was probably copied from document.cookie, which does not show it; in the"
+            " developer tools (F12) choose Network, click a request to goofish.com, and copy the request header Cookie"
+        ),
+        {"name": PROOF},
+    )
 
 
 def unb(cookie: Secret) -> str | None:

@@ -88,10 +88,11 @@ def adopt(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> bool
 
     Another user's cookie is the owner's decision here: it becomes another account. Raises `InvalidCookie`.
     """
-    seen = cookies.fingerprint(cookie)
+    plain = cookies.checked(cookie)
+    seen = cookies.fingerprint(plain)
     if seen == held.file_fingerprint:
         return False
-    _put(held, cookies.checked(cookie), source, uuid)
+    _put(held, plain, source, uuid)
     held.file_fingerprint = seen
     return True
 

@@ -179,7 +179,9 @@ class HookService:
         if isinstance(result, NewCookie):
             try:
                 return NewCookie(same_user(held, result.cookie))
-            except (InvalidCookie, OtherUser) as error:
+            except InvalidCookie as error:
+                return Failed(f"its cookie: {error.message.say('en')}")
+            except OtherUser as error:
                 return Failed(str(error))
         if isinstance(result, Failed):
             return msgspec.structs.replace(result, reason=cut(redactor.line(result.reason)))

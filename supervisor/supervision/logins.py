@@ -14,7 +14,7 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.config.secrets import read_cookie_file
-from xyfleet.supervisor.credentials.cookies import InvalidCookie, fingerprint, unb
+from xyfleet.supervisor.credentials.cookies import InvalidCookie, checked, doubt, fingerprint, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, next_allowed
@@ -99,18 +99,27 @@ class Logins:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
+            _warn(member.name, cookie)
             other = before not in (None, self._store.get(member.name).unb)
             member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file", other_user=other))
 
     def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
         try:
-            problem = self._stranger(member, cookie)
+            plain = checked(cookie)
+            problem = self._stranger(member, plain)
             if problem is None:
-                self._store.replace(member.name, cookie, "login")
-        except (InvalidCookie, OtherUser) as error:
+                self._store.replace(member.name, plain, "login")
+        except InvalidCookie as error:
+            return Text(N_("the cookie can't be used: %(why)s"), {"why": error.text})
+        except OtherUser as error:
             return Text(N_("the cookie can't be used: %(why)s"), {"why": str(error)})
         return problem
+
+    def doubt(self, member: SupervisedAccount) -> Text | None:
+        """Return what is probably wrong with an account's cookie, else None."""
+        cookie = self._store.get(member.name).cookie
+        return None if cookie is None else doubt(cookie)
 
     def _stranger(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Two accounts of one user would kick each other out for ever."""
@@ -205,11 +214,19 @@ class Logins:
                     self._answer(member, number, "failed", problem.say("en"))
                     return
                 self._store.replace(member.name, cookie, "hook")
+                _warn(member.name, cookie)
                 self._answer(member, number, "new")
             case NothingToChange():
                 self._answer(member, number, "unchanged")
             case Failed(reason, _, needs_human):
                 self._answer(member, number, "person" if needs_human else "failed", reason)
+
                 held = self._store.get(member.name)
                 held.needs_human = member.condition.login is Login.PERSON
                 self._store.save(member.name)
+
+
+def _warn(name: str, cookie: Secret) -> None:
+    doubtful = doubt(cookie)
+    if doubtful is not None:
+        log.warning("new cookie account=%s: %s", name, doubtful.say("en"))

@@ -29,6 +29,7 @@ from xyfleet.supervisor.control.status_schema import (
     StatusView,
 )
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down
@@ -156,12 +157,13 @@ class StandIn:
         }
         return Outcome([one.name for one in chosen if one.name not in refused], refused)
 
-    async def login(self, name: str, cookie: Secret, by: str) -> None:
+    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
         """Keep the cookie if it is one."""
         self._chosen([name])
         if "unb=" not in cookie.reveal():
             raise BadCookie(Text("no cookie was given"))
         self.cookies[name] = cookie
+        return cookies.doubt(cookie)
 
     async def reload(self, by: str) -> Reloaded:
         """Answer what the test prepared."""

@@ -138,7 +138,7 @@ async def test_login_keeps_the_cookie_secret(
     refused_status, refused = await post(http, "/v1/login", {"name": "a", "cookie": "secret"})
     wrong_status, wrong = await post(http, "/v1/login", {"name": "a", "cookie": ["secret"]})
 
-    assert (status, body) == (200, {"done": ["a"]})
+    assert (status, body) == (200, {"done": ["a"], "warnings": []})
     assert control.cookies["a"].reveal() == COOKIE
     assert (refused_status, refused["error"]["code"]) == (422, "bad_cookie")
     assert (wrong_status, wrong["error"]["code"]) == (400, "bad_request")

@@ -17,7 +17,7 @@ def file(tmp_path: Path) -> SettingsFile:
 
 def accounts(*entries: tuple[str, str], fleet: str = "") -> str:
     """Return a file of accounts with name and user id, from line 3 on, one a line."""
-    lines = [f"- {{name: {name}, cookie: unb={unb}}}" for name, unb in entries]
+    lines = [f"- {{name: {name}, cookie: unb={unb}; cookie2=x}}" for name, unb in entries]
     return "\n".join((f"fleet: {{{fleet}}}", "accounts:", *lines, ""))
 
 
@@ -97,3 +97,10 @@ def test_an_examples_cookies_at_another_gateway_are_nobodys_business(file: Setti
     fleet = "endpoint: 'ws://127.0.0.1:1', token_url: 'http://127.0.0.1:1'"
 
     assert file.warned(accounts(("a", "2200000000001"), fleet=fleet)) == ""
+
+
+def test_cookies_without_their_proof_are_doubted_once(file: SettingsFile) -> None:
+    """Cookies that lack `cookie2` were copied from the wrong place: one warning with the right one."""
+    text = "accounts:\n- {name: a, cookie: unb=7; cookie2=x}\n- {name: b, cookie: unb=8}\n- {name: c, cookie: unb=9}\n"
+
+    assert file.warned(text).startswith("accounts.yml:3: b: cookie: is one of 2 doubtful cookies: there is no cookie2")

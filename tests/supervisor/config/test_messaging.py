@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> SettingsFile:
 
 def text(own: str = "", defaults: str = "") -> str:
     """Return a file with one account in flow style, in line 2."""
-    return f"defaults: {{{defaults}}}\naccounts: [{{name: a, cookie: unb=1, {own}}}]\n"
+    return f"defaults: {{{defaults}}}\naccounts: [{{name: a, cookie: unb=1; cookie2=x, {own}}}]\n"
 
 
 HOOK = "webhook: {url: 'https://h/', secret: k}"
@@ -97,7 +97,7 @@ def test_both_in_one_place_are_refused(file: SettingsFile) -> None:
     assert file.said(text(f"handler: m:f, {HOOK}", "handler: m:f")) == (
         "accounts.yml:2: a: handler: a webhook is given too; choose one: remove handler or webhook"
     )
-    two = "accounts: [{name: a, cookie: unb=1}, {name: b, cookie: unb=2}]\n"
+    two = "accounts: [{name: a, cookie: unb=1; cookie2=x}, {name: b, cookie: unb=2; cookie2=x}]\n"
     assert file.said(f"defaults: {{handler: m:f, {HOOK}}}\n{two}") == (
         "accounts.yml:1: defaults.handler: a webhook is given too; choose one: remove handler or webhook"
     )
@@ -178,7 +178,9 @@ def test_a_handlers_module_is_looked_for(file: SettingsFile) -> None:
     """Beside the accounts file, then where Python looks; nothing of it is run."""
     (file.folder / "xf_package").mkdir()
     file.write("raise SystemExit('imported')", "xf_replies.py")
-    lines = [f"- {{name: a{n}, cookie: unb={n}, handler: '{name}:f'}}" for n, name in enumerate(("a", "b"), 1)]
+    lines = [
+        f"- {{name: a{n}, cookie: unb={n}; cookie2=x, handler: '{name}:f'}}" for n, name in enumerate(("a", "b"), 1)
+    ]
 
     for name in ("xf_replies", "xf_package.no.such.part", "json.tool", "pytest", "sys"):
         assert file.warned(text(f"handler: '{name}:f'")) == ""
@@ -188,7 +190,7 @@ def test_a_handlers_module_is_looked_for(file: SettingsFile) -> None:
         "accounts.yml:1: defaults.handler: there is no module xf_gone in HERE, nor where Python looks for modules; "
         "put xf_gone.py there, or correct the name"
     )
-    lines = [f"- {{name: a{n}, cookie: unb={n}, handler: 'xf_gone:f{n}'}}" for n in (1, 2)]
+    lines = [f"- {{name: a{n}, cookie: unb={n}; cookie2=x, handler: 'xf_gone:f{n}'}}" for n in (1, 2)]
     assert file.warned("\n".join(("accounts:", *lines, ""))).count("accounts.yml:2: a1: handler: there is no") == 1
     assert len(file.warned().splitlines()) == 1
 
@@ -203,7 +205,7 @@ def test_a_module_that_came_since_is_found(file: SettingsFile) -> None:
 
 def test_an_included_accounts_module_is_beside_the_main_file(file: SettingsFile) -> None:
     """Workers look in one folder, whatever file an account stands in."""
-    file.write("accounts: [{name: b, cookie: unb=2, handler: xf_module:f}]\n", "more/inc.yml")
+    file.write("accounts: [{name: b, cookie: unb=2; cookie2=x, handler: xf_module:f}]\n", "more/inc.yml")
     file.write("", "more/xf_module.py")
     main = text().replace("defaults", "include: [more/inc.yml]\ndefaults")
 

@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> SettingsFile:
 
 def one(name: str) -> str:
     """Return a file with one account of this name."""
-    return f"fleet: {{state_dir: state}}\naccounts:\n- {{name: '{name}', cookie: unb=1}}\n"
+    return f"fleet: {{state_dir: state}}\naccounts:\n- {{name: '{name}', cookie: unb=1; cookie2=x}}\n"
 
 
 @pytest.mark.parametrize("name", RESERVED)

@@ -189,7 +189,7 @@ def test_a_cookie_in_full_width_quotes_is_understood(file: SettingsFile) -> None
 def test_exposed_secrets_are_warned_about(file: SettingsFile) -> None:
     """A file with secrets in it, and files of secrets, that others can read: one warning each."""
     for name in ("c1", "c2"):
-        file.write(f"unb={name[1]}", name).chmod(0o604)
+        file.write(f"unb={name[1]}; cookie2=x", name).chmod(0o604)
     file.write(one(), "inc.yml").chmod(0o640)
     path = file.write(
         "include: [inc.yml]\naccounts:\n- {name: c1, cookie_file: c1}\n- {name: c2, cookie_file: c2, proxy: 'http://u:p@h:1'}\n"

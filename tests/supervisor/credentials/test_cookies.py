@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -50,14 +51,11 @@ def test_reading_takes_time_in_proportion(text: str) -> None:
     """A long text of the worst kind is read in no time."""
     started = time.perf_counter()
     cookies.parse(text * 200_000)
+    with contextlib.suppress(cookies.InvalidCookie):
+        cookies.checked(Secret(text * (cookies.MAX_TEXT // len(text))))
     cookies.merge(Secret("unb=1"), [text * 200_000], NOW)
 
     assert time.perf_counter() - started < 0.5
-
-
-def test_a_pasted_header_is_understood() -> None:
-    """A header's name in front and line breaks between pairs, as a paste has them, are harmless."""
-    assert cookies.parse("Cookie: unb=1;\r\n  a=2;\n") == {"unb": "1", "a": "2"}
 
 
 def test_of_two_equal_names_the_last_counts_in_the_first_place() -> None:
@@ -65,28 +63,9 @@ def test_of_two_equal_names_the_last_counts_in_the_first_place() -> None:
     assert list(cookies.parse("a=1; b=2; a=3").items()) == [("a", "3"), ("b", "2")]
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("cookie2=x", "cookie without unb"),
-        ("", "cookie without unb"),
-        ("unb=", "cookie without unb"),
-        ("unb=1;a=b\nc", "cookie holds the character U+000A"),
-        ("unb=220；cookie2=x", "cookie holds the character U+FF1B"),
-        ("unb=1; a=\x00b", "cookie holds the character U+0000"),
-    ],
-)
-def test_what_can_not_be_a_cookie_is_refused(text: str, reason: str) -> None:
-    """A cookie without a user, or with characters that break the header, is refused with a reason."""
-    with pytest.raises(cookies.InvalidCookie) as caught:
-        cookies.checked(Secret(text))
-
-    assert reason == str(caught.value)
-
-
 def test_a_checked_cookie_is_in_plain_form() -> None:
     """White space and empty parts are gone, the order is kept."""
-    assert Secret("b=1; unb=2; a=x=y") == cookies.checked(Secret(" b = 1;;unb=2 ;a=x=y; junk"))
+    assert Secret("b=1; unb=2; a=x=y") == cookies.checked(Secret(" b = 1;;unb=2 ;a=x=y; Secure"))
 
 
 def test_unb_names_the_user() -> None:

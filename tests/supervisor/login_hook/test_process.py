@@ -28,8 +28,15 @@ pytestmark = pytest.mark.pythons
         ("print('unb=1')", Failed("prints no JSON")),
         ("print('[]')", Failed("wrong shape: a JSON object is wanted, not a list")),
         ("say(Cookie='x')", Failed("wrong shape: no cookie in it")),
-        ("say(cookie='a=b')", Failed("cookie without unb")),
-        ("say(cookie='unb=1；a=b')", Failed("cookie holds the character U+FF1B")),
+        ("say(cookie='a=b')", Failed("its cookie: has no single user id (unb=…): it is not from a logged-in browser")),
+        (
+            "say(cookie='unb=1；a=b')",
+            Failed("its cookie: part 1 of 1 holds a character that no browser sends, such as “；” or “＝”"),
+        ),
+        (
+            "say(cookie='unb=<script>')",
+            Failed("its cookie: has no single user id (unb=…): it is not from a logged-in browser"),
+        ),
         ("say(cookie='unb=5; a=b')", Failed(f"cookie of another user: unb is 5, expected {UNB}")),
         ("say(error='pass-word was wrong')", Failed("*** was wrong")),
         ("sys.stdout.write('x' * 65537)", Failed("floods its output: more than 64 KiB, killed")),

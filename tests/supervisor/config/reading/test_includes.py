@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> SettingsFile:
 
 def one(number: int) -> str:
     """Return a file with account a<number>."""
-    return f"accounts: [{{name: a{number}, cookie: unb={number}}}]\n"
+    return f"accounts: [{{name: a{number}, cookie: unb={number}; cookie2=x}}]\n"
 
 
 def test_paths_and_patterns_in_order_and_once(file: SettingsFile) -> None:
