@@ -156,3 +156,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fleet: Fleet
     refresh: Refresh = Refresh()
     accounts: dict[str, Account] = {}
+    included: frozenset[str] = frozenset()
+    """Patterns of `include` that files fitted."""

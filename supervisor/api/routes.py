@@ -31,6 +31,10 @@ class _Names(msgspec.Struct):
     names: list[str]
 
 
+class _Reload(msgspec.Struct):
+    yes: bool = False
+
+
 class _Login(msgspec.Struct):
     name: str
     cookie: str
@@ -87,7 +91,8 @@ async def _login(request: web.Request) -> web.StreamResponse:
 
 
 async def _reload(request: web.Request) -> web.StreamResponse:
-    return json_answer(await request.app[CONTROL].reload(operator(request)))
+    sure = request.can_read_body and (await body(request, _Reload)).yes
+    return json_answer(await request.app[CONTROL].reload(operator(request), sure=sure))
 
 
 async def _stop(request: web.Request) -> web.StreamResponse:

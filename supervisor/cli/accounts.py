@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ STOP_TIMEOUT: Final = 60.0
 _LISTED: Final = 10
 """Names listed one by one; of more only the number."""
 
+_YES: Final = ("y", "yes", "是")
 _NAMES: Final = "NAME|GLOB|@TAG..."
 
 
@@ -32,11 +34,24 @@ _NAMES: Final = "NAME|GLOB|@TAG..."
     )
 )
 @click.argument("names", nargs=-1, metavar=f"[{_NAMES}]")
+@click.option("--yes", is_flag=True, help=_("End the fleet without a question."))
 @common
 @click.pass_obj
-def stop(setup: Setup, names: tuple[str, ...]) -> int:
+def stop(setup: Setup, names: tuple[str, ...], yes: bool) -> int:
     """Stop accounts for good, or the supervisor."""
-    return _act(setup, "stop", N_("stopped: %(names)s"), names) if names else _stop_fleet(setup)
+    if names:
+        return _act(setup, "stop", N_("stopped: %(names)s"), names)
+    record = setup.record()
+    if sys.stdin.isatty() and not yes and not _is_meant(record):
+        raise Failure(FAILURE, _("nothing was done"))
+    return _stop_fleet(setup, record)
+
+
+def _is_meant(record: Record) -> bool:
+    click.echo(
+        _("End the whole fleet %(name)s, with all its accounts? [y/N] ") % {"name": record.name}, nl=False, err=True
+    )
+    return sys.stdin.readline().strip().lower() in _YES
 
 
 @click.command(help=_("Start accounts anew, stopped and quarantined ones too."))
@@ -67,11 +82,12 @@ def refresh(setup: Setup, names: tuple[str, ...]) -> int:
 
 
 @click.command(help=_("Read the accounts file again. Only accounts whose settings changed are touched."))
+@click.option("--yes", is_flag=True, help=_("Also when that ends a large part of the fleet."))
 @common
 @click.pass_obj
-def reload(setup: Setup) -> int:
+def reload(setup: Setup, yes: bool) -> int:
     """Read the accounts file again."""
-    answer = setup.client().post("/v1/reload", timeout=RELOAD_TIMEOUT)
+    answer = setup.client().post("/v1/reload", {"yes": yes}, timeout=RELOAD_TIMEOUT)
     for warning in answer["warnings"]:
         click.echo(warning, err=True)
     for key, text in _RELOADED.items():
@@ -106,15 +122,14 @@ def _listed(names: Sequence[str]) -> str:
     return _("%(names)s … (%(n)d accounts)") % {"names": first, "n": len(names)}
 
 
-def _stop_fleet(setup: Setup) -> int:
+def _stop_fleet(setup: Setup, record: Record) -> int:
     """Ask the supervisor to end, and return when it is gone: its pidfd, so never a later process with its pid."""
-    record = setup.record()
     try:
         pidfd = os.pidfd_open(record.pid)
     except ProcessLookupError:
         return _say_stopped(record)
     try:
-        setup.client().post("/v1/stop")
+        setup.client_of(record).post("/v1/stop")
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         if not poll.poll(STOP_TIMEOUT * 1000):

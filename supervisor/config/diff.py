@@ -70,6 +70,15 @@ def diff(old: Settings, new: Settings) -> Changes:
     )
 
 
+def lost(old: Settings, new: Settings) -> list[str]:
+    """Return the accounts of `old` that would not run any more: removed, or disabled now."""
+    return [
+        name
+        for name, account in old.accounts.items()
+        if name not in new.accounts or (account.enabled and not new.accounts[name].enabled)
+    ]
+
+
 def _sort(old: Account, new: Account, fleet: set[str]) -> str:
     """Return `kept`, `live` or `restarted` for one account."""
     changed = {key for key in Account.__struct_fields__ if getattr(old, key) != getattr(new, key)} - _NO_CHANGE

@@ -38,15 +38,20 @@ def load(path: Path, env: Mapping[str, str], *, memory: int | None = None) -> Se
 
 
 def load_with_warnings(
-    path: Path, env: Mapping[str, str], *, memory: int | None = None, running: bool = False
+    path: Path, env: Mapping[str, str], *, memory: int | None = None, before: Settings | None = None
 ) -> tuple[Settings, list[Problem]]:
     """
     Return the settings, and what is allowed but probably not meant. Raises `BadFile` like `load`.
 
     Args:
-        running: The fleet runs: names and folders that only a start refuses are warned about.
+        before: What a running fleet has; names and folders that only a start refuses are warned about then.
     """
-    context = Context(env=env, total_memory=total_memory() if memory is None else memory, running=running)
+    context = Context(
+        env=env,
+        total_memory=total_memory() if memory is None else memory,
+        running=before is not None,
+        fitted=frozenset() if before is None else before.included,
+    )
     top = At(str(path))
     section, size = _read(top, RawFile, context)
     _check_version(section, top)
@@ -128,6 +133,7 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
         fleet=fleet,
         refresh=refresh,
         accounts={entry.account.name: entry.account for entry in entries},
+        included=frozenset(context.included),
     )
     _check_log_room(settings, subsection(section, "fleet"), top, context)
     _check_folders(settings, subsection(section, "fleet"), top, context)

@@ -219,11 +219,11 @@ class FleetOperations:
         async with self._reloading:
             return await self._office.forget(name, by)
 
-    async def reload(self, by: str) -> Reloaded:
+    async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
         """Read the file again and touch only what changed. Raises `Refused`; nothing is changed then."""
         self._refuse_when_ending()
         async with self._reloading:
-            return await reload(self._fleet, self._env, by)
+            return await reload(self._fleet, self._env, by, sure=sure)
 
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""

@@ -11,7 +11,7 @@ from typing import Final
 from xyfleet.supervisor.common.errors import BadFile, NotPossible
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.config.capacity import growth, read_limits
-from xyfleet.supervisor.config.diff import Changes, diff
+from xyfleet.supervisor.config.diff import Changes, diff, lost
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control.types import Reloaded
@@ -24,16 +24,30 @@ START_WAIT: Final = 30.0
 """Seconds that a reload waits for its added accounts' workers to be started, at most."""
 
 
-async def reload(fleet: Fleet, env: Mapping[str, str], by: str) -> Reloaded:
-    """Read the file and touch only what changed; one reload at a time. Raises `Refused`; nothing is changed then."""
+FEW: Final = 3
+"""So many accounts any reload may end."""
+SHARE: Final = 5
+"""More than `FEW`, and more than one of so many, are ended only when that was said to be meant."""
+
+
+async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = False) -> Reloaded:
+    """
+    Read the file and touch only what changed; one reload at a time. Raises `Refused`; nothing is changed then.
+
+    Args:
+        sure: That many accounts end is meant.
+    """
+    path, before = fleet.settings.path, fleet.settings
     try:
-        settings, warnings = await asyncio.to_thread(load_with_warnings, fleet.settings.path, env, running=True)
+        settings, warnings = await asyncio.to_thread(load_with_warnings, path, env, before=before)
     except BadFileFound as bad:
         fleet.events.add("reload", time=time.time(), new="refused", by=by)
         raise BadFile([str(problem) for problem in bad.problems]) from None
     changes = diff(fleet.settings, settings)
     _refuse_fleet_changes(changes)
     _refuse_users_twice(fleet, settings)
+    if not sure:
+        _refuse_mass_removal(fleet.settings, settings)
     lacking = _refuse_growth(fleet.settings, settings)
     await _carry_out(fleet, changes, settings)
     done = _reloaded(changes, [*(str(warning) for warning in warnings), *lacking])
@@ -47,6 +61,18 @@ def _refuse_fleet_changes(changes: Changes) -> None:
     if changes.fleet_restart:
         text = N_("a change of %(keys)s needs a stop and a start of the fleet; nothing was changed")
         raise NotPossible(Text(text, {"keys": ", ".join(changes.fleet_restart)}))
+
+
+def _refuse_mass_removal(old: Settings, new: Settings) -> None:
+    """Refuse to end a large part of the fleet: more often a half-written file than a wish."""
+    gone = lost(old, new)
+    if len(gone) > FEW and len(gone) * SHARE > len(old.accounts):
+        text = N_(
+            "%(count)d of %(all)d accounts would be removed or disabled (%(first)s, …); nothing was changed. If that is"
+            " meant: xyfleet reload --yes"
+        )
+        first = ", ".join(gone[:FEW])
+        raise NotPossible(Text(text, {"count": len(gone), "all": len(old.accounts), "first": first}), lost=gone)
 
 
 def _refuse_growth(old: Settings, new: Settings) -> list[str]:

@@ -110,8 +110,11 @@ class Control(Protocol):
     async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
 
-    async def reload(self, by: str) -> Reloaded:
-        """Read the file again; return when added accounts were started and removed ones are closed. `Refused`."""
+    async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
+        """Read the file again; return when added accounts were started and removed ones are closed. `Refused`.
+
+        Without `sure` a reload that would end a large part of the fleet is refused.
+        """
 
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""

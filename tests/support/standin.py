@@ -117,6 +117,8 @@ class StandIn:
         self.cookies: dict[str, Secret] = {}
         self.stopped_by: str | None = None
         self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
+        self.sure = False
+        """What the last reload was told."""
         self.log_folder: Path | None = folder
         self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db")
         self.letters: list[tuple[SendRequest, float]] = []
@@ -165,8 +167,9 @@ class StandIn:
         self.cookies[name] = cookie
         return cookies.doubt(cookie)
 
-    async def reload(self, by: str) -> Reloaded:
+    async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
         """Answer what the test prepared."""
+        self.sure = sure
         if isinstance(self.reloaded, Exception):
             raise self.reloaded
         return self.reloaded

@@ -19,6 +19,10 @@ class Context:
     """Bytes this machine (or its cgroup) has."""
     running: bool = False
     """Whether the fleet of the file runs: what only a start refuses is a warning then."""
+    fitted: frozenset[str] = frozenset()
+    """Patterns of `include` that files fitted at the reading before."""
+    included: set[str] = field(default_factory=set)
+    """Those that files fit now."""
     problems: Problems = field(default_factory=Problems)
     exposed: list[At] = field(default_factory=list)
     """Files with secrets in them that others can read, and settings that name such a secret's file."""

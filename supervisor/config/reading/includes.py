@@ -18,7 +18,8 @@ def find(section: Section, top: At, context: Context) -> list[At]:
     """
     Return the included files, each once and never the main file itself, by pattern and then by name.
 
-    A path without a match is a problem, a pattern without one is a warning.
+    A path without a match is a problem, a pattern without one is a warning; but a problem too if files fitted it at the
+    reading before: a folder that is not mounted just now must not end its accounts.
     """
     seen = {os.path.realpath(top.file)}
     files: list[At] = []
@@ -45,6 +46,13 @@ def _matches(item: Item, top: At, context: Context) -> list[str]:
         context.problems.add(item.at, _("no such file"), _("correct the path, or remove it"))
         return []
     found = sorted(glob.glob(path if home_or_absolute else str(Path(glob.escape(str(folder))) / item.value)))
-    if not found:
+    if found:
+        context.included.add(item.value)
+    elif item.value in context.fitted:
+        message = _("no file fits this pattern any more, and some did before")
+        context.problems.add(
+            item.at, message, _("bring the files back, or remove the pattern if their accounts are to end")
+        )
+    else:
         context.problems.warn(item.at, _("no file fits this pattern"), _("correct the pattern, or remove it"))
     return found

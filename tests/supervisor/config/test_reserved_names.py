@@ -8,6 +8,7 @@ import pytest
 
 from support.settingsfile import ONE, SettingsFile
 from xyfleet.supervisor.config.load import load, load_with_warnings
+from xyfleet.supervisor.settings import Settings
 
 OURS = "is a name of xyfleet's own files"
 OPTION = "begins with “-”: commands take it for an option"
@@ -48,7 +49,8 @@ def test_an_account_that_has_it_goes_on(file: SettingsFile, name: str) -> None:
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_running_fleet_goes_on(file: SettingsFile, name: str) -> None:
     """A reload warns about it, whether its state is there or not."""
-    _, warnings = load_with_warnings(file.write(one(name)), file.env, running=True)
+    before = Settings(path=file.path, fleet=file.load(ONE).fleet)
+    _, warnings = load_with_warnings(file.write(one(name)), file.env, before=before)
 
     assert [warning.message for warning in warnings] == [RESERVED[name]]
 

@@ -1,0 +1,45 @@
+"""What a reload refuses to do without being told so: end a large part of the fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.fleet import Fleet, account, running
+from support.gateway import Gateway
+from xyfleet.supervisor.api.client import Refused
+
+
+def test_a_reload_that_ends_much_of_the_fleet_is_refused(tmp_path: Path, gateway: Gateway) -> None:
+    """Three accounts may go; four of six, removed or disabled, go only when it is said to be meant."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=6)
+    with running(fleet):
+        fleet.wait_connected()
+        fleet.config["accounts"] = [account(0, enabled=False), account(1), account(2)]
+        fleet.write()
+        with pytest.raises(Refused, match=r"4 of 6 accounts would be removed or disabled .*reload --yes") as caught:
+            fleet.client.post("/v1/reload", {"yes": False})
+        assert caught.value.code == "not_possible"
+        fleet.wait_connected()
+        assert len(fleet.accounts()) == 6
+        assert len(fleet.client.post("/v1/reload", {"yes": True})["removed"]) == 3
+
+
+def test_an_include_that_fits_nothing_any_more_is_refused(tmp_path: Path, gateway: Gateway) -> None:
+    """A folder of accounts that is gone at a reload, as one that is not mounted, ends none of them."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=1)
+    fleet.config["include"] = ["more.d/*.yml", "later.d/*.yml"]
+    more = tmp_path / "more.d"
+    more.mkdir()
+    (more / "a1.yml").write_text("accounts: [{name: a1, cookie: unb=2200000000002; cookie2=sim}]\n")
+    with running(fleet):
+        fleet.wait_connected()
+        more.rename(tmp_path / "away")
+        with pytest.raises(Refused, match="no file fits this pattern any more") as caught:
+            fleet.client.post("/v1/reload")
+        assert caught.value.code == "bad_file"
+        assert sorted(fleet.accounts()) == ["a0", "a1"]
+        fleet.config["include"] = []
+        fleet.write()
+        assert fleet.client.post("/v1/reload")["removed"] == ["a1"]
