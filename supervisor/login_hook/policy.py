@@ -15,6 +15,8 @@ import msgspec
 
 from xyfleet.supervisor.common.rate_limit import DAY, free_at, growing, recent
 from xyfleet.supervisor.credentials.record import Attempt
+from xyfleet.supervisor.login_hook.output import NoJson
+from xyfleet.supervisor.login_hook.output import answer as output_answer
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
@@ -84,8 +86,8 @@ def understand(code: int, output: bytes) -> Result:
     if code < 0:
         return Failed(f"killed by {_signal_name(-code)}")
     try:
-        answer = msgspec.json.decode(output)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = output_answer(output)
+    except NoJson:
         return Failed(f"exit code {code}" if code else "prints no JSON" if output.strip() else "prints nothing")
     if isinstance(answer, dict) and "error" in answer:
         return _error(answer, code)
