@@ -16,8 +16,8 @@ EVERY: Final = 2.0
 
 log = logging.getLogger(__name__)
 
-Stamp = tuple[int, int, int]
-"""What changes when a file does: inode, size, modification time."""
+Stamp = tuple[int, int, int, int]
+"""What changes when a file does: inode, size, time of modification, and of change, which nobody can set back."""
 
 
 class Housekeeping:
@@ -72,4 +72,4 @@ def _stamp(path: Path) -> Stamp | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
