@@ -5,8 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Final
 
 from xyfleet.supervisor.common.errors import UnknownName
+
+_HELPED: Final = 3
+"""So many unknown words are compared with all names: that is slow, and the event loop waits for it."""
+_MAGIC: Final = frozenset("*?[")
 
 
 def select(words: Sequence[str], accounts: Mapping[str, Iterable[str]]) -> list[str]:
@@ -35,9 +40,11 @@ def select(words: Sequence[str], accounts: Mapping[str, Iterable[str]]) -> list[
 def _matches(word: str, accounts: Mapping[str, Iterable[str]]) -> list[str]:
     if word.startswith("@"):
         return [name for name, tags in accounts.items() if any(fnmatchcase(tag, word[1:]) for tag in tags)]
-    return [word] if word in accounts else [name for name in accounts if fnmatchcase(name, word)]
+    if word in accounts:
+        return [word]
+    return [name for name in accounts if fnmatchcase(name, word)] if set(word) & _MAGIC else []
 
 
-def _similar(words: Iterable[str], accounts: Mapping[str, Iterable[str]]) -> list[str]:
+def _similar(words: Sequence[str], accounts: Mapping[str, Iterable[str]]) -> list[str]:
     known = [*accounts, *sorted({f"@{tag}" for tags in accounts.values() for tag in tags})]
-    return [near for word in words for near in difflib.get_close_matches(word, known, n=1)]
+    return [near for word in words[:_HELPED] for near in difflib.get_close_matches(word, known, n=1)]
