@@ -52,8 +52,15 @@ def language(request: web.Request) -> str:
 
 
 def operator(request: web.Request) -> str:
-    """Return who is at the other end of the Unix socket, the kernel knows; over TCP a token is all that is known."""
+    """
+    Return who is at the other end of the Unix socket, the kernel knows; over TCP a token is all that is known.
+
+    Raises:
+        ConnectionResetError: nobody is there any more.
+    """
     peer = request.get_extra_info("socket")
+    if peer is None:
+        raise ConnectionResetError
     if peer.family != socket.AF_UNIX:
         return "http"
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
