@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from xyfleet.supervisor.common import standard_streams
 from xyfleet.supervisor.runtime.bootstrap import Options, boot
 
 
@@ -34,4 +35,5 @@ def options(words: list[str]) -> Options:
 
 
 if __name__ == "__main__":
+    standard_streams.fill()
     sys.exit(boot(options(sys.argv[1:])))

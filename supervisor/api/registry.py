@@ -121,6 +121,14 @@ def is_live(record: Record) -> bool:
     return False
 
 
+def _real(path: str) -> str | None:
+    """Return what a path means, None when that depends on a working folder that is gone."""
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        return None
+
+
 def find(wanted: str | None, folder: Path | None = None) -> Record:
     """
     Return the running fleet that `wanted` means: its name or the path of its accounts file; None = the only one.
@@ -131,7 +139,7 @@ def find(wanted: str | None, folder: Path | None = None) -> Record:
     """
     records = read_records(folder)
     if wanted is not None:
-        path = os.path.realpath(wanted)
+        path = _real(wanted)
         records = [record for record in records if wanted == record.name or path == os.path.realpath(record.file)]
     live = [record for record in records if is_live(record)]
     if not live:

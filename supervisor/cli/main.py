@@ -27,7 +27,7 @@ from xyfleet.supervisor.cli.base import (
     no_answer,
     refused,
 )
-from xyfleet.supervisor.common import i18n
+from xyfleet.supervisor.common import i18n, standard_streams
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.worker.version import VERSION
 
@@ -76,6 +76,7 @@ class _LazyGroup(click.Group):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's own) and return its exit code."""
+    standard_streams.fill()
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a GBK terminal lacks some signs

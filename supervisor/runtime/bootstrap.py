@@ -28,7 +28,7 @@ from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
-from xyfleet.supervisor.runtime import instance_lock
+from xyfleet.supervisor.runtime import instance_lock, signals
 from xyfleet.supervisor.runtime.log_setup import NAME as SUPERVISOR_LOG
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
@@ -67,10 +67,12 @@ def boot(options: Options) -> int:
     # First of all: what is read from here on may be secret, and what is made is its owner's only.
     keep_secrets()
     os.umask(0o077)
+    signals.disarm()
     ready = Ready(options.ready_fd)
     i18n.use(options.language or i18n.from_locale())
     try:
         settings, warnings, env = _load(options)
+        _leave_gone_folder()
         language = options.language or settings.fleet.language or i18n.from_locale()
         i18n.use(language)
         with (
@@ -119,6 +121,14 @@ def _load(options: Options) -> tuple[Settings, list[Problem], Mapping[str, str]]
     except BadFile as bad:
         raise StartRefused("\n".join(str(problem) for problem in bad.problems), USAGE) from None
     return settings, warnings, env
+
+
+def _leave_gone_folder() -> None:
+    """Go where there always is a folder, if ours was removed: Python asks for it here and there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 @contextlib.contextmanager

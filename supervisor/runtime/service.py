@@ -90,6 +90,8 @@ class Service:
         self._http: TcpServer | None = None
         if premises.door is not None:
             self._http = TcpServer(make_app(self._operate, premises.door.token), premises.door)
+        # Asked now: of a terminal that went away nobody can say any more that it was one.
+        self._on_terminal = any(map(os.isatty, range(3)))
         self._console: Console | None = None
         if not premises.detached:
             self._console = Console(
@@ -186,7 +188,7 @@ class Service:
             self._operate.stop(signal_name)
 
     def _hung_up(self) -> None:
-        if self._operate.detached:
+        if self._operate.detached or not self._on_terminal:
             self._fleet.run(self._reload())
         else:
             self._lose_terminal()
