@@ -20,11 +20,13 @@ from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome,
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 from xyfleet.worker.version import VERSION
 
+BEING_REMOVED: Final = Text(N_("it was removed from the accounts file, and is on its way out"))
 BEING_FORGOTTEN: Final = Text(N_("it is being forgotten just now"))
 
 
@@ -144,6 +146,8 @@ class FleetOperations:
         return outcome
 
     def _do(self, action: Action, member: SupervisedAccount, by: str) -> Text | None:
+        if member.condition.wish is Wish.REMOVED:
+            return BEING_REMOVED
         if action != "stop" and not member.account.enabled:
             return Text(N_("it is disabled in the accounts file (enabled: false)"))
         if member.name in self._office.forgetting:
@@ -191,6 +195,8 @@ class FleetOperations:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
         self._refuse_when_ending()
         (member,) = self._chosen([name])
+        if member.condition.wish is Wish.REMOVED:
+            raise NotPossible(BEING_REMOVED)
         if member.name in self._office.forgetting:
             raise NotPossible(BEING_FORGOTTEN)
         problem = self._fleet.logins.take(member, cookie)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
-from support.fleet import Fleet, account, running
+from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor.api.client import Refused
 
@@ -43,3 +46,31 @@ def test_an_include_that_fits_nothing_any_more_is_refused(tmp_path: Path, gatewa
         fleet.config["include"] = []
         fleet.write()
         assert fleet.client.post("/v1/reload")["removed"] == ["a1"]
+
+
+def test_an_account_on_its_way_out_takes_no_more_orders(tmp_path: Path, gateway: Gateway) -> None:
+    """Finding 32: stop, restart and login of an account that a reload removes just now are refused with a sentence."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=2)
+    with running(fleet):
+        fleet.wait_connected()
+        pid = fleet.pids()["a1"]
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        fleet.config["accounts"].pop()
+        fleet.write()
+        reloading = threading.Thread(target=fleet.client.post, args=("/v1/reload",))
+        reloading.start()
+        fleet.until(lambda: fleet.accounts()["a1"]["process"] == "stopping", "it is being removed")
+        for action in ("stop", "restart"):
+            answer = fleet.client.post(f"/v1/accounts/{action}", {"names": ["a1"]})
+            assert answer["done"] == []
+            assert "on its way out" in answer["refused"]["a1"]
+        with pytest.raises(Refused, match="on its way out"):
+            fleet.client.post("/v1/login", {"name": "a1", "cookie": f"unb={unb(1)}; cookie2=sim"})
+        os.kill(pid, signal.SIGCONT)
+        reloading.join()
+        assert list(fleet.accounts()) == ["a0"]
+        fleet.config["accounts"].append(account(1))
+        fleet.write()
+        fleet.client.post("/v1/reload")
+        assert fleet.accounts()["a1"]["desired"] == "running"
