@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock
-from xyfleet.supervisor.presentation.terminal import GREEN, GREY, RED, YELLOW, Piece, draw
+from xyfleet.supervisor.presentation.terminal import GREEN, GREY, RED, YELLOW, Piece, draw, printable
 from xyfleet.worker.protocol.message import Message
 
 _KINDS: Final[dict[str, str]] = {
@@ -46,7 +46,7 @@ class MessageStyle(NamedTuple):
 
 def plain(text: str) -> str:
     """Return `text` in one line, without what could steer a terminal."""
-    return "".join(char for char in " ".join(text.split()) if char.isprintable())
+    return printable(" ".join(text.split()), instead="")
 
 
 def lines(message: Shown, look: MessageStyle, now: datetime) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, wcswidth
 
 RED: Final = "31"
 GREEN: Final = "32"
@@ -17,16 +18,23 @@ Piece = tuple[str, str]
 """A text and its colour (an SGR number), "" = none."""
 
 
-def printable(text: str) -> str:
+_JOINER: Final = "\N{ZERO WIDTH JOINER}"
+"""Makes one emoji of several (a family, a profession); it steers nothing."""
+_SIGNS: Final = r"\u2190-\u2bff\U0001f000-\U0001faff"
+_JOINED: Final = re.compile(rf"(?<=[{_SIGNS}\ufe0f]){_JOINER}(?=[{_SIGNS}])")
+
+
+def printable(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
     """Return `text` without characters that could steer a terminal; what a server sent may hold any."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    pieces = ("".join(char if char.isprintable() else instead for char in piece) for piece in _JOINED.split(text))
+    return _JOINER.join(pieces)
 
 
 def cells(text: str) -> int:
     """Return how many cells `text` takes."""
-    return len(text) if text.isascii() else sum(map(_cells_of, text))
+    return len(text) if text.isascii() else sum(map(_cells_of, iter_graphemes(text)))
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
@@ -45,7 +53,7 @@ def wrap(text: str, width: int, indent: str) -> list[str]:
     lines = []
     room = max(20, width - len(indent))
     while cells(text) > room:
-        end = _fitting(text, room)
+        end = _fitting(text, room) or len(text)
         space = text.rfind(" ", 1, end + 1)
         end = space if space > 0 else end
         lines.append(indent + text[:end])
@@ -77,14 +85,15 @@ def _cut_pieces(pieces: Sequence[Piece], width: int) -> Sequence[Piece]:
 
 
 def _fitting(text: str, width: int) -> int:
-    """Return how many characters of `text` fit in `width` cells."""
-    used = 0
-    for i, char in enumerate(text):
-        used += _cells_of(char)
+    """Return how many characters of `text` fit in `width` cells; what is joined to one sign is not cut."""
+    used = fitting = 0
+    for sign in iter_graphemes(text):
+        used += _cells_of(sign)
         if used > width:
-            return i
-    return len(text)
+            break
+        fitting += len(sign)
+    return fitting
 
 
-def _cells_of(char: str) -> int:
-    return max(0, wcwidth(char))
+def _cells_of(sign: str) -> int:
+    return max(0, wcswidth(sign))
