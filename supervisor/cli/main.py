@@ -8,6 +8,7 @@ from __future__ import annotations
 import gettext
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from xyfleet.supervisor.cli.base import (
     FAILURE,
     INTERRUPTED,
     OK,
+    USAGE,
     Failure,
     Setup,
     fleet_option,
@@ -49,6 +51,13 @@ COMMANDS: Final = {
     "simulate": "simulate",
 }
 """Each command and its module in this package."""
+_COOKIE: Final = re.compile(
+    r"""\b(?:unb|cookie2|cookie17|sgcookie|_m_h5_tk|_m_h5_tk_enc|_tb_token_)["']?\s*=\s*["']?[^\s"';]"""
+    r"""|"(?:unb|cookie2|sgcookie|_m_h5_tk)\""""
+    r"|(?:[\w-]+=[^;\s]+;\s*){2}[\w-]+=",
+    re.ASCII,
+)
+"""What nobody writes who does not mean a cookie: names of login cookies, or three pairs in a row."""
 
 
 class _LazyGroup(click.Group):
@@ -82,6 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a GBK terminal lacks some signs
     setup = Setup(_asked_language(words))
     _speak_to_click(setup.language)
+    if any(map(_COOKIE.search, words)):
+        text = _(
+            "a word of this command line looks like a cookie (it is not shown): other users of this machine can read it"
+            " there, and the shell keeps it; nothing was done. xyfleet login NAME asks for it, or reads it from a pipe"
+        )
+        return _fail(Failure(USAGE, text))
     try:
         return _run(words, setup)
     except BrokenPipeError:

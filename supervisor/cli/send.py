@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ DEFAULT_WAIT: Final = 20.0
 MAX_WAIT: Final = 300.0
 MAX_TEXT: Final = 4000
 """Characters."""
-_MOST_BYTES: Final = 4 * MAX_TEXT + 2
-"""So many bytes, a last newline among them, are more characters in any case."""
+_MOST_BYTES: Final = 4 * MAX_TEXT + 6
+"""So many bytes, a byte order mark and the last line's end among them, are more characters in any case."""
+_NO_OPTION: Final = re.compile(r"-(?![A-Za-z-]|$)|--(?![A-Za-z]|$)")
+"""How a text begins that is none of our options, though a minus stands before it: `-50元`."""
 SPARE: Final = 15.0
 """Seconds beyond the wait in which the fleet has answered."""
 
@@ -47,11 +50,26 @@ def _some(_context: click.Context, _parameter: click.Parameter, value: str | Non
     return value
 
 
+class _TextWithMinus(click.Command):
+    """Click would take `-50元` for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        valued = {name for option in self.params if isinstance(option, click.Option) for name in option.opts}
+        for i, word in enumerate(args):
+            if word == "--":
+                break
+            if _NO_OPTION.match(word) and not (i and args[i - 1] in valued):
+                # It is the last argument in any case; options may stand behind it.
+                return super().parse_args(ctx, [*args[:i], *args[i + 1 :], "--", word])
+        return super().parse_args(ctx, args)
+
+
 @click.command(
+    cls=_TextWithMinus,
     help=_(
         "Send a text to a conversation, as the account. TEXT - reads it from standard input. Exit codes: 0 sent, "
         "1 not sent or not known, 3 it waits to be sent."
-    )
+    ),
 )
 @click.argument("account")
 @click.argument("conversation", callback=_some)
@@ -103,7 +121,7 @@ def _piped() -> str:
     data = sys.stdin.buffer.read(_MOST_BYTES)
     if len(data) == _MOST_BYTES:  # and the last character of what was read may be cut
         raise _too_long()
-    return data.decode().removesuffix("\n")
+    return data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n")
 
 
 def _too_long() -> Failure:
