@@ -27,10 +27,13 @@ def answer(output: bytes) -> Any:
         return _decoded(text)
     except NoJson:
         pass
-    objects = list(_objects(text))
-    if not objects:
-        raise NoJson
-    return next((each for each in reversed(objects) if any(key in each for key in _ANSWERS)), objects[-1])
+    objects = [found for found in _objects(text) if found]
+    answers = [found for found in objects if any(key in found for key in _ANSWERS)]
+    if not answers and any(line.strip() == "{}" for line in text.splitlines()):
+        return {}  # "Nothing to change" only on a line of its own: a log may say `slot {}`.
+    for found in (*answers[-1:], *objects[-1:]):
+        return found
+    raise NoJson
 
 
 def _text(output: bytes) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.supervisor.login_hook.output import NoJson, answer
-from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, understand
+from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, understand
 from xyfleet.worker.secret import Secret
 
 PLAIN = '{"cookie": "unb=1; a={b}"}'
@@ -44,14 +44,20 @@ def test_the_encodings_of_windows_are_read(encoding: str) -> None:
     )
 
 
-@pytest.mark.parametrize("output", [b"", b"unb=1", b"{", b"{}}", b"{'cookie': 'x'}", b"\xff\xfe", b'{"a": NaN}'])
+@pytest.mark.parametrize(
+    "output", [b"", b"unb=1", b"{", b"{}}", b"slot {} is free", b"{'cookie': 'x'}", b"\xff\xfe", b'{"a": NaN}']
+)
 def test_what_holds_no_object_is_no_json(output: bytes) -> None:
     """Nothing is guessed: an object that is not JSON is none."""
-    if output == b"{}}":
-        assert answer(output) == {}
-    else:
-        with pytest.raises(NoJson):
-            answer(output)
+    with pytest.raises(NoJson):
+        answer(output)
+
+
+def test_nothing_to_change_stands_on_a_line_of_its_own() -> None:
+    """`{}` between lines of a log is an answer; within a line it is none."""
+    assert understand(0, b"looking ...\n{}\ndone\n") == NothingToChange()
+    assert understand(0, b"slot {} of 3 failed\n") == Failed("prints no JSON")
+    assert understand(0, b'{"level": "info"}\n') == Failed("wrong shape: no cookie in it")
 
 
 @given(st.binary())
