@@ -47,6 +47,10 @@ class Terminal:
         """Return the terminal's settings."""
         return termios.tcgetattr(self._inner)
 
+    def pending(self) -> int:
+        """Return how many typed bytes nobody has read."""
+        return int.from_bytes(fcntl.ioctl(self._inner, termios.FIONREAD, bytes(4)), sys.byteorder)
+
     async def until(self, words: bytes) -> None:
         """Read until `words` were shown."""
         async with asyncio.timeout(20):

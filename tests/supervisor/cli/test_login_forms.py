@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.standin import StandIn, account, run, serving
+from support.terminal import terminal
 
 COOKIE = "unb=2200000000001; cookie2=sim-s3cret"
 
@@ -34,3 +35,14 @@ async def test_a_cookie_without_its_proof_is_stored_and_doubted(control: StandIn
     assert "no cookie2" in ended.err
     assert "Network" in ended.err
     assert "s3cret" not in ended.err
+
+
+async def test_further_lines_of_a_paste_are_no_commands(control: StandIn) -> None:
+    """What stands behind the first line is thrown away: the shell would run it, and keep it in its history."""
+    async with serving(control):
+        with terminal(control.folder, "login", "a") as screen:
+            await screen.until(b"not shown")
+            await screen.type(f"{COOKIE}\rcookie2=s3cret\r")
+            assert await screen.end() == 0
+            assert screen.pending() == 0
+    assert b"s3cret" not in screen.text
