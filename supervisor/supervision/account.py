@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -99,6 +100,8 @@ class SupervisedAccount:
         """Worker starts after the first, operators' excluded."""
         self.impossible = 0
         """Events that could not happen and did."""
+        self.faults = 0
+        """Faults of the program in what happened to it."""
         self.start_decided = asyncio.Event()
         """Set unless a start of its worker is on its way."""
         self.trace: deque[Traced] = deque(maxlen=KEPT)
@@ -146,7 +149,20 @@ class SupervisedAccount:
         self.happened(Event(kind=Kind.BEGIN))
 
     def happened(self, event: Event) -> None:
-        """Move the condition by an event, and have done what follows."""
+        """Move the condition by an event, and have done what follows. A fault in that is this event's own: logged."""
+        with self._own_fault(f"event {event.kind}"):
+            self._happened(event)
+
+    @contextlib.contextmanager
+    def _own_fault(self, what: str) -> Iterator[None]:
+        """Count and log a fault, so that neither other accounts nor whoever brought the news pay for it."""
+        try:
+            yield
+        except Exception:
+            self.faults += 1
+            log.exception("fault in %s account=%s", what, self.name)
+
+    def _happened(self, event: Event) -> None:
         now = time.monotonic()
         done = transition(self.condition, event, now, self._ports.rules(), random.random())
         self.condition = done.condition
@@ -225,19 +241,21 @@ class SupervisedAccount:
 
     def heard(self, child: WorkerProcess, message: Up) -> None:
         """A message of the worker came."""
-        match message:
-            case Alive():
-                return
-            case Report():
-                self._reported(message)
-            case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest():
-                self._ports.heard(self, child, message)
+        with self._own_fault(f"message {type(message).__name__}"):
+            match message:
+                case Alive():
+                    return
+                case Report():
+                    self._reported(message)
+                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest():
+                    self._ports.heard(self, child, message)
 
     def gone(self, child: WorkerProcess) -> None:
         """The worker is proven gone."""
         self.report = None
         self.since = time.time()
-        self._ports.gone(self, child)
+        with self._own_fault("a worker's end"):
+            self._ports.gone(self, child)
         self.slot.gone(child)
 
     def forgotten(self) -> None:
