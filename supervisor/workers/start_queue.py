@@ -93,7 +93,7 @@ class StartQueue:
         now = self._loop.time()
         wait = 0.0
         if turn.pace is not None and (turn.due is None or now - turn.due > LATE):
-            wait = turn.pace()
+            wait = _wait(turn.slot, turn.pace)
         if wait > 0:
             self._loop.call_later(wait, self._append, turn._replace(due=now + wait))
         else:
@@ -193,3 +193,13 @@ class StartQueue:
         for slot in self._slots():
             if slot.child is not None and slot.child.forkserver == pid:
                 slot.kill("forkserver")
+
+
+def _wait(slot: WorkerSlot, pace: Callable[[], float]) -> float:
+    """Return the seconds until a slot's turn; at once where that can't be told."""
+    try:
+        return pace()
+    except Exception:
+        # It is this one's trouble, and no reason to lose its turn or the queue.
+        log.exception("fault in a turn account=%s", slot.name)
+        return 0.0
