@@ -136,7 +136,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
     fleet = settings.fleet
     _raise_file_limit(len(settings.accounts))
     with contextlib.ExitStack() as stack:
-        folder, socket, lock = _claim(settings, env, stack)
+        folder, socket, locks = _claim(settings, env, stack)
         store = Store(fleet.state_dir)
         try:
             store.load(settings.accounts)
@@ -150,7 +150,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             embedded = stack.enter_context(_embedded(settings))
         # What nobody chose is the reader's own choice.
         said = options.language or fleet.language
-        record = registry.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(lock.path), said)
+        record = registry.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(locks[0].path), said)
         _write_record(record, stack)
         yield Premises(
             settings=settings,
@@ -160,6 +160,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             fresh=options.fresh,
             verbose=options.verbose,
             socket=socket,
+            locks=locks,
             store=store,
             forkserver=forkserver,
             embedded=embedded,
@@ -177,7 +178,7 @@ def _forkserver(folder: Path) -> Forkserver:
 
 def _claim(
     settings: Settings, env: Mapping[str, str], stack: contextlib.ExitStack
-) -> tuple[Path, Path, instance_lock.Lock]:
+) -> tuple[Path, Path, tuple[instance_lock.Lock, ...]]:
     """Make the folders and take the locks, of the state and of the run folder, or refuse."""
     fleet = settings.fleet
     trusted = private_folders.owners(settings.path)
@@ -191,11 +192,11 @@ def _claim(
         lock = _lock(fleet.state_dir / "lock", fleet.name, stack)
         private_folders.make_private(folder, trusted)
         _refuse_taken(folder, socket)
-        _lock(folder / "lock", fleet.name, stack)
+        locks = (lock, _lock(folder / "lock", fleet.name, stack))
         _clear_leftovers(folder)
     except (paths.PathRefused, instance_lock.AlreadyRunning) as refusal:
         raise StartRefused(str(refusal)) from None
-    return folder, socket, lock
+    return folder, socket, locks
 
 
 def _lock(path: Path, name: str, stack: contextlib.ExitStack) -> instance_lock.Lock:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 from pathlib import Path
 
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.worker.private_files import open_private
+
+log = logging.getLogger(__name__)
 
 
 class AlreadyRunning(Exception):
@@ -36,23 +39,50 @@ class Lock:
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
-        self._file = open_private(path, os.O_RDWR | os.O_CREAT)
-        if not self._locked():
-            text = os.read(self._file, 32).strip()
-            os.close(self._file)
-            raise AlreadyRunning(name, int(text) if text.isdigit() else None)
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        self._name = name
+        self._file = self._take()
 
-    def _locked(self) -> bool:
-        """Try for a fifth of a second: a look at the lock (`registry.is_live`) holds it for some microseconds."""
-        for attempt in range(5):
-            time.sleep(0.05 * (attempt > 0))
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-        return False
+    def keep(self) -> None:
+        """
+        Take the lock anew if its file was removed or replaced meanwhile; one that can't be had now is tried again.
+
+        Raises:
+            AlreadyRunning: another supervisor holds what is there now.
+        """
+        with contextlib.suppress(OSError):
+            found, ours = None, os.fstat(self._file)
+            with contextlib.suppress(FileNotFoundError):
+                found = self.path.stat()
+            if found is not None and (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
+                return
+            taken, old = self._take(), self._file
+            self._file = taken
+            os.close(old)
+            log.warning("the lock %s was removed or replaced; it is ours again", self.path)
 
     def release(self) -> None:
         """Let the next one in. The file stays: removing it would let two in at once."""
         os.close(self._file)
+
+    def _take(self) -> int:
+        file = open_private(self.path, os.O_RDWR | os.O_CREAT)
+        try:
+            if not _locked(file):
+                text = os.read(file, 32).strip()
+                raise AlreadyRunning(self._name, int(text) if text.isdigit() else None)
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+
+def _locked(file: int) -> bool:
+    """Try for a fifth of a second: a look at the lock (`registry.is_live`) holds it for some microseconds."""
+    for attempt in range(5):
+        time.sleep(0.05 * (attempt > 0))
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False

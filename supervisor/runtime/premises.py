@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from xyfleet.supervisor.api.tcp_listener import TcpListener
 from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.runtime.instance_lock import Lock
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.simulator.embedded import EmbeddedGateway
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -23,6 +24,8 @@ class Premises(NamedTuple):
     fresh: bool
     verbose: bool
     socket: Path
+    locks: tuple[Lock, ...]
+    """Of the state and of the run folder."""
     store: Store
     forkserver: Forkserver
     embedded: EmbeddedGateway | None

@@ -24,6 +24,8 @@ from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.presentation.console import Console
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping
+from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
+from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
@@ -33,6 +35,10 @@ from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 
 ACCOUNTS_PER_SECOND: Final = 200
 """How many accounts' figures the live line may gather per second."""
+
+LOCK_EVERY: Final = 2.0
+"""Seconds between two looks at whether the lock files are still ours."""
+FAILURE: Final = 1
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +52,13 @@ async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable
         let_go_of_terminal()
     service.greet(warnings)
     try:
-        # In a task of its own: a TaskGroup may leave a cancel request counted on its task, and with one of those
-        # `asyncio.timeout`, which bounds the end below, raises CancelledError before Python 3.11.3.
-        await asyncio.create_task(service.run())
+        return FAILURE if await service.run() is not None else 0
+    except Exception:
+        # Standard error may lead nowhere by now, or to a terminal that nobody reads.
+        log.critical("the fleet ends: fault in the supervisor", exc_info=True)
+        raise
     finally:
         await service.close()
-    return 0
 
 
 class Service:
@@ -71,7 +78,6 @@ class Service:
             tls_context(gateway.ca_file),
             limits,
         )
-        self._stop = asyncio.Event()
         self._fleet = Fleet(
             settings,
             gateway,
@@ -83,6 +89,8 @@ class Service:
             verbose=premises.verbose,
             webhook_socket=webhook_socket(premises.socket.parent),
         )
+        self._parts = Parts(self._fleet.notes)
+        self._stop = self._parts.ended
         self._operate = FleetOperations(
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
         )
@@ -123,26 +131,35 @@ class Service:
             if self._console is not None:
                 self._console.say(str(warning))
 
-    async def run(self) -> None:
-        """Start the workers and serve until somebody says stop. A fault in a part ends the fleet, and is raised."""
-        fleet = self._fleet
+    async def run(self) -> str | None:
+        """Start the workers and serve until somebody says stop; return why the fleet can't go on, None = it could."""
+        fleet, parts = self._fleet, self._parts
+        asyncio.get_running_loop().set_exception_handler(parts.stray)
         for member in fleet.members.values():
             fleet.begin(member)
-        async with asyncio.TaskGroup() as parts:
-            running = [
-                parts.create_task(part)
-                for part in (
-                    fleet.launcher.run(),
-                    fleet.recovery.run(),
-                    fleet.watch.run(),
-                    fleet.mail.webhooks.run(),
-                    Housekeeping(fleet, self._api).run(),
-                    self._show(),
-                )
-            ]
-            await self._stop.wait()
-            for part in running:
-                part.cancel()
+        parts.start(START_QUEUE, fleet.launcher.run, vital=True)
+        parts.start("outages", fleet.recovery.run)
+        parts.start("hang watchdog", fleet.watch.run)
+        parts.start("webhooks", fleet.mail.webhooks.run)
+        parts.start("housekeeping", Housekeeping(fleet, self._api).run)
+        parts.start("lock", self._keep_locks)
+        parts.start("console", self._show)
+        await self._stop.wait()
+        if parts.cause is not None and self._console is not None:
+            self._console.say(parts.cause)
+        await parts.stop()
+        return parts.cause
+
+    async def _keep_locks(self) -> None:
+        """End the fleet when its lock file is another's: two would dial for the same accounts."""
+        while True:
+            await asyncio.sleep(LOCK_EVERY)
+            for lock in self._premises.locks:
+                try:
+                    lock.keep()
+                except AlreadyRunning as other:
+                    self._parts.give_up(f"the lock {lock.path} is not ours any more, pid {other.pid} holds it")
+                    return
 
     async def close(self) -> None:
         """End the workers politely, then everything else."""
