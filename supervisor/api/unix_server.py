@@ -50,10 +50,11 @@ class ApiServer:
         """Stop listening, end streams, give running requests a second to end."""
         if self._server is not None:
             self._server.close()
-            self.path.unlink(missing_ok=True)
         self._control.events.close()
         self._control.mail.close()
         await self._runner.cleanup()
+        if self._server is not None:
+            self.path.unlink(missing_ok=True)
 
     async def _listen(self) -> None:
         old, listener = self._server, paths.private_socket(self.path)

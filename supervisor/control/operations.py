@@ -46,6 +46,7 @@ class FleetOperations:
         self._ending = False
         self._started = time.monotonic()
         self._reloading = asyncio.Lock()
+        self._reload: asyncio.Task[Reloaded] | None = None
         self._office = MessageOperations(fleet)
 
     # Looking.
@@ -223,13 +224,27 @@ class FleetOperations:
         """Delete all that is stored about an account. Raises `Refused`; not while a reload touches accounts."""
         self._refuse_when_ending()
         async with self._reloading:
+            self._refuse_when_ending()
             return await self._office.forget(name, by)
 
     async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
         """Read the file again and touch only what changed. Raises `Refused`; nothing is changed then."""
         self._refuse_when_ending()
         async with self._reloading:
-            return await reload(self._fleet, self._env, by, sure=sure)
+            self._refuse_when_ending()
+            self._reload = asyncio.create_task(reload(self._fleet, self._env, by, sure=sure))
+            try:
+                return await self._reload
+            except asyncio.CancelledError:
+                self._refuse_when_ending()
+                raise
+
+    async def settle(self) -> None:
+        """End what changes the accounts just now: a reload at once, a `forget` by itself."""
+        if self._reload is not None:
+            self._reload.cancel()
+        async with self._reloading:
+            return
 
     def stop(self, by: str) -> None:
         """Begin to end the supervisor, and return at once."""

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from xyfleet.supervisor.api.routes import make_app
@@ -23,6 +24,7 @@ from xyfleet.supervisor.config.reading.problems import Problem
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.presentation.console import Console
+from xyfleet.supervisor.runtime.closing import LAST, Closing, Step
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
 from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
@@ -31,6 +33,7 @@ from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.workers.slot import STOP_TIMEOUT
 from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 
 ACCOUNTS_PER_SECOND: Final = 200
@@ -46,12 +49,12 @@ log = logging.getLogger(__name__)
 async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable[[], None]) -> int:
     """Run the fleet until it is told to stop; return the exit code."""
     service = Service(premises)
-    await service.open()
-    ready()
-    if premises.detached and premises.settings.fleet.log.dir is not None:
-        let_go_of_terminal()
-    service.greet(warnings)
     try:
+        await service.open()
+        ready()
+        if premises.detached and premises.settings.fleet.log.dir is not None:
+            let_go_of_terminal()
+        service.greet(warnings)
         return FAILURE if await service.run() is not None else 0
     except Exception:
         # Standard error may lead nowhere by now, or to a terminal that nobody reads.
@@ -90,6 +93,7 @@ class Service:
             webhook_socket=webhook_socket(premises.socket.parent),
         )
         self._parts = Parts(self._fleet.notes)
+        self._closing = Closing()
         self._stop = self._parts.ended
         self._operate = FleetOperations(
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
@@ -147,7 +151,6 @@ class Service:
         await self._stop.wait()
         if parts.cause is not None and self._console is not None:
             self._console.say(parts.cause)
-        await parts.stop()
         return parts.cause
 
     async def _keep_locks(self) -> None:
@@ -162,20 +165,33 @@ class Service:
                     return
 
     async def close(self) -> None:
-        """End the workers politely, then everything else."""
+        """End the workers politely, then everything else; the state is saved last, whatever happened before."""
+        steps = [
+            Step("parts", self._parts.stop, 1.0),
+            Step("changes of accounts", self._operate.settle, 1.0),
+            Step("workers", self._stop_workers, STOP_TIMEOUT + 1.0),
+            Step("webhooks", self._fleet.mail.webhooks.close, 2.0),
+            Step("hooks", self._fleet.hooks.close, 1.0),
+            Step("control socket", self._api.close, 1.5),
+        ]
+        if self._http is not None:
+            steps.append(Step("API on TCP", self._http.close, 1.5))
+        steps.append(Step("forkservers", self._close_launcher, 1.0))
+        if self._console is not None:
+            steps.append(Step("console", partial(asyncio.to_thread, self._console.close), 1.0))
+        await self._closing.run(steps, Step("state", self._save, LAST))
+
+    async def _stop_workers(self) -> None:
         started = time.monotonic()
         await self._fleet.stop_all()
         log.info("all workers are gone after %.2f s", time.monotonic() - started)
-        await self._fleet.mail.webhooks.close()
-        await self._fleet.hooks.close()
-        await self._api.close()
-        if self._http is not None:
-            await self._http.close()
+
+    async def _close_launcher(self) -> None:
         self._fleet.launcher.close()
-        if not await self._premises.store.close():
+
+    async def _save(self) -> None:
+        if not await self._premises.store.close(LAST):
             log.error("the state could not be saved completely")
-        if self._console is not None:
-            self._console.close()
 
     async def _show(self) -> None:
         """Feed the console: events as they come, the summary as often as it is cheap."""
@@ -200,6 +216,7 @@ class Service:
 
     def _asked_to_stop(self, signal_name: str) -> None:
         if self._stop.is_set():
+            self._closing.hurry()
             self._fleet.kill_all()
         else:
             self._operate.stop(signal_name)

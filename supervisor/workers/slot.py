@@ -12,7 +12,7 @@ from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, BadMessage, encode
 from xyfleet.worker.ipc.messages import Go, Message, Stop
 
-STOP_TIMEOUT: Final = 5.0
+STOP_TIMEOUT: Final = 4.0
 """Seconds between the polite stop and SIGKILL."""
 
 HANDLER_STUCK: Final = 4
