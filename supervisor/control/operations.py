@@ -47,6 +47,8 @@ class FleetOperations:
         self._started = time.monotonic()
         self._reloading = asyncio.Lock()
         self._reload: asyncio.Task[Reloaded] | None = None
+        self.on_reload: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
+        """Called before and after each reload."""
         self._office = MessageOperations(fleet)
 
     # Looking.
@@ -232,12 +234,16 @@ class FleetOperations:
         self._refuse_when_ending()
         async with self._reloading:
             self._refuse_when_ending()
+            begins, ends = self.on_reload
+            begins()
             self._reload = asyncio.create_task(reload(self._fleet, self._env, by, sure=sure))
             try:
                 return await self._reload
             except asyncio.CancelledError:
                 self._refuse_when_ending()
                 raise
+            finally:
+                ends()
 
     async def settle(self) -> None:
         """End what changes the accounts just now: a reload at once, a `forget` by itself."""
@@ -256,3 +262,7 @@ class FleetOperations:
     def _refuse_when_ending(self) -> None:
         if self._ending:
             raise Stopping
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -29,6 +29,8 @@ from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
 from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
 from xyfleet.supervisor.runtime.premises import Premises
+from xyfleet.supervisor.runtime.standstill import Standstill
+from xyfleet.supervisor.runtime.systemd import Systemd
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.pacing import TokenLimits
@@ -39,6 +41,8 @@ from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 ACCOUNTS_PER_SECOND: Final = 200
 """How many accounts' figures the live line may gather per second."""
 
+LIFE_EVERY: Final = 10.0
+"""Seconds between two signs of life."""
 LOCK_EVERY: Final = 2.0
 """Seconds between two looks at whether the lock files are still ours."""
 FAILURE: Final = 1
@@ -52,6 +56,7 @@ async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable
     try:
         await service.open()
         ready()
+        service.systemd.ready()
         if premises.detached and premises.settings.fleet.log.dir is not None:
             let_go_of_terminal()
         service.greet(warnings)
@@ -95,9 +100,12 @@ class Service:
         self._parts = Parts(self._fleet.notes)
         self._closing = Closing()
         self._stop = self._parts.ended
+        self.systemd = Systemd(premises.env)
+        self._standstill = Standstill(fleet.log.dir)
         self._operate = FleetOperations(
             self._fleet, premises.env, language=premises.language, detached=premises.detached, end=self._stop.set
         )
+        self._operate.on_reload = (self.systemd.reloading, self.systemd.ready)
         self._api = ApiServer(self._operate, premises.socket)
         self._http: TcpServer | None = None
         if premises.door is not None:
@@ -146,12 +154,21 @@ class Service:
         parts.start("hang watchdog", fleet.watch.run)
         parts.start("webhooks", fleet.mail.webhooks.run)
         parts.start("housekeeping", Housekeeping(fleet, self._api).run)
+        parts.start("sign of life", self._live)
         parts.start("lock", self._keep_locks)
         parts.start("console", self._show)
         await self._stop.wait()
         if parts.cause is not None and self._console is not None:
             self._console.say(parts.cause)
         return parts.cause
+
+    async def _live(self) -> None:
+        """Wind the clock that watches this loop, and tell systemd that it turns."""
+        while True:
+            self._standstill.wind()
+            health = self._operate.health()
+            self.systemd.alive(f"{health.connected} of {health.wanted} accounts connected")
+            await asyncio.sleep(LIFE_EVERY)
 
     async def _keep_locks(self) -> None:
         """End the fleet when its lock file is another's: two would dial for the same accounts."""
@@ -166,6 +183,8 @@ class Service:
 
     async def close(self) -> None:
         """End the workers politely, then everything else; the state is saved last, whatever happened before."""
+        self.systemd.stopping()
+        self._standstill.wind()
         steps = [
             Step("parts", self._parts.stop, 1.0),
             Step("changes of accounts", self._operate.settle, 1.0),
@@ -180,6 +199,7 @@ class Service:
         if self._console is not None:
             steps.append(Step("console", partial(asyncio.to_thread, self._console.close), 1.0))
         await self._closing.run(steps, Step("state", self._save, LAST))
+        self._standstill.close()
 
     async def _stop_workers(self) -> None:
         started = time.monotonic()
