@@ -25,6 +25,7 @@ from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.presentation.console import Console
 from xyfleet.supervisor.runtime.closing import LAST, Closing, Step
+from xyfleet.supervisor.runtime.console_feed import feed
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
 from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
@@ -214,25 +215,11 @@ class Service:
             log.error("the state could not be saved completely")
 
     async def _show(self) -> None:
-        """Feed the console: events as they come, the summary as often as it is cheap."""
-        if self._console is None:
-            return
-        pause = max(1.0, len(self._fleet.members) / ACCOUNTS_PER_SECOND)
-        due = 0.0
-        with self._fleet.events.follow(self._last_event()) as follower:
-            while not follower.ended:
-                for event in await follower.take(pause):
-                    self._console.event(event)
-                if time.monotonic() >= due:
-                    due = time.monotonic() + pause
-                    self._console.summary(self._operate.status([]))
-                if self._console.gone:
-                    self._lose_terminal()
-                    return
-
-    def _last_event(self) -> int:
-        kept = self._fleet.events.since()
-        return kept[-1].id if kept else 0
+        """Feed the console until its terminal goes away."""
+        if self._console is not None:
+            pause = max(1.0, len(self._fleet.members) / ACCOUNTS_PER_SECOND)
+            await feed(self._console, self._fleet.events, partial(self._operate.status, []), pause)
+            self._lose_terminal()
 
     def _asked_to_stop(self, signal_name: str) -> None:
         if self._stop.is_set():
