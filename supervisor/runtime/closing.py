@@ -1,4 +1,4 @@
-"""Takes the supervisor apart, step by step, in a fixed order: it always ends, and what comes last is always done. Shell.
+"""Takes the supervisor apart in a fixed order: it always ends, and what comes last is always done. Shell.
 
 Each step has its time; one that raises or hangs is logged and keeps nothing from those behind it.
 """

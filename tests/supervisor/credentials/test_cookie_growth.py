@@ -71,4 +71,5 @@ def test_cookie_of_a_hook_has_a_bound() -> None:
     with pytest.raises(cookies.InvalidCookie) as caught:
         cookies.checked(Secret("unb=1; a=" + "x" * MAX_LENGTH))
 
-    assert str(caught.value) == f"cookie of {MAX_LENGTH + 9} characters, at most {MAX_LENGTH}"
+    assert f"is longer than {MAX_LENGTH} characters" in str(caught.value)
+    assert "xxx" not in str(caught.value)

@@ -11,7 +11,7 @@ from xyfleet.supervisor.login_hook.policy import LONGEST_RETRY_AFTER, Failed, un
 
 @pytest.mark.parametrize(
     "output",
-    [b"[" * 60_000, b'{"error":' * 20_000, b'{"error":"x","deep":' + b"[" * 60_000, b'{"cookie":"\xff"}', b'"\\ud800"'],
+    [b"[" * 60_000, b'{"error":' * 20_000, b'{"error":"x","deep":' + b"[" * 60_000, b'"\\ud800"'],
 )
 def test_json_that_cannot_be_read(output: bytes) -> None:
     """However deep or broken, it counts as none, and never raises (B19)."""
