@@ -62,7 +62,7 @@ def test_long_token_is_masked_in_every_spelling(
 def test_any_text_is_found_as_it_is_and_encoded(text: str) -> None:
     """Whatever characters it has."""
     for said in (text, json.dumps(text)[1:-1], quote(text, safe="")):
-        assert masked(f"<{said}>", spelled(text)) == f"<{MASK}>"
+        assert masked(said, spelled(text)) == MASK
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
