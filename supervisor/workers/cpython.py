@@ -35,7 +35,7 @@ def check() -> None:
     names: dict[Any, tuple[str, ...]] = {
         forkserver_module: ("main", "SIGNED_STRUCT", "write_signed", "get_inherited_fds"),
         context: ("set_spawning_popen",),
-        reduction: ("dump", "sendfds", "recvfds"),
+        reduction: ("dump", "recvfds"),
         resource_tracker: ("getfd",),
         util: ("_args_from_interpreter_flags",),
     }
@@ -85,7 +85,9 @@ def send_request(client: socket.socket, letter: int, status: int, alive: int, up
         down: Read end of its commands.
     """
     tracker = resource_tracker.getfd()
-    _reduction.sendfds(client, [letter, status, alive, tracker, up, down])
+    fds = [letter, status, alive, tracker, up, down]
+    # As `reduction.sendfds` does it, which since Python 3.14 waits for a byte that says that they came.
+    socket.send_fds(client, [bytes([len(fds) % 256])], fds)
 
 
 def read_number(status: int) -> int | None:

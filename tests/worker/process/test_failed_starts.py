@@ -45,13 +45,13 @@ assert refused(lambda: reduction.recvfds(here, 257)) == 0
 assert told() == -errno.EMFILE
 """,
     "no_room": """
-reduction.sendfds(there, [telling, telling])
+socket.send_fds(there, [b"\\x02"], [telling, telling])
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 4,) * 2)
 assert refused(lambda: reduction.recvfds(here, 257)) == 0
 assert told() == -errno.EMFILE
 """,
     "child": """
-reduction.sendfds(there, [telling])
+socket.send_fds(there, [b"\\x01"], [telling])
 if os.fork() == 0:
     # Workers inherit all this, and it is not for them: an owner's handler may fork and receive as it likes.
     (fd,) = reduction.recvfds(here, 1)
