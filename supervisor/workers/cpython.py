@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 from multiprocessing import context, reduction, resource_tracker, util
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from xyfleet.worker.process.entry import run_worker
 
@@ -84,7 +84,7 @@ def send_request(client: socket.socket, letter: int, status: int, alive: int, up
         up: Write end of its reports.
         down: Read end of its commands.
     """
-    tracker = resource_tracker.getfd()
+    tracker = cast(int, resource_tracker.getfd())  # It starts the tracker where none runs: never None.
     fds = [letter, status, alive, tracker, up, down]
     # As `reduction.sendfds` does it, which since Python 3.14 waits for a byte that says that they came.
     socket.send_fds(client, [bytes([len(fds) % 256])], fds)
