@@ -19,6 +19,17 @@ def cut(reason: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
+def printable(text: str) -> str:
+    """Return a text of several lines without what a terminal would obey (escapes, bidi controls): shown as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return "    " if char == "\t" else "" if char == "\r" else ascii(char)[1:-1]
+
+
 def shown(value: object) -> str:
     """Return a foreign value for a reason or a log: what is simple as it is, all else by its type.
 

@@ -12,6 +12,7 @@ import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.worker.text import printable
 
 LINES: Final = 50
 LOOK_EVERY: Final = 0.25
@@ -85,6 +86,11 @@ def _was_rotated(path: str, file: BinaryIO) -> bool:
 
 
 def _put(data: bytes) -> None:
-    if data:
+    """Show what is in the file; a terminal does not get what it would obey, a pipe gets each byte as it is."""
+    if not data:
+        return
+    if sys.stdout.isatty():
+        sys.stdout.write(printable(data.decode("utf-8", "replace")))
+    else:
         sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+    sys.stdout.flush()

@@ -11,6 +11,7 @@ from typing import Final
 from xyfleet.supervisor.common.event_log import stamp
 from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.worker.telemetry.log_handlers import RotatingFile
+from xyfleet.worker.text import printable
 
 MAX_FILE: Final = 512 * 1024
 """Bytes of the file; one older file stays beside it."""
@@ -78,6 +79,6 @@ class HookLog:
 
     def _put(self, text: str) -> None:
         if self._sink is None:
-            _log.info("%s: %s", self._account, text)
+            _log.info("%s: %s", self._account, printable(text))
         else:
-            self._sink.write(f"{text}\n".encode())
+            self._sink.write(f"{printable(text)}\n".encode())

@@ -172,7 +172,7 @@ class Dispatcher:
         except Closed:
             return  # the worker ends, and the disk did not take how far the call came
         except Exception as error:  # noqa: BLE001 (a bug in the treatment of one message must not end the others')
-            self._log.bug(error, row=entry.row)
+            await self._lose(entry, error)
             following = None
         if following is None:
             self._window.done(entry)
@@ -180,6 +180,16 @@ class Dispatcher:
         delay, entry = following
         self._window.rest(entry)
         self._timers[entry.talk] = asyncio.get_running_loop().call_later(delay, self._release, entry.talk)
+
+    async def _lose(self, entry: Entry, error: Exception) -> None:
+        """Leave a message whose treatment failed by our own fault to a person: nobody knows how far it came."""
+        self._log.bug(error, row=entry.row)
+        reason = f"a fault in xyfleet: {type(error).__name__}"
+        try:
+            await self._inbox.do(lambda store: store.give_up(entry.row, "parked", reason))
+        except Exception as worse:  # noqa: BLE001 (the store's; the row is settled at the next start)
+            self._log.bug(worse, row=entry.row)
+        self._changed()
 
     def _release(self, talk: str) -> None:
         del self._timers[talk]

@@ -22,7 +22,7 @@ from xyfleet.worker.secret import Secret, masked, spelled
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
-from xyfleet.worker.text import cut, is_number, shown
+from xyfleet.worker.text import cut, is_number, printable, shown
 
 _MIN_HIDDEN: Final = 6
 """Shorter secrets are not looked for in lines: masking them would garble every other word."""
@@ -39,9 +39,9 @@ def console(wall: float, line: LogText, fields: dict[str, object]) -> str:
     whole, fraction = divmod(wall, 1)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(whole))
     head = f"{stamp}.{int(fraction * 1000):03d} {logging.getLevelName(line.level)} {line.text}"
-    below = str(fields.get("traceback", "")).rstrip()
+    below = printable(str(fields.get("traceback", ""))).rstrip()
     pairs = "".join(f" {name}={_value(value)}" for name, value in fields.items() if name != "traceback")
-    return head + pairs + "".join(f"\n    {row}" for row in below.splitlines()) + "\n"
+    return head + pairs + "".join(f"\n    {row}" for row in below.split("\n") if below) + "\n"
 
 
 def as_json(wall: float, line: LogText, fields: dict[str, object]) -> str:
@@ -60,7 +60,7 @@ def _value(value: object) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)).encode(errors="replace").decode()
+    return "".join(traceback.format_exception(error))
 
 
 class AccountLog:
@@ -99,7 +99,7 @@ class AccountLog:
         return cut(self.mask(text))
 
     def say(self, line: LogText, **fields: object) -> None:
-        """Write a line; fields that are None are left out."""
+        """Write a line; fields that are None are left out, and half a character in one costs that character alone."""
         if line in BEATS and not self._settings.beats:
             return
         if line.level <= DEBUG and not self._settings.verbose:
@@ -137,15 +137,14 @@ class AccountLog:
 
     def _shown(self, fields: dict[str, object]) -> dict[str, object]:
         """Return the fields that have a value, ready to be written: they may be a server's."""
-        return {
-            name: value
-            if name == "traceback" or isinstance(value, float) or is_number(value)
-            else self.clean(value)
-            if isinstance(value, str)
-            else shown(value)
-            for name, value in fields.items()
-            if value is not None
-        }
+        return {name: self._fit(name, value) for name, value in fields.items() if value is not None}
+
+    def _fit(self, name: str, value: object) -> object:
+        if name == "traceback":
+            return str(value).encode(errors="replace").decode()
+        if isinstance(value, str):
+            return self.clean(value)
+        return value if isinstance(value, float) or is_number(value) else shown(value)
 
     def _close(self) -> None:
         for sink, _ in self._outlets:

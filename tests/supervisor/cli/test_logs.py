@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.standin import StandIn, account, begin, run, serving
+from support.terminal import terminal
 
 
 @pytest.fixture
@@ -75,3 +76,15 @@ async def test_follow_goes_over_rotations(control: StandIn) -> None:
         out, _ = await process.communicate()
 
     assert (process.returncode, out) == (130, b"")
+
+
+async def test_a_terminal_is_not_steered(control: StandIn) -> None:
+    """On a terminal escapes in a log are shown as text; through a pipe each byte comes as it is (B11)."""
+    (control.folder / "a.log").write_text("ValueError: \x1b]0;own\x07\n")
+    async with serving(control):
+        piped = await run(control.folder, "logs", "a")
+        with terminal(control.folder, "logs", "a") as shown:
+            code = await shown.end()
+
+    assert piped.out == "ValueError: \x1b]0;own\x07\n"
+    assert (code, shown.text) == (0, b"ValueError: \\x1b]0;own\\x07\r\n")
