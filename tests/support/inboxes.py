@@ -11,7 +11,8 @@ from typing import Any
 
 from support.standin import StandIn
 from xyfleet.worker.protocol.items import IncomingItem
-from xyfleet.worker.storage.message_store import HandlerRules, MessageStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import HandlerRules
 
 NOW = 1_767_323_045_000
 """2026-01-02T03:04:05Z"""
@@ -66,7 +67,7 @@ def bury(control: StandIn, account: str, id_: str, reason: str = "it raised Valu
     """Store a text that the handler failed to answer."""
     with store(control.folder, account) as opened:
         row = write(opened, id_, rules=HANDLED)
-        opened.begin(row)
+        opened.begin(row, 0)
         opened.give_up(row, "failed", reason)
 
 

@@ -9,21 +9,36 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Times
-from xyfleet.worker.storage.message_store import Added, HandlerRules, MessageStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Add, HandlerRules, Operation
+from xyfleet.worker.storage.perform import WAYS
+
+T = TypeVar("T")
 
 NO_HANDLER = HandlerRules(handler=False, max_age=0, takeover=0)
 ASKS = NO_HANDLER._replace(handler=True)
 QUICK = Times(retry=0.02, close=0.1)
 
 
-def adding(*ids: str, text: str = "hi", rules: HandlerRules = NO_HANDLER) -> Callable[[MessageStore], Added]:
-    """Return a job that adds messages."""
-    found = [IncomingItem(id=id_, conversation="c1", sender="b", kind="text", text=text) for id_ in ids]
-    return lambda store: store.add(found, recovered=False, now=time.time_ns() // 1_000_000, rules=rules)
+class Job(Operation[T], frozen=True):
+    """An operation that does what a test wants: to look at what no operation tells, or to fail."""
+
+    work: Callable[[MessageStore], T]
+
+
+WAYS[Job] = lambda store, it, now: it.work(store)
+
+
+def adding(*ids: str, text: str = "hi", rules: HandlerRules = NO_HANDLER) -> Add:
+    """Return an operation that adds messages."""
+    return Add(
+        [IncomingItem(id=id_, conversation="c1", sender="b", kind="text", text=text) for id_ in ids], False, rules
+    )
 
 
 def ids_in(path: Path) -> list[str]:

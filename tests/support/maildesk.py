@@ -15,6 +15,7 @@ import msgspec
 
 from support.gateway import Gateway
 from support.imclient import UNB, device_id
+from support.jobs import Job
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import ConnectionLost
 from xyfleet.worker.connection.interfaces import RpcChannel
@@ -27,7 +28,7 @@ from xyfleet.worker.protocol.frames import Mids, Push, Response
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.message_store import Added, HandlerRules
+from xyfleet.worker.storage.operations import Add, Added, HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
@@ -108,7 +109,7 @@ class Desk:
             UNB,
             self.log,
             self._asked_turn,
-            self.found.extend,
+            lambda added: self.found.extend(added.rows),
             self._zombie,
             lambda: RULES,
             tempo,
@@ -183,8 +184,7 @@ class Desk:
                 ack()
                 self.catch_up.heard()
 
-        now = int(time.time() * 1000)
-        self.inbox.do(lambda store: store.add(found, recovered=False, now=now, rules=RULES)).add_done_callback(stored)
+        self.inbox.do(Add(found, False, RULES)).add_done_callback(stored)
 
     def beat_answered(self) -> None:
         """Nothing to do."""
@@ -205,7 +205,7 @@ class Desk:
 
     async def rows(self) -> list[Row]:
         """Return everything in the inbox, in the order of its coming."""
-        found = await self.inbox.do(lambda store: [store.row(number + 1) for number in range(store.last_row())])
+        found = await self.inbox.do(Job(lambda store: [store.row(number + 1) for number in range(store.last_row())]))
         return [row for row in found if row is not None]
 
     async def until(self, true: Callable[[], object], what: str, timeout: float = 5.0) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.jobs import Job
 from support.station import until
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
@@ -19,7 +20,8 @@ from xyfleet.worker.handlers.python import Limits, PythonHandler
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.message_store import HandlerRules, MessageStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Add, HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -161,15 +163,14 @@ class Shop:
 
     async def add(self, *messages: IncomingItem, tell: bool = True) -> list[Row]:
         """Take messages in."""
-        now = int(time.time() * 1000)
-        added = await self.inbox.do(lambda store: store.add(messages, recovered=False, now=now, rules=self.rules))
+        added = await self.inbox.do(Add(list(messages), False, self.rules))
         if tell:
             self.dispatcher.added(added.rows)
         return added.rows
 
     async def rows(self) -> dict[str, Row]:
         """Return all messages by id."""
-        found = await self.inbox.do(lambda store: [store.row(row) for row in range(1, store.last_row() + 1)])
+        found = await self.inbox.do(Job(lambda store: [store.row(row) for row in range(1, store.last_row() + 1)]))
         return {row.message.id: row for row in found if row is not None}
 
     async def states(self) -> dict[str, str]:
@@ -183,7 +184,7 @@ class Shop:
             letters = [store.letter(number) for number in range(1, store.last_number() + 1)]
             return [(each.conversation, each.text, each.reply_to) for each in letters if each is not None]
 
-        return await self.inbox.do(read)
+        return await self.inbox.do(Job(read))
 
     async def settled(self, timeout: float = 10.0) -> dict[str, Row]:
         """Wait until no message waits or is being handled; return all."""

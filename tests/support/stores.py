@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from xyfleet.worker.protocol.items import IncomingItem
-from xyfleet.worker.storage.message_store import HandlerRules, MessageStore
-from xyfleet.worker.storage.outbox_store import OutgoingMessage
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import HandlerRules, OutgoingMessage
 from xyfleet.worker.storage.schema import Row
 
 NOW = 1_767_225_600_000

@@ -7,7 +7,6 @@ At least once: that a call begins is on disk before it does. What is in memory a
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,8 +16,8 @@ from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, 
 from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.message_store import ASKED, MessageStore
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack, Waiting
+from xyfleet.worker.storage.schema import ASKED, Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -129,7 +128,7 @@ class Dispatcher:
 
     async def _read_page(self) -> None:
         after = self._cursor
-        page = await self._inbox.do(lambda store: store.waiting(after, PAGE))
+        page = await self._inbox.do(Waiting(after, PAGE))
         if self._cursor != after:
             return  # all of it is to be looked at anew
         for row in page:
@@ -143,8 +142,7 @@ class Dispatcher:
         """Read on in a conversation of which all that was held is done."""
         after, end = self._window.reopen(talk) - 1, self._cursor
         while after < end and self._window.left(talk) is None:
-            start = after
-            page = await self._inbox.do(lambda store: store.waiting(start, PAGE))  # noqa: B023 (done when it is used)
+            page = await self._inbox.do(Waiting(after, PAGE))
             for entry in (entry_of(row) for row in page):
                 if entry.talk == talk and not self._window.take(entry):
                     self._window.leave(entry)
@@ -198,14 +196,14 @@ class Dispatcher:
 
     async def _call(self, entry: Entry) -> tuple[float, Entry] | None:
         """Call the handler if it may be; return after how many seconds to call it again, None = not at all."""
-        row = await self._inbox.do(functools.partial(self._begin, entry))
+        row = await self._begin(entry)
         self._changed()
         if row is None:
             return None
         try:
             reply = await self._handler.call(row.message, self._settings.handler_timeout)
         except NotCalled:
-            await self._inbox.do(lambda store: store.take_back(entry.row))
+            await self._inbox.do(TakeBack(entry.row, row.message.attempt))
             return 0.0, entry
         except HandlerUnsure as error:
             return await self._unsure(entry, row, error.reason)
@@ -217,36 +215,40 @@ class Dispatcher:
         await self._finish(row, reply)
         return None
 
-    def _begin(self, entry: Entry, store: MessageStore) -> Row | None:
-        """Note that a call begins, unless it is not to. Runs when the disk takes it, which may be late."""
-        if self._stopping:
+    async def _begin(self, entry: Entry) -> Row | None:
+        """Note that a call begins, unless it is not to, which may turn out while the disk takes its time."""
+        row: Row | None = None
+        if (unfit := self._unfit(entry)) is None and not self._stopping:
+            row = await self._inbox.do(Begin(entry.row, entry.attempt))
+            unfit = self._unfit(entry)
+        if unfit is not None:
+            await self._inbox.do(GiveUp(entry.row, "failed", unfit))
             return None
+        if row is not None and self._stopping:
+            await self._inbox.do(TakeBack(entry.row, row.message.attempt))
+            return None
+        return row
+
+    def _unfit(self, entry: Entry) -> str | None:
+        """Return why a message is not handed over any more."""
         limit, most = self._settings.reply_max_age * 1000, self._settings.handler_retries + 1
         if entry.asked:
-            return store.begin(entry.row)
-        if limit and self._now() - entry.time > limit:
-            more = "; the call before was not the last one, and failed" if entry.attempt else ""
-            store.give_up(entry.row, "failed", TOO_OLD + more)
             return None
+        if limit and self._now() - entry.time > limit:
+            return TOO_OLD + ("; the call before was not the last one, and failed" if entry.attempt else "")
         if entry.attempt >= most:
             # Only a crash in the middle leaves such a row waiting (`on_unknown: retry`): not again, and again.
-            store.give_up(entry.row, "failed", f"xyfleet ended in the middle of call {entry.attempt}, the last one")
-            return None
-        return store.begin(entry.row)
+            return f"xyfleet ended in the middle of call {entry.attempt}, the last one"
+        return None
 
     async def _finish(self, row: Row, reply: str | None) -> None:
         """Note the end of a good call, and queue its reply."""
-        name = uuid.uuid4().hex  # what goes over the wire is given when it goes
-
-        def finish(store: MessageStore) -> tuple[int | None, Row | None]:
-            number = store.finish(row.row, reply, name, self._now())
-            return number, store.row(row.row) if reply is not None and number is None else None
-
-        number, dropped = await self._inbox.do(finish)
-        if number is not None:
+        # What goes over the wire as its uuid is given when it goes.
+        done = await self._inbox.do(Finish(row.row, reply, uuid.uuid4().hex))
+        if done.number is not None:
             self._replied()
-        elif dropped is not None:
-            self._log.say(log_texts.REPLY_DROPPED, message=row.message.id, reason=dropped.reason)
+        elif done.dropped is not None:
+            self._log.say(log_texts.REPLY_DROPPED, message=row.message.id, reason=done.dropped)
         self._changed()
 
     async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:
@@ -265,14 +267,13 @@ class Dispatcher:
             return None
         wait = min(self._settings.handler_retry_delay * 2 ** min(tries - 1, 60), LONGEST_DELAY)
         self._say(log_texts.HANDLER_FAILED, row, reason, trace, wait)
-        now = self._now()
-        follows = await self._inbox.do(lambda store: store.again(row.row, now))
+        follows = await self._inbox.do(Again(row.row))
         self._changed()
         return (wait, entry._replace(attempt=attempt)) if follows else None
 
     async def _give_up(self, row: Row, state: Literal["failed", "parked"], reason: str, trace: str | None) -> None:
         self._say(log_texts.HANDLER_GAVE_UP, row, reason, trace, None)
-        await self._inbox.do(lambda store: store.give_up(row.row, state, reason))
+        await self._inbox.do(GiveUp(row.row, state, reason))
         self._changed()
 
     def _say(self, line: log_texts.LogText, row: Row, reason: str, trace: str | None, wait: float | None) -> None:

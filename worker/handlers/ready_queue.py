@@ -11,8 +11,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from xyfleet.worker.protocol.message import millis
-from xyfleet.worker.storage.message_store import ASKED
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.schema import ASKED, Row
 
 MOST: Final = 200
 """Messages held."""

@@ -21,7 +21,7 @@ from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.message_store import Added, HandlerRules
+from xyfleet.worker.storage.operations import Add, Added, HandlerRules, Marks
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -36,7 +36,7 @@ class CatchUp:
     Args:
         me: The account's own user id.
         ask_turn: Asks the supervisor for permission, which comes as a call of `turn()`.
-        added: Called with the messages that were found, when they are on disk.
+        added: Called with what came of storing what was found.
         zombie: Called with the reason when the connection proved to bring no messages.
         rules: Returns what the inbox needs to know about handlers.
     """
@@ -48,7 +48,7 @@ class CatchUp:
         me: str,
         log: AccountLog,
         ask_turn: Callable[[], None],
-        added: Callable[[list[Row]], None],
+        added: Callable[[Added], None],
         zombie: Callable[[str], None],
         rules: Callable[[], HandlerRules],
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
@@ -228,11 +228,9 @@ class CatchUp:
     async def _store(self, found: list[IncomingItem]) -> list[Row]:
         if not found:
             return []
-        rules = self._rules()
-        added: Added = await self._inbox.do(lambda store: store.add(found, recovered=True, now=_now(), rules=rules))
+        added = await self._inbox.do(Add(found, True, self._rules()))
         self.recovered += len(added.rows)
-        if added.rows:
-            self._added(added.rows)
+        self._added(added)
         return added.rows
 
     @property
@@ -242,7 +240,7 @@ class CatchUp:
     async def _known_mark(self) -> int | None:
         """Return how far an earlier round has seen all. An inbox that is not in use stays closed."""
         if not self._mark_known and self._inbox.exists():
-            self._mark = await self._inbox.do(lambda store: store.meta(_META))
+            self._mark = (await self._inbox.do(Marks())).get(_META)
         self._mark_known = True
         return self._mark
 
@@ -254,7 +252,7 @@ class CatchUp:
         read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
         self._read = catchup_plan.settled(read, below, round_.listed, self._overlap)
         if mark is not None and moved and self._inbox.exists():
-            await self._inbox.do(lambda store: store.set_meta(_META, mark))
+            await self._inbox.do(Marks({_META: mark}))
 
 
 def _now() -> int:

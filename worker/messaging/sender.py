@@ -18,9 +18,9 @@ from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.outbox_store import OutgoingMessage, Settled
+from xyfleet.worker.storage.operations import OutgoingMessage, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -61,7 +61,6 @@ class OutboxSender:
         self._log = log
         self._changed = changed
         self._retries = retries
-        self._wall = wall
         self._resumed = resumed
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
@@ -107,8 +106,8 @@ class OutboxSender:
         Returns:
             The letter, or None when nobody has written in that conversation.
         """
-        name, now = uuid.uuid4().hex, self._now()  # what goes over the wire is given when it goes
-        letter = await self._inbox.do(lambda store: store.queue(name, conversation, receiver, text, now))
+        # What goes over the wire as its uuid is given when it goes.
+        letter = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver))
         if letter is not None:
             self._changed()
             self.wake()
@@ -124,7 +123,7 @@ class OutboxSender:
         news: asyncio.Future[OutgoingMessage] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(number, []).append(news)  # first: it may be settled while we look
         try:
-            letter = await self._inbox.do(lambda store: store.letter(number))
+            letter = await self._letter(number)
             if letter is None:
                 raise LookupError(f"no letter {number} in the outbox")
             return await news if letter.state in OPEN_STATES else letter
@@ -147,7 +146,7 @@ class OutboxSender:
         while True:
             await self._until(lambda: self._maybe and self._ready)
             self._maybe = False
-            letter = await self._inbox.do(lambda store: store.next_queued())
+            letter = await self._inbox.do(ops.NextQueued())
             if self._again is not None and (letter is None or letter.number != self._again):
                 await self._look(self._again)
             self._again = None
@@ -169,7 +168,7 @@ class OutboxSender:
         if letter.receiver is None:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
-        if not await self._inbox.do(lambda store: store.sending(letter.number, name)):
+        if not await self._inbox.do(ops.Sending(letter.number, name, letter.attempt)):
             return await self._look(letter.number)
         body = im_calls.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
         if self._line is line:
@@ -212,13 +211,13 @@ class OutboxSender:
         if letter.attempt >= len(self._retries):
             return await self._settle(letter, "failed", None, reason)
         wait = self._retries[letter.attempt]
-        await self._inbox.do(lambda store: store.requeue(letter.number, reason))
+        await self._inbox.do(ops.Requeue(letter.number, reason))
         self._log.say(log_texts.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
         self._again = letter.number
         return wait
 
     async def _not_written(self, letter: OutgoingMessage, line: RpcChannel) -> float:
-        await self._inbox.do(lambda store: store.requeue(letter.number, None))
+        await self._inbox.do(ops.Requeue(letter.number, None))
         self._log.say(log_texts.MESSAGE_NOT_WRITTEN, number=letter.number)
         if self._line is line:
             self._line = None  # whoever made it is about to say so
@@ -228,19 +227,18 @@ class OutboxSender:
         self, letter: OutgoingMessage, state: Settled, message_id: str | None, reason: str | None
     ) -> float:
         """Note how a letter ended, unless its echo was faster, and tell who waits for it."""
-        now = self._now()
-
-        def settle(store: MessageStore) -> tuple[bool, OutgoingMessage | None]:
-            return store.settle(letter.number, state, message_id, reason, now), store.letter(letter.number)
-
-        resumed, found = await self._inbox.do(settle)
-        if resumed:
+        done = await self._inbox.do(ops.Settle(letter.number, state, message_id, reason))
+        if done.resumed:
             self._resumed()
-        return self._tell(found)
+        return self._tell(done.letter)
 
     async def _look(self, number: int) -> float:
         """Learn what became of a letter that waits no more: its echo came, so the server had taken it after all."""
-        return self._tell(await self._inbox.do(lambda store: store.letter(number)))
+        return self._tell(await self._letter(number))
+
+    async def _letter(self, number: int) -> OutgoingMessage | None:
+        found = await self._inbox.do(ops.Letters([number]))
+        return found[0] if found else None
 
     def _tell(self, letter: OutgoingMessage | None) -> float:
         """Tell what became of a letter."""
@@ -276,11 +274,7 @@ class OutboxSender:
         """Return a uuid that none was like. Letters go out in the order of their numbers, so the last ones tell."""
         if not self._uuids_known:
             numbers = range(max(1, letter.number - _LOOK_BACK), letter.number)
-            before = await self._inbox.do(lambda store: [store.letter(number) for number in numbers])
-            for one in before:
-                self._uuids.after(None if one is None else one.uuid)
+            for one in await self._inbox.do(ops.Letters(list(numbers))):
+                self._uuids.after(one.uuid)
             self._uuids_known = True
         return self._uuids.new()
-
-    def _now(self) -> int:
-        return int(self._wall() * 1000)

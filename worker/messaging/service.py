@@ -25,10 +25,9 @@ from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.settings import MailSettings, WorkerSettings
+from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.message_store import Added, HandlerRules
-from xyfleet.worker.storage.outbox_store import OutgoingMessage
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.operations import Added, HandlerRules, OutgoingMessage
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.text import cut
@@ -101,9 +100,7 @@ class MessageService:
             self._catch_up.refused()
             return
         self._held += size
-        rules = self._rules()
-        # The time is taken when the disk takes it: a full disk may keep it waiting.
-        stored = self._inbox.do(lambda store: store.add(found, recovered=False, now=_now(), rules=rules))
+        stored = self._inbox.do(ops.Add(found, False, self._rules()))
         stored.add_done_callback(functools.partial(self._stored, ack, size))
 
     def connected(self, line: RpcChannel) -> None:
@@ -238,16 +235,15 @@ class MessageService:
             return
         ack()
         self._catch_up.heard()
-        self._added(stored.result().rows)
+        self._added(stored.result())
 
-    def _added(self, rows: list[Row]) -> None:
-        if not rows:
-            return
-        self._wanted.set()
-        self._last = time.time()
+    def _added(self, added: Added) -> None:
         if self._dispatcher is not None:
-            self._dispatcher.added(rows)
-        self._changed()
+            self._dispatcher.added([*added.uncalled, *added.rows])
+        if added.rows:
+            self._wanted.set()
+            self._last = time.time()
+            self._changed()
 
     def _look_again(self) -> None:
         if self._dispatcher is not None:
@@ -288,11 +284,6 @@ class MessageService:
     async def _redo(self, message: Redo) -> None:
         count = 0
         if self._inbox.exists():
-            count = await self._inbox.do(lambda store: store.redo(message.ids))
-        if count:
+            count = await self._inbox.do(ops.Redo(message.ids))
             self._look_again()
         self._send(Redone(request=message.request, count=count))
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""The asyncio face of an account's store: jobs go in, and their futures are done when all is on disk. Shell.
+"""The asyncio face of an account's store: operations go in, and their futures are done when all is on disk. Shell.
 
 The event loop never waits for the disk: opening, committing, trimming and closing are a thread's
 (`xyfleet.worker.storage.writer_thread`), which begins with the first job and ends when there was none for a while.
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from xyfleet.worker.settings import MailSettings
-from xyfleet.worker.storage.message_store import Counts, MessageStore
-from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome
+from xyfleet.worker.storage.operations import Counts, Operation, Trim
+from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome, wall_ms
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ class AsyncStore:
         account: Name of the account.
         changed: Called when `trouble` comes, changes or goes.
         idle: Seconds without a job after which the file is closed and the thread ends, for the memory's sake.
+        clock: The time by which messages are old or young, in ms; called in the thread, when the disk takes them.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class AsyncStore:
         idle: float = 30.0,
         *,
         times: Times = _PATIENCE,
+        clock: Callable[[], int] = wall_ms,
     ) -> None:
         self.trouble: str | None = None
         """Why nothing can be stored now, for people; None = all is well."""
@@ -101,6 +103,7 @@ class AsyncStore:
             trouble=lambda why: self._post(self._tell, why),
             ended=lambda: self._post(self._thread_ended),
             retry=times.retry,
+            clock=clock,
         )
 
     def apply(self, settings: MailSettings) -> None:
@@ -115,15 +118,12 @@ class AsyncStore:
         """Tell whether so much waits for the disk that nothing more should be taken in."""
         return len(self._unfinished) >= MOST_WAITING
 
-    def do(self, job: Callable[[MessageStore], T]) -> asyncio.Future[T]:
+    def do(self, job: Operation[T]) -> asyncio.Future[T]:
         """
-        Run a job in the store's thread; the future is done when its work is on disk.
+        Have an operation carried out; the future is done when its work is on disk.
 
-        While the disk refuses, jobs wait. The order of jobs is kept. Cancelling the future does not take the job back.
-
-        Args:
-            job: Reads and writes the store and nothing else, for it may be undone and run again; it keeps no
-                reference to the store. When it raises, it alone is undone and the future has the error.
+        While the disk refuses, operations wait. Their order is kept. Cancelling the future does not take one back. When
+        one raises, it alone is undone and the future has the error.
 
         Raises:
             Closed: by the future, when the inbox is closed before.
@@ -141,20 +141,25 @@ class AsyncStore:
             self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
         return future
 
-    async def trim(self, *, shrink: bool = False) -> None:
+    async def trim(self, *, shrink: bool = False) -> int | None:
         """
         Delete what is older than `keep_days`, and the oldest above `keep_bytes`, in small steps.
 
         Args:
             shrink: Whether to go well below `keep_bytes`.
+
+        Returns:
+            When the oldest message that is left was stored, in ms.
         """
-        more = self.exists()
+        more, oldest = self.exists(), None
         while more:
-            more = await self.do(self._trim_step(SHRINK_TO if shrink else 1.0))
+            found = await self.do(self._trim_step(SHRINK_TO if shrink else 1.0))
+            more, oldest = found.more, found.oldest
             if more:
                 await asyncio.sleep(TRIM_PAUSE)
             elif self._is_too_big():
                 self._shrink_after = self._loop.time() + SHRINK_EVERY
+        return oldest
 
     async def close(self, within: float = CLOSE_WITHIN) -> None:
         """
@@ -240,13 +245,8 @@ class AsyncStore:
 
     def _begin_trim(self, *, shrink: bool = False) -> None:
         if not self._closed and (self._trimming is None or self._trimming.done()):
-            self._trimming = self._loop.create_task(self._trim_round(shrink))
+            self._trimming = self._loop.create_task(self.trim(shrink=shrink))
             self._trimming.add_done_callback(self._trimmed)
-
-    async def _trim_round(self, shrink: bool) -> int | None:
-        """Trim, and return when the oldest message that is left was stored."""
-        await self.trim(shrink=shrink)
-        return await self.do(MessageStore.oldest) if self.exists() else None
 
     def _trimmed(self, task: asyncio.Task[int | None]) -> None:
         self._trim_due.cancel()
@@ -275,10 +275,9 @@ class AsyncStore:
         left = oldest / 1000 + self._settings.keep_days * _DAY - time.time()
         return min(max(left, self._times.trim), _DAY)
 
-    def _trim_step(self, share: float) -> Callable[[MessageStore], bool]:
-        before = round((time.time() - self._settings.keep_days * _DAY) * 1000)
-        most = round(self._settings.keep_bytes * share)
-        return lambda store: store.trim(before=before, most_bytes=most, most_rows=TRIM_ROWS)
+    def _trim_step(self, share: float) -> Trim:
+        keep = round(self._settings.keep_days * _DAY * 1000)
+        return Trim(keep, most_bytes=round(self._settings.keep_bytes * share), most_rows=TRIM_ROWS)
 
 
 def _refuse(future: asyncio.Future[Any]) -> None:

@@ -1,63 +1,27 @@
 """An account's store: messages, where each stands, and the outbox, in one SQLite file. Shell (SQLite).
 
-Used in one thread. Each method is a step of a job (`xyfleet.worker.storage.inbox`): the transaction around it is the
-inbox's, which may roll it back and run the job again, so a job keeps nothing outside the store.
+Used in one thread. Each method is an operation (`xyfleet.worker.storage.operations`), or a part of one: the transaction
+around it is the writer's, who may roll it back and run it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
+from xyfleet.worker.storage.operations import Added, Counts, HandlerRules
 from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.schema import COLUMNS, OPEN, TAKEN_OVER, Row, row_of
+from xyfleet.worker.storage.schema import ASKED, COLUMNS, OPEN, TAKEN_OVER, Row, row_of
 
-ASKED: Final = "asked"
-"""The reason of a waiting message that a person wants handled, whatever its age."""
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
     " state, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-class HandlerRules(NamedTuple):
-    """What decides whether a handler hears of a message."""
-
-    handler: bool
-    """Whether there is one."""
-    max_age: int
-    """Milliseconds; 0 = no limit."""
-    takeover: int
-    """Milliseconds for which an owner's message silences the handler in its conversation; 0 = it does not."""
-
-
-class Added(NamedTuple):
-    """What came of adding messages."""
-
-    rows: list[Row]
-    """The new ones only."""
-    settled: list[int]
-    """Numbers of letters that their echo proved sent."""
-
-
-class Counts(NamedTuple):
-    """How a store stands."""
-
-    stored: int = 0
-    """Highest row number that there ever was."""
-    waiting: int = 0
-    """Messages that the handler has yet to answer."""
-    dead: int = 0
-    """Failed or parked."""
-    unsent: int = 0
-    """Queued or on their way."""
-    bytes: int = 0
-    """Pages in use."""
 
 
 class MessageStore(OutboxStore):
@@ -108,16 +72,17 @@ class MessageStore(OutboxStore):
         """
         last = self.last_row()
         floor = (self.meta("floor") or 0) if recovered else 0
-        settled: list[int] = []
+        uncalled: list[Row] = []
         for each in map(sanitize.texts, found):
             time = sanitize.time(each.time, now)
-            if time <= floor or self.known([each.id]):
+            known = self._rows("id = ?", each.id)
+            uncalled += [row for row in known if row.row <= last and _is_uncalled(row)]
+            if time <= floor or known:
                 continue
             self._insert(each, time, recovered, now, rules)
             if each.own:
-                settled += self._heard_own(each, time, now, rules)
-        rows = self._rows("row > ? ORDER BY row", last)
-        return Added(rows, settled)
+                self._heard_own(each, time, now, rules)
+        return Added(self._rows("row > ? ORDER BY row", last), uncalled)
 
     def row(self, row: int) -> Row | None:
         """Return a message as it stands."""
@@ -132,9 +97,19 @@ class MessageStore(OutboxStore):
         """Return messages that wait for the handler, in the order of their coming, behind a row number."""
         return self._rows(f"{OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
 
-    def begin(self, row: int) -> Row | None:
-        """Note that a call begins, the next attempt; None when the message waits no more. The reason stays."""
-        return self.row(row) if self._move(row, "waiting", "calling", "attempt = attempt + 1") else None
+    def begin(self, row: int, attempt: int) -> Row | None:
+        """
+        Note that a call begins; None when the message waits no more. The reason stays.
+
+        Args:
+            attempt: Calls before this one.
+        """
+        self.db.execute(
+            "UPDATE messages SET state = 'calling', attempt = attempt + 1"
+            " WHERE row = ? AND state = 'waiting' AND attempt = ?",
+            (row, attempt),
+        )
+        return next(iter(self._rows("row = ? AND state = 'calling' AND attempt = ?", row, attempt + 1)), None)
 
     def finish(self, row: int, reply: str | None, uuid: str, now: int) -> int | None:
         """
@@ -160,14 +135,19 @@ class MessageStore(OutboxStore):
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
         found = self.db.execute("SELECT conversation FROM messages WHERE row = ?", (row,)).fetchone()
         if found is None or found[0] is None or not handler_pause.is_paused(self.db, found[0], now):
-            return self._move(row, "calling", "waiting")
+            self._move(row, "calling", "waiting")
+            return bool(self._rows("row = ? AND state = 'waiting'", row))
         if self._move(row, "calling", "kept"):
             self._explain(row, TAKEN_OVER)
         return False
 
-    def take_back(self, row: int) -> None:
-        """Note that a call which was to begin was not made: it does not count."""
-        self._move(row, "calling", "waiting", "attempt = attempt - 1")
+    def take_back(self, row: int, attempt: int) -> None:
+        """Note that a call which was to begin, of this number, was not made: it does not count."""
+        self.db.execute(
+            "UPDATE messages SET state = 'waiting', attempt = attempt - 1"
+            " WHERE row = ? AND state = 'calling' AND attempt = ?",
+            (row, attempt),
+        )
 
     def give_up(self, row: int, state: Literal["failed", "parked"], reason: str) -> None:
         """Make a message a dead letter."""
@@ -189,6 +169,10 @@ class MessageStore(OutboxStore):
         """Return a number kept under a name (`xyfleet.worker.storage.schema`)."""
         row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else int(row[0])
+
+    def metas(self) -> dict[str, int]:
+        """Return all numbers that are kept under names."""
+        return dict(self.db.execute("SELECT key, value FROM meta").fetchall())
 
     def set_meta(self, key: str, value: int) -> None:
         """Keep a number under a name."""
@@ -253,13 +237,12 @@ class MessageStore(OutboxStore):
         (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
         return now if newest is None else max(now, newest + 1)
 
-    def _heard_own(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> list[int]:
-        """Find out who sent a new own message; return the letter that it settles."""
-        ours, settled = self._prove_sent(each.id, each.conversation, each.text, time)
+    def _heard_own(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> None:
+        """Find out who sent a new own message."""
+        ours = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover
         if not ours and rules.takeover and until > now and each.conversation and each.kind in TYPED:
             handler_pause.take_over(self.db, each.id, each.conversation, until)
-        return [] if settled is None else [settled]
 
     def _move(self, row: int, old: str, new: str, also: str = "") -> bool:
         """Move a message from one state to another; return whether it was in the first."""
@@ -272,3 +255,7 @@ class MessageStore(OutboxStore):
     def _rows(self, where: str, *values: object) -> list[Row]:
         query = f"SELECT {COLUMNS} FROM messages WHERE {where}"
         return [row_of(self._account, found) for found in self.db.execute(query, values)]
+
+
+def _is_uncalled(row: Row) -> bool:
+    return row.state == "waiting" and row.message.attempt == 0

@@ -1,43 +1,21 @@
 """The outbox half of an account's store: what is to be sent, and what became of it. Shell (SQLite).
 
-Each method is a step of a job (`xyfleet.worker.storage.inbox`): the transaction around it is the inbox's.
+Each method is an operation (`xyfleet.worker.storage.operations`): the transaction around it is the writer's.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from xyfleet.worker.storage import handler_pause
-
-Settled = Literal["sent", "rejected", "failed", "unknown"]
-"""How a letter ends (`xyfleet.worker.storage.schema`)."""
+from xyfleet.worker.storage.operations import OutgoingMessage, Settled
 
 _COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason"
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
 ECHO_SLACK: Final = 300_000
 """Milliseconds that the server's clock may differ from ours when an echo proves a letter sent."""
-
-
-class OutgoingMessage(msgspec.Struct, frozen=True):
-    """A text in the outbox."""
-
-    number: int
-    uuid: str
-    conversation: str
-    receiver: str | None
-    text: str
-    reply_to: str | None
-    """Id of the message that it answers."""
-    state: str
-    attempt: int
-    """How many times it was put on its way."""
-    message_id: str | None
-    """The server's id, once sent."""
-    reason: str | None
 
 
 class OutboxStore:
@@ -80,14 +58,20 @@ class OutboxStore:
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         return 0 if row is None else int(row[0])
 
-    def sending(self, number: int, uuid: str) -> bool:
-        """Note that a queued letter is about to go out under this uuid; False when it is not, or no more, queued."""
-        change = self.db.execute(
+    def sending(self, number: int, uuid: str, attempt: int) -> bool:
+        """
+        Note that a queued letter is about to go out under this uuid; False when it is not, or no more, queued.
+
+        Args:
+            attempt: How many times it was put on its way before.
+        """
+        self.db.execute(
             "UPDATE outbox SET state = 'sending', uuid = ?, attempt = attempt + 1, reason = NULL"
-            " WHERE number = ? AND state = 'queued'",
-            (uuid, number),
+            " WHERE number = ? AND state = 'queued' AND attempt = ?",
+            (uuid, number, attempt),
         )
-        return change.rowcount == 1
+        found = self.letter(number)
+        return found is not None and (found.state, found.uuid, found.attempt) == ("sending", uuid, attempt + 1)
 
     def requeue(self, number: int, reason: str | None) -> None:
         """Put a letter on its way back into the queue, at its old place: it is known not to have arrived."""
@@ -131,21 +115,16 @@ class OutboxStore:
                 return str(row[0])
         return None
 
-    def _prove_sent(self, message_id: str, conversation: str | None, text: str, time: int) -> tuple[bool, int | None]:
-        """
-        Find the letter of which an own message is the echo.
-
-        Returns:
-            Whether there is one, and its number if that was not known to be sent.
-        """
+    def _prove_sent(self, message_id: str, conversation: str | None, text: str, time: int) -> bool:
+        """Settle the letter of which an own message is the echo; return whether there is one."""
         found = self._on_its_way(message_id, conversation, text.strip(), time + ECHO_SLACK)
         if found is None:
-            return self._letter("message_id = ? LIMIT 1", message_id) is not None, None
+            return self._letter("message_id = ? LIMIT 1", message_id) is not None
         self.db.execute(
             "UPDATE outbox SET state = 'sent', message_id = ?, reason = NULL, settled = ? WHERE number = ?",
             (message_id, time, found),
         )
-        return True, found
+        return True
 
     def _on_its_way(self, message_id: str, conversation: str | None, text: str, time: int) -> int | None:
         """

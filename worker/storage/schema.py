@@ -72,6 +72,8 @@ TABLES: Final = (
 
 # SQLite uses a partial index only where its very condition is in the query.
 OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked')"
+ASKED: Final = "asked"
+"""The reason of a waiting message that a person wants handled, whatever its age."""
 TAKEN_OVER: Final = "taken over"
 """The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
 TAKES_OVER: Final = "takes over"

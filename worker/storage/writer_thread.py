@@ -1,15 +1,14 @@
-"""The thread that has an account's store: runs jobs, many in one transaction, until they are on disk. Shell.
+"""The thread that has an account's store: runs operations, many in one transaction, until they are on disk. Shell.
 
-Jobs that come while a transaction is on go together in the next one: one fsync for all of them. While the disk refuses,
-they wait, and the transaction is tried again each second: nothing of a failed try is left, so a job, which reads and
-writes nothing but the store, may be run again.
+Those that come while a transaction is on go together in the next one: one fsync for all of them. While the disk
+refuses, they wait, and the transaction is tried again each second: nothing of a failed try is left, or, when the disk
+failed at its very end, all of it, which a second time finds (`xyfleet.worker.storage.operations`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import queue
 import sqlite3
 import tempfile
@@ -19,10 +18,19 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
-from xyfleet.worker.storage.message_store import Counts, HandlerRules, MessageStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Counts, HandlerRules, Operation
+from xyfleet.worker.storage.perform import perform
 
-Job = Callable[[MessageStore], Any]
+Job = Operation[Any]
+
+
+def wall_ms() -> int:
+    """Return the wall clock's time, in ms."""
+    return time.time_ns() // 1_000_000
+
 
 MAX_BATCH: Final = 64
 """Jobs in one transaction."""
@@ -64,6 +72,7 @@ class GroupCommitThread:
         trouble: Hears at every failed try why nothing can be stored.
         ended: Hears that the thread ends, the file being closed.
         retry: Seconds between two tries.
+        clock: The time of what is carried out now, in ms.
     """
 
     def __init__(
@@ -76,6 +85,7 @@ class GroupCommitThread:
         trouble: Callable[[str], None],
         ended: Callable[[], None],
         retry: float = RETRY,
+        clock: Callable[[], int] = wall_ms,
     ) -> None:
         self._path = path
         self._account = account
@@ -84,6 +94,7 @@ class GroupCommitThread:
         self._trouble = trouble
         self._ended = ended
         self._retry = retry
+        self._clock = clock
         self._jobs: queue.SimpleQueue[tuple[Any, Job] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._before: threading.Thread | None = None
@@ -164,8 +175,8 @@ class GroupCommitThread:
         store.db.execute("BEGIN IMMEDIATE")
         try:
             if not self._recovered:
-                store.recover(self._on_unknown(), time.time_ns() // 1_000_000)
-            outcomes = [_run(store, key, job) for key, job in batch]
+                perform(store, ops.Recover(self._on_unknown()), self._clock())
+            outcomes = [_run(store, key, job, self._clock()) for key, job in batch]
             counts, numbers = store.figures(), (store.last_row(), store.last_number())
             store.db.execute("COMMIT")
         except BaseException:
@@ -214,11 +225,11 @@ def _next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[t
     return batch, False
 
 
-def _run(store: MessageStore, key: Any, job: Job) -> Outcome:
+def _run(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
     """Run a job; when it fails by its own fault, undo it alone."""
     store.db.execute("SAVEPOINT job")
     try:
-        outcome = Outcome(key, job(store))
+        outcome = Outcome(key, perform(store, job, now))
     except Exception as error:
         if isinstance(error, sqlite3.Error) and sqlite.is_trouble(error):
             raise
@@ -244,18 +255,23 @@ def rehearse() -> None:
         store.recover("park", 0)
         for number in range(_ROUNDS):
             store.db.execute("BEGIN IMMEDIATE")
-            _run(store, None, functools.partial(_rehearse_message, number))
+            for job in _rehearsed(number):
+                _run(store, None, job, number)
             store.figures()
             store.db.execute("COMMIT")
 
 
-def _rehearse_message(number: int, store: MessageStore) -> None:
+def _rehearsed(number: int) -> list[Job]:
+    """Return what a worker asks for with each message."""
     texts = [IncomingItem(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
-    store.add(texts, recovered=False, now=number, rules=HandlerRules(handler=True, max_age=0, takeover=0))
-    for row in store.waiting(0, 1):
-        store.begin(row.row)
-        store.finish(row.row, "reply", str(number), number)
-    store.next_queued()
+    row = 2 * number + 2
+    return [
+        ops.Add(texts, False, HandlerRules(handler=True, max_age=0, takeover=0)),
+        ops.Waiting(0, 1),
+        ops.Begin(row, 0),
+        ops.Finish(row, "reply", str(number)),
+        ops.NextQueued(),
+    ]
 
 
 def give_back_free() -> None:

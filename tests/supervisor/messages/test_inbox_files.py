@@ -181,7 +181,7 @@ def test_talks_and_dead_letters_are_found(tmp_path: Path, files: Files) -> None:
         for number in range(6):
             row = write(opened, f"{number}.PNM", conversation=str(number % 2), rules=HANDLED)
             if number in (1, 4):
-                opened.begin(row)
+                opened.begin(row, 0)
                 opened.give_up(row, "failed" if number == 1 else "parked", "because")
 
     dead = newest(files, "a", failed=True)

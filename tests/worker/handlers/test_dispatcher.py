@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from support.jobs import Job
 from support.shop import ECHO, GATED, RAISES, SLOW, Shop, chat, clean_imports, open_gate
 
 pytestmark = pytest.mark.pythons
@@ -289,7 +290,7 @@ async def test_retry_of_dead_letters(tmp_path: Path) -> None:
         await shop.add(chat("1.PNM"))
         await shop.settled()
         await asyncio.sleep(0.3)
-        assert await shop.inbox.do(lambda store: store.redo([])) == 1
+        assert await shop.inbox.do(Job(lambda store: store.redo([]))) == 1
         shop.dispatcher.wake()
         rows = await shop.settled()
 
@@ -301,12 +302,12 @@ async def test_retry_while_reading(tmp_path: Path) -> None:
     """A dead letter that waits again is found, also when the store is just being read further on."""
     shop = Shop(tmp_path, ECHO)
     await shop.add(*(chat(f"{number}.PNM", talk=f"c{number}") for number in range(60)), tell=False)
-    await shop.inbox.do(lambda store: store.give_up(1, "failed", "x"))
+    await shop.inbox.do(Job(lambda store: store.give_up(1, "failed", "x")))
     gate = threading.Event()
-    blocker = shop.inbox.do(lambda store: gate.wait(10))
+    blocker = shop.inbox.do(Job(lambda store: gate.wait(10)))
     async with shop:
         await asyncio.sleep(0.02)  # now the dispatcher waits for its first page
-        redone = asyncio.ensure_future(shop.inbox.do(lambda store: store.redo([])))
+        redone = asyncio.ensure_future(shop.inbox.do(Job(lambda store: store.redo([]))))
         redone.add_done_callback(lambda _: shop.dispatcher.wake())
         gate.set()
         await blocker

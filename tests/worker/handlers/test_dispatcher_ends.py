@@ -16,6 +16,7 @@ from support.places import TESTS
 from support.post import Post
 from support.shop import ECHO, GATED, Shop, chat, clean_imports
 from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
+from xyfleet.worker.storage.operations import Begin, Recover
 
 pytestmark = pytest.mark.pythons
 QUICK = Limits(idle=0.1, grace=0.05, first_delay=0.01, longest_delay=0.05)
@@ -115,9 +116,9 @@ async def test_message_that_always_crashes(tmp_path: Path) -> None:
     """A message in whose every call the process ends is a dead letter after the last attempt, `retry` or not."""
     shop = Shop(tmp_path, ECHO, on_unknown="retry", handler_retries=1)
     await shop.add(chat("1.PNM"), tell=False)
-    for _ in range(2):
-        await shop.inbox.do(lambda store: store.begin(1))
-        await shop.inbox.do(lambda store: store.recover("retry", 0))  # what opening the inbox does after a crash
+    for calls in range(2):
+        await shop.inbox.do(Begin(1, calls))
+        await shop.inbox.do(Recover("retry"))  # what opening the inbox does after a crash
     async with shop:
         row = (await shop.settled())["1.PNM"]
 

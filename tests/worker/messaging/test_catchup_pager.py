@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from support.jobs import Job
 from support.maildesk import Desk, now, rounds, tempo
 from support.rawserver import Script, answer, raw_server, receive, registered
 from xyfleet.worker.protocol import im_calls
@@ -113,7 +114,7 @@ async def test_a_conversation_that_can_not_be_read(tmp_path: Path, how: object) 
         await desk.connect()
         await rounds(desk)
         found = {row.message.id for row in await desk.rows()}
-        mark = await desk.inbox.do(lambda store: store.meta("caught_up"))
+        mark = await desk.inbox.do(Job(lambda store: store.meta("caught_up")))
         bad.clear()
         await rounds(desk, 2)
         last = [row.message.id for row in await desk.rows()][-1]

@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection
 
 from support.gateway import Gateway
 from support.imclient import UNB
+from support.jobs import Job
 from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
 from xyfleet.worker.protocol import im_calls
@@ -227,7 +228,7 @@ async def test_after_a_crash(gateway: Gateway, tmp_path: Path) -> None:
     """A letter that was on its way is unknown and stays so; those that were queued are sent once."""
     async with Desk(gateway, tmp_path) as desk:
         letters = [await queued(desk, text) for text in "一二三"]
-        await desk.inbox.do(lambda store: store.sending(letters[0].number, "-17672256100001"))
+        await desk.inbox.do(Job(lambda store: store.sending(letters[0].number, "-17672256100001", 0)))
     async with Desk(gateway, tmp_path) as desk:
         await desk.connect()
         ends = [await desk.outbox.settled(one.number) for one in letters]
@@ -311,7 +312,7 @@ async def test_rest_leaves_nothing_on_its_way(gateway: Gateway, tmp_path: Path) 
         await desk.outbox.rest()
         went = len(desk.uuids)
         await asyncio.sleep(0.05)
-        states = await desk.inbox.do(lambda store: [store.letter(one.number) for one in letters])
+        states = await desk.inbox.do(Job(lambda store: [store.letter(one.number) for one in letters]))
 
         assert len(desk.uuids) == went
         assert [one.state for one in states if one is not None] == ["sent"] * went + ["queued"] * (3 - went)
@@ -321,7 +322,7 @@ async def test_nobody_to_receive(gateway: Gateway, tmp_path: Path) -> None:
     """A letter without a receiver is rejected with a reason, and holds nobody up."""
     async with Desk(gateway, tmp_path) as desk:
         letter = await queued(desk)
-        await desk.inbox.do(lambda store: store.db.execute("UPDATE outbox SET receiver = NULL").close())
+        await desk.inbox.do(Job(lambda store: store.db.execute("UPDATE outbox SET receiver = NULL").close()))
         await desk.connect()
         end = await desk.outbox.settled(letter.number)
 

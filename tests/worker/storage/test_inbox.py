@@ -15,11 +15,13 @@ from typing import Literal
 
 import pytest
 
-from support.jobs import ASKS, NO_HANDLER, QUICK, Heard, adding, content_of, ids_in, log_of, threads, until
+from support.jobs import ASKS, NO_HANDLER, QUICK, Heard, Job, adding, content_of, ids_in, log_of, threads, until
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import MOST_WAITING, AsyncStore, Closed, Times
-from xyfleet.worker.storage.message_store import Added, Counts, MessageStore
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Added, Counts
+from xyfleet.worker.storage.perform import perform
 
 
 @pytest.fixture
@@ -50,9 +52,9 @@ async def test_on_disk_when_done(path: Path, inbox: AsyncStore) -> None:
 async def test_jobs_that_wait_go_together(inbox: AsyncStore) -> None:
     """While a transaction is on, others gather for the next one; their order is kept."""
     statements: list[str] = []
-    await inbox.do(lambda store: store.db.set_trace_callback(statements.append))
+    await inbox.do(Job(lambda store: store.db.set_trace_callback(statements.append)))
     added = await asyncio.gather(*(inbox.do(adding(f"{number}.PNM")) for number in range(100)))
-    await inbox.do(lambda store: store.db.set_trace_callback(None))
+    await inbox.do(Job(lambda store: store.db.set_trace_callback(None)))
 
     assert statements.count("COMMIT") < 20
     assert [row.row for each in added for row in each.rows] == list(range(1, 101))
@@ -62,13 +64,13 @@ async def test_a_program_error_fails_alone(path: Path, inbox: AsyncStore) -> Non
     """What a failing job did is undone; jobs in the same transaction are not touched."""
 
     def fails(store: MessageStore) -> None:
-        adding("2.PNM")(store)
+        perform(store, adding("2.PNM"), 1)
         raise KeyError("x")
 
     done = await asyncio.gather(
         inbox.do(adding("1.PNM")),
-        inbox.do(fails),
-        inbox.do(lambda store: store.db.execute("SELECT nonsense")),
+        inbox.do(Job(fails)),
+        inbox.do(Job(lambda store: store.db.execute("SELECT nonsense"))),
         inbox.do(adding("3.PNM")),
         return_exceptions=True,
     )
@@ -82,7 +84,7 @@ async def test_a_program_error_outside_of_a_job(path: Path, inbox: AsyncStore) -
     """A transaction that can't end fails those who wait for it, is undone, and the next ones go on."""
     await inbox.do(adding("1.PNM"))
     with pytest.raises(sqlite3.OperationalError):
-        await inbox.do(lambda store: store.db.execute("DROP TABLE outbox"))
+        await inbox.do(Job(lambda store: store.db.execute("DROP TABLE outbox")))
     await inbox.do(adding("2.PNM"))
 
     assert ids_in(path) == ["1.PNM", "2.PNM"]
@@ -100,7 +102,7 @@ async def test_a_transaction_undone_under_a_job(path: Path) -> None:
             raise ValueError("no transaction")
         return store.last_row()
 
-    _, last = await asyncio.gather(heard.inbox.do(adding("1.PNM")), heard.inbox.do(meets_trouble))
+    _, last = await asyncio.gather(heard.inbox.do(adding("1.PNM")), heard.inbox.do(Job(meets_trouble)))
     await heard.inbox.close()
 
     assert last == 1
@@ -123,11 +125,11 @@ async def test_rest(path: Path) -> None:
     before = threads()
     inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.05)
     await inbox.do(adding("1.PNM", rules=ASKS))
-    await inbox.do(lambda store: store.begin(1))
+    await inbox.do(Job(lambda store: store.begin(1, 0)))
     busy = threads()
     await until(lambda: threads() == before)
     closed = not log_of(path)
-    state = await inbox.do(lambda store: store.row(1))
+    state = await inbox.do(Job(lambda store: store.row(1)))
     await inbox.close()
 
     assert (busy, closed) == (before + 1, True)
@@ -154,11 +156,11 @@ async def test_the_first_opening_settles_a_crash(path: Path) -> None:
     ways: dict[Literal["park", "retry"], str] = {"park": "parked", "retry": "waiting"}
     for on_unknown, state in ways.items():
         with contextlib.closing(MessageStore(str(path), "a")) as store:
-            added = adding(on_unknown, rules=ASKS)(store)
-            store.begin(added.rows[0].row)
+            added = perform(store, adding(on_unknown, rules=ASKS), time.time_ns() // 1_000_000)
+            store.begin(added.rows[0].row, 0)
         inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None)
         inbox.apply(MailSettings(file=str(path), on_unknown=on_unknown))
-        row = await inbox.do(lambda store, number=added.rows[0].row: store.row(number))
+        row = await inbox.do(Job(lambda store, number=added.rows[0].row: store.row(number)))
         await inbox.close()
 
         assert row is not None
@@ -194,7 +196,7 @@ def test_a_loop_that_ends_without_closing(path: Path, capfd: pytest.CaptureFixtu
     """The thread finds nobody to tell, and says nothing."""
 
     async def leave() -> threading.Thread:
-        AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.0).do(lambda store: time.sleep(0.05))
+        AsyncStore(MailSettings(file=str(path)), "a", lambda: None, idle=0.0).do(Job(lambda store: time.sleep(0.05)))
         return next(thread for thread in threading.enumerate() if thread.name == "xyfleet-inbox")
 
     thread = asyncio.run(leave())
@@ -206,9 +208,9 @@ def test_a_loop_that_ends_without_closing(path: Path, capfd: pytest.CaptureFixtu
 
 async def test_full(inbox: AsyncStore) -> None:
     """So many jobs may wait and no more should be handed in."""
-    futures = [inbox.do(lambda store: None) for _ in range(MOST_WAITING - 1)]
+    futures = [inbox.do(Job(lambda store: None)) for _ in range(MOST_WAITING - 1)]
     states = [inbox.full()]
-    futures.append(inbox.do(lambda store: None))
+    futures.append(inbox.do(Job(lambda store: None)))
     states.append(inbox.full())
     await asyncio.gather(*futures)
     states.append(inbox.full())
@@ -230,7 +232,7 @@ async def test_retention_by_age(path: Path) -> None:
     await inbox.do(adding("new"))
     await until(lambda: ids_in(path) == ["new"])
     await asyncio.sleep(0.05)
-    floor = await inbox.do(lambda store: store.meta("floor"))
+    floor = await inbox.do(Job(lambda store: store.meta("floor")))
     await inbox.close()
 
     assert floor == 1

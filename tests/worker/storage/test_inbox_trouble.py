@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from support.jobs import QUICK, Heard, adding, content_of, fill, ids_in, put, until
+from support.jobs import QUICK, Heard, Job, adding, content_of, fill, ids_in, put, until
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed, Times
 from xyfleet.worker.storage.message_store import MessageStore
@@ -45,7 +45,7 @@ KILLED = """
     import asyncio, os, sys, time, uvloop
     from xyfleet.worker.protocol.items import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore
-    from xyfleet.worker.storage.message_store import HandlerRules
+    from xyfleet.worker.storage.operations import Add, HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     async def push(inbox, tag):
@@ -55,7 +55,7 @@ KILLED = """
             ids = [f"{sys.argv[2]}.{tag}.{number}.{n}" for n in range(number % 3 + 1)]
             found = [IncomingItem(id=i, kind="text", text="x" * 300, time=1) for i in ids * 2]
             rules = HandlerRules(handler=False, max_age=0, takeover=0)
-            await inbox.do(lambda store: store.add(found, recovered=False, now=time.time_ns() // 10**6, rules=rules))
+            await inbox.do(Add(found, False, rules))
             os.write(1, "".join(f"{i}\\n" for i in ids).encode())
 
     async def main():
@@ -181,7 +181,7 @@ async def test_trouble_that_comes_while_closing(path: Path) -> None:
     """It bounds the closing as one does that was there before."""
     heard = Heard(path)
     await heard.inbox.do(adding("1.PNM"))
-    heard.inbox.do(lambda store: time.sleep(0.1))
+    heard.inbox.do(Job(lambda store: time.sleep(0.1)))
     await asyncio.sleep(0.05)
     late = heard.inbox.do(adding("2.PNM"))
     closing = asyncio.create_task(heard.inbox.close())
@@ -196,7 +196,7 @@ async def test_trouble_that_comes_while_closing(path: Path) -> None:
 async def test_a_silent_disk(path: Path) -> None:
     """A disk that neither works nor refuses is a trouble too, until it wakes."""
     heard = Heard(path, Times(stuck=0.1))
-    await heard.inbox.do(lambda store: time.sleep(0.3))
+    await heard.inbox.do(Job(lambda store: time.sleep(0.3)))
     await heard.inbox.close()
 
     assert [str(trouble)[-24:] for trouble in heard.troubles] == ["the disk does not answer", "None"]
@@ -244,13 +244,13 @@ LIMITED = """
     import asyncio, json, os, resource, sys
     from xyfleet.worker.protocol.items import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore, Times
-    from xyfleet.worker.storage.message_store import HandlerRules
+    from xyfleet.worker.storage.operations import Add, HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     def adding(number):
         found = [IncomingItem(id=f"{number}.PNM", kind="text", text="x" * 2000, time=1)]
         rules = HandlerRules(handler=False, max_age=0, takeover=0)
-        return lambda store: len(store.add(found, recovered=False, now=1, rules=rules).rows)
+        return Add(found, False, rules)
 
     async def main():
         troubles = []
@@ -266,7 +266,7 @@ LIMITED = """
         await asyncio.sleep(0.15)  # Many tries: the file is opened anew in between.
         waiting = sum(not future.done() for future in futures)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        added = await asyncio.gather(*futures)
+        added = [len(each.rows) for each in await asyncio.gather(*futures)]
         await inbox.close()
         print(json.dumps([troubles, waiting, added]))
 

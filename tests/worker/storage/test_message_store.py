@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from support.stores import ASKS, DAY, NO_HANDLER, NOW, add, incoming, letter, own, stands
-from xyfleet.worker.storage.message_store import ASKED, Counts, HandlerRules, MessageStore
-from xyfleet.worker.storage.outbox_store import OutgoingMessage
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Counts, HandlerRules, OutgoingMessage
+from xyfleet.worker.storage.schema import ASKED
 
 pytestmark = pytest.mark.pythons
 
@@ -48,11 +49,11 @@ def test_no_query_reads_whole_tables(store: MessageStore) -> None:
     store.db.set_trace_callback(seen.append)
     add(store, incoming("1.PNM"), own("2.PNM", conversation="c2"), own("3.PNM"))
     store.waiting(0, 10)
-    store.begin(1)
+    store.begin(1, 0)
     store.finish(1, "reply", "u1", NOW)
     store.next_queued()
     store.queue("u2", "c1", None, "x", NOW)
-    store.sending(1, "u1")
+    store.sending(1, "u1", 0)
     store.requeue(1, "later")
     store.recover("park", NOW)
     store.recover("retry", NOW)
@@ -129,7 +130,7 @@ def test_stamps_grow(store: MessageStore) -> None:
 def test_a_call_and_its_reply(store: MessageStore) -> None:
     """Waiting, calling, done; the reply is in the outbox for who wrote."""
     add(store, incoming("1.PNM"), incoming("2.PNM", sender="other"))
-    begun = store.begin(1)
+    begun = store.begin(1, 0)
     number = store.finish(1, "reply", "u1", NOW)
 
     assert begun is not None
@@ -142,12 +143,12 @@ def test_a_call_and_its_reply(store: MessageStore) -> None:
 
 
 def test_doing_things_twice(store: MessageStore) -> None:
-    """A call begins once and ends once; of what is gone nothing is made."""
+    """A call begins once, however often that is asked for, and ends once; of what is gone nothing is made."""
     add(store, incoming("1.PNM"))
-    begun = [store.begin(1), store.begin(1), store.begin(99)]
+    begun = [store.begin(1, 0), store.begin(1, 0), store.begin(1, 1), store.begin(99, 0)]
     ended = [store.finish(1, "a", "u1", NOW), store.finish(1, "b", "u2", NOW), store.finish(99, "c", "u3", NOW)]
 
-    assert [row is not None for row in begun] == [True, False, False]
+    assert [row is not None for row in begun] == [True, True, False, False]
     assert ended == [1, None, None]
     assert store.finish(1, "a", "u1", NOW) == 1
     assert store.last_number() == 1
@@ -156,9 +157,9 @@ def test_doing_things_twice(store: MessageStore) -> None:
 def test_a_call_that_was_not_made(store: MessageStore) -> None:
     """It does not count as an attempt."""
     add(store, incoming("1.PNM"))
-    store.begin(1)
-    store.take_back(1)
-    store.take_back(1)
+    store.begin(1, 0)
+    store.take_back(1, 1)
+    store.take_back(1, 1)
 
     assert [(row.state, row.message.attempt) for row in store.waiting(0, 9)] == [("waiting", 0)]
 
@@ -167,7 +168,7 @@ def test_a_call_that_was_not_made(store: MessageStore) -> None:
 def test_no_reply(store: MessageStore, reply: str | None, reason: str | None) -> None:
     """A call that ends without a text, or has nowhere to send it, is done all the same."""
     add(store, incoming("1.PNM", conversation=None))
-    store.begin(1)
+    store.begin(1, 0)
 
     assert store.finish(1, reply, "u1", NOW) is None
     assert stands(store) == ("done", reason)
@@ -177,9 +178,9 @@ def test_calls_that_fail(store: MessageStore) -> None:
     """Attempts count up; the last failure makes a dead letter, which a person can have called again."""
     add(store, incoming("1.PNM"), incoming("2.PNM"))
     add(store, incoming("3.PNM"), rules=NO_HANDLER)
-    store.begin(1)
+    store.begin(1, 0)
     store.again(1, NOW)
-    attempt = store.begin(1)
+    attempt = store.begin(1, 1)
     store.give_up(1, "failed", "it raised")
     store.give_up(2, "parked", "by hand")
     stood = [stands(store, row) for row in (1, 2, 3)]
@@ -197,7 +198,7 @@ def test_calls_that_fail(store: MessageStore) -> None:
 def test_no_other_call_after_the_owner_took_over(store: MessageStore) -> None:
     """A message whose call fails while its owner writes is his from then on."""
     add(store, incoming("1.PNM"))
-    store.begin(1)
+    store.begin(1, 0)
     add(store, incoming("2.PNM", own=True, text="I am here"))
 
     assert not store.again(1, NOW)
@@ -217,10 +218,10 @@ def test_what_is_not_waiting_can_not_be_given_up(store: MessageStore) -> None:
 def test_after_a_crash(store: MessageStore, on_unknown: Any, state: str) -> None:
     """A call of which nobody knows the end is parked or tried again; a letter on its way is never sent again."""
     add(store, incoming("1.PNM"), incoming("2.PNM"))
-    store.begin(1)
+    store.begin(1, 0)
     for number in (1, 2):
         store.queue(f"u{number}", "c1", None, "x", NOW)
-    store.sending(1, "u1")
+    store.sending(1, "u1", 0)
     store.recover(on_unknown, NOW)
 
     assert [stands(store, row)[0] for row in (1, 2)] == [state, "waiting"]

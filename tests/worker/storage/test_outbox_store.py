@@ -8,7 +8,7 @@ import pytest
 
 from support.stores import NOW, add, incoming, letter, own
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.outbox_store import OutgoingMessage
+from xyfleet.worker.storage.operations import OutgoingMessage
 
 pytestmark = pytest.mark.pythons
 
@@ -38,15 +38,15 @@ def test_the_way_of_a_letter(store: MessageStore) -> None:
     """Queued, sending, queued again when it is known not to have arrived, sent."""
     store.queue("u1", "c1", "b", "first", NOW)
     store.queue("u2", "c1", "b", "second", NOW)
-    store.sending(1, "u1b")
+    store.sending(1, "u1b", 0)
     on_its_way, following = letter(store), store.next_queued()
     store.requeue(1, "try again")
     queued = store.next_queued()
-    store.sending(1, "u1b")
+    store.sending(1, "u1b", 1)
     store.settle(1, "sent", "9.PNM", None, NOW)
     store.settle(1, "failed", None, "late", NOW)
     store.requeue(1, "late")
-    store.sending(1, "late")
+    store.sending(1, "late", 2)
 
     assert (on_its_way.state, on_its_way.uuid, on_its_way.attempt) == ("sending", "u1b", 1)
     assert following is not None
@@ -61,7 +61,7 @@ def test_the_way_of_a_letter(store: MessageStore) -> None:
 def test_ends_of_a_letter(store: MessageStore, state: Any) -> None:
     """How it ended is kept with the reason, and it is not sent again."""
     store.queue("u1", "c1", "b", "x", NOW)
-    store.sending(1, "u1")
+    store.sending(1, "u1", 0)
     store.settle(1, state, None, "why", NOW)
 
     assert (letter(store).state, letter(store).reason) == (state, "why")

@@ -42,7 +42,7 @@ def test_what_retention_leaves(store: MessageStore) -> None:
     """What waits for the handler or is with it stays for ever; dead letters as long as other messages, in any room."""
     add(store, *(incoming(f"{number}.PNM") for number in range(1, 5)))
     add(store, incoming("5.PNM"), rules=NO_HANDLER)
-    store.begin(2)
+    store.begin(2, 0)
     store.give_up(3, "failed", "x")
     store.give_up(4, "parked", "x")
     trim(store, most_bytes=1)
@@ -97,7 +97,7 @@ def test_old_letters_and_pauses_go_too(store: MessageStore) -> None:
     for number, fate in enumerate(["sent", "rejected", "unknown", "queued", "sending"], 1):
         store.queue(f"u{number}", "c1", "b", "x", NOW)
         if fate != "queued":
-            store.sending(number, f"u{number}")
+            store.sending(number, f"u{number}", 0)
         if fate not in ("queued", "sending"):
             settled: Callable[..., object] = store.settle
             settled(number, fate, None, None, NOW + number)

@@ -1,0 +1,262 @@
+"""All that can be asked of an account's store: named operations, as values that could go over a socket. Pure.
+
+Each is one transaction, and may be carried out twice: whoever asked may not have learnt of its end (a COMMIT whose
+fsync failed may be on disk all the same). A second time finds the work of the first by the operation's own key (a
+message's id, a row and the number of its calls, a letter's uuid), and says what the first one said.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.storage.schema import Row
+
+T = TypeVar("T")
+
+Settled = Literal["sent", "rejected", "failed", "unknown"]
+"""How a letter ends (`xyfleet.worker.storage.schema`)."""
+
+
+# What comes back.
+
+
+class HandlerRules(NamedTuple):
+    """What decides whether a handler hears of a message."""
+
+    handler: bool
+    """Whether there is one."""
+    max_age: int
+    """Milliseconds; 0 = no limit."""
+    takeover: int
+    """Milliseconds for which an owner's message silences the handler in its conversation; 0 = it does not."""
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What came of adding messages."""
+
+    rows: list[Row]
+    """The new ones."""
+    uncalled: list[Row] = []
+    """Those that were there and wait for their first call: whoever asks may not have heard of them (see above)."""
+
+
+class Counts(NamedTuple):
+    """How a store stands."""
+
+    stored: int = 0
+    """Highest row number that there ever was."""
+    waiting: int = 0
+    """Messages that the handler has yet to answer."""
+    dead: int = 0
+    """Failed or parked."""
+    unsent: int = 0
+    """Queued or on their way."""
+    bytes: int = 0
+    """Pages in use."""
+
+
+class OutgoingMessage(msgspec.Struct, frozen=True):
+    """A text in the outbox."""
+
+    number: int
+    uuid: str
+    conversation: str
+    receiver: str | None
+    text: str
+    reply_to: str | None
+    """Id of the message that it answers."""
+    state: str
+    attempt: int
+    """How many times it was put on its way."""
+    message_id: str | None
+    """The server's id, once sent."""
+    reason: str | None
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """What became of a handler's reply."""
+
+    number: int | None = None
+    """Its number in the outbox; None: there is none."""
+    dropped: str | None = None
+    """Why a reply was not put there."""
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """A letter that ended."""
+
+    letter: OutgoingMessage | None
+    """As it stands; its echo may have been faster. None: retention took it."""
+    resumed: bool
+    """Whether messages wait for the handler again, because what looked like a takeover was this letter's echo."""
+
+
+class Trimmed(msgspec.Struct, frozen=True):
+    """What a step of retention left."""
+
+    more: bool
+    """Whether there is more to do."""
+    oldest: int | None
+    """When the oldest message was stored, in milliseconds."""
+
+
+# What is asked.
+
+
+class Operation(msgspec.Struct, Generic[T], frozen=True, tag=True):
+    """Something asked of the store; its answer is a `T`."""
+
+
+class Add(Operation[Added], frozen=True):
+    """Store what is not there yet (`MessageStore.add`). Key: the messages' ids."""
+
+    found: list[IncomingItem]
+    recovered: bool
+    """Whether catching up found it."""
+    rules: HandlerRules
+
+
+class Begin(Operation[Row | None], frozen=True):
+    """Note that a call begins; None when the message waits no more. Key: the row and the calls so far."""
+
+    row: int
+    attempt: int
+    """Calls before this one."""
+
+
+class Finish(Operation[Finished], frozen=True):
+    """Note that a call ended well, and queue its reply unless the owner took over. Key: the row, and the uuid."""
+
+    row: int
+    reply: str | None
+    uuid: str
+
+
+class Again(Operation[bool], frozen=True):
+    """Note that a call failed; return whether another may follow: not when the owner took over. Key: the row."""
+
+    row: int
+
+
+class TakeBack(Operation[None], frozen=True):
+    """Note that a call which was to begin was not made: it does not count. Key: the row and its calls, with it."""
+
+    row: int
+    attempt: int
+
+
+class GiveUp(Operation[None], frozen=True):
+    """Make a message a dead letter. Key: the row."""
+
+    row: int
+    state: Literal["failed", "parked"]
+    reason: str
+
+
+class Redo(Operation[int], frozen=True):
+    """Let dead letters wait for the handler again; none named: all. Return how many were dead. Key: the ids."""
+
+    ids: list[str]
+
+
+class Waiting(Operation[list[Row]], frozen=True):
+    """Return messages that wait for the handler, in the order of their coming, behind a row number."""
+
+    after: int
+    limit: int
+
+
+class Queue(Operation[OutgoingMessage | None], frozen=True):
+    """Put a text into the outbox; None: it is not known who is to receive it. Key: the uuid."""
+
+    uuid: str
+    conversation: str
+    text: str
+    receiver: str | None
+    """User id; None: whoever wrote last in that conversation."""
+
+
+class NextQueued(Operation[OutgoingMessage | None], frozen=True):
+    """Return the oldest letter that is to be sent."""
+
+
+class Sending(Operation[bool], frozen=True):
+    """Note that a queued letter is about to go out; False when it is not queued. Key: the number and the uuid."""
+
+    number: int
+    uuid: str
+    """What goes over the wire."""
+    attempt: int
+    """How many times it was put on its way before."""
+
+
+class Requeue(Operation[None], frozen=True):
+    """Put a letter on its way back into the queue, at its old place: it did not arrive. Key: the number."""
+
+    number: int
+    reason: str | None
+
+
+class Settle(Operation[Settlement], frozen=True):
+    """Note how a letter ended; what is known to be sent stays so. Key: the number."""
+
+    number: int
+    state: Settled
+    message_id: str | None
+    reason: str | None
+
+
+class Letters(Operation[list[OutgoingMessage]], frozen=True):
+    """Return letters as they stand, in the order of their numbers; those that are not there are left out."""
+
+    numbers: list[int]
+
+
+class Marks(Operation[dict[str, int]], frozen=True):
+    """Keep numbers under names (`xyfleet.worker.storage.schema`), and return all that are kept. Key: the names."""
+
+    put: dict[str, int] = {}
+
+
+class Trim(Operation[Trimmed], frozen=True):
+    """Take one small step of retention (`retention.step`)."""
+
+    keep: int
+    """Milliseconds; what was stored earlier goes."""
+    most_bytes: int
+    most_rows: int
+
+
+class Count(Operation[Counts], frozen=True):
+    """Return how the store stands."""
+
+
+class Recover(Operation[None], frozen=True):
+    """Settle what a crash left half done. For the first opening in a process, before anything else."""
+
+    on_unknown: Literal["park", "retry"]
+
+
+AnyOperation = (
+    Add
+    | Begin
+    | Finish
+    | Again
+    | TakeBack
+    | GiveUp
+    | Redo
+    | Waiting
+    | Queue
+    | NextQueued
+    | Sending
+    | Requeue
+    | Settle
+    | Letters
+    | Marks
+    | Trim
+    | Count
+    | Recover
+)

@@ -1,0 +1,67 @@
+"""Carries out operations on an open store, each within the transaction of whoever calls. Shell (SQLite)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+from xyfleet.worker.storage import operations as ops
+from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.operations import Operation
+
+T = TypeVar("T")
+
+
+def perform(store: MessageStore, operation: Operation[T], now: int) -> T:
+    """
+    Carry out an operation, at this time (ms). What it raises is a program error, or the disk's.
+
+    Raises:
+        LookupError: there is no such operation.
+    """
+    return cast(T, WAYS[type(operation)](store, operation, now))
+
+
+def _finish(store: MessageStore, it: ops.Finish, now: int) -> ops.Finished:
+    number = store.finish(it.row, it.reply, it.uuid, now)
+    row = store.row(it.row) if it.reply and number is None else None
+    return ops.Finished(number, None if row is None else row.reason)
+
+
+def _settle(store: MessageStore, it: ops.Settle, now: int) -> ops.Settlement:
+    resumed = store.settle(it.number, it.state, it.message_id, it.reason, now)
+    return ops.Settlement(store.letter(it.number), resumed)
+
+
+def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
+    for name, value in it.put.items():
+        store.set_meta(name, value)
+    return store.metas()
+
+
+def _trim(store: MessageStore, it: ops.Trim, now: int) -> ops.Trimmed:
+    more = store.trim(before=now - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
+    return ops.Trimmed(more, store.oldest())
+
+
+WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
+    ops.Add: lambda store, it, now: store.add(it.found, recovered=it.recovered, now=now, rules=it.rules),
+    ops.Begin: lambda store, it, now: store.begin(it.row, it.attempt),
+    ops.Finish: _finish,
+    ops.Again: lambda store, it, now: store.again(it.row, now),
+    ops.TakeBack: lambda store, it, now: store.take_back(it.row, it.attempt),
+    ops.GiveUp: lambda store, it, now: store.give_up(it.row, it.state, it.reason),
+    ops.Redo: lambda store, it, now: store.redo(it.ids),
+    ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
+    ops.Queue: lambda store, it, now: store.queue(it.uuid, it.conversation, it.receiver, it.text, now),
+    ops.NextQueued: lambda store, it, now: store.next_queued(),
+    ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
+    ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),
+    ops.Settle: _settle,
+    ops.Letters: lambda store, it, now: [found for one in it.numbers if (found := store.letter(one)) is not None],
+    ops.Marks: lambda store, it, now: _marks(store, it),
+    ops.Trim: _trim,
+    ops.Count: lambda store, it, now: store.figures(),
+    ops.Recover: lambda store, it, now: store.recover(it.on_unknown, now),
+}
+"""How each operation is carried out."""
