@@ -60,7 +60,7 @@ def control(folder: Path) -> StandIn:
         rules, text = HANDLED, "还有货吗？"
         row = write(inbox, "3842.PNM", item="8123", sender="2200000000099", text=text, now=NOW + 1000, rules=rules)
         for _ in range(4):
-            inbox.begin(row)
+            inbox.begin(row, 0)
             inbox.again(row, NOW)
         inbox.give_up(row, "failed", "it raised ValueError")
     return one

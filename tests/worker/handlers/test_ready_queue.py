@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.handlers.ready_queue import Entry, ReadyQueue, entry_of
 from xyfleet.worker.protocol.message import Message
-from xyfleet.worker.storage.message_store import ASKED
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.schema import ASKED, Row
 
 
 def entry(row: int, talk: str = "a") -> Entry:

@@ -19,7 +19,7 @@ from support.jobs import Job
 from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
 from xyfleet.worker.protocol import im_calls
-from xyfleet.worker.storage.outbox_store import OutgoingMessage
+from xyfleet.worker.storage.operations import OutgoingMessage
 
 TALK, PEER = "51000000009", "3300000000009"
 
