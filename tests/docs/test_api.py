@@ -59,8 +59,8 @@ def control(folder: Path) -> StandIn:
         write(inbox, "3841.PNM", item="8123", sender="2200000000099", now=NOW)
         rules, text = HANDLED, "还有货吗？"
         row = write(inbox, "3842.PNM", item="8123", sender="2200000000099", text=text, now=NOW + 1000, rules=rules)
-        for _ in range(4):
-            inbox.begin(row, 0)
+        for calls in range(4):
+            inbox.begin(row, calls)
             inbox.again(row, NOW)
         inbox.give_up(row, "failed", "it raised ValueError")
     return one

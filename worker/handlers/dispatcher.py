@@ -184,7 +184,7 @@ class Dispatcher:
         self._log.bug(error, row=entry.row)
         reason = f"a fault in xyfleet: {type(error).__name__}"
         try:
-            await self._inbox.do(lambda store: store.give_up(entry.row, "parked", reason))
+            await self._inbox.do(GiveUp(entry.row, "parked", reason))
         except Exception as worse:  # noqa: BLE001 (the store's; the row is settled at the next start)
             self._log.bug(worse, row=entry.row)
         self._changed()
