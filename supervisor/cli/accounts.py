@@ -94,7 +94,7 @@ def reload(setup: Setup, yes: bool) -> int:
         if answer[key]:
             click.echo(_(text) % {"names": _listed(answer[key])})
     click.echo(_("unchanged: %(n)d") % {"n": answer["unchanged"]})
-    return OK
+    return FAILURE if answer["unfinished"] else OK
 
 
 _RELOADED: Final = {

@@ -1,13 +1,13 @@
-"""What a new reading of the file changes, and how little has to be touched for it. Pure."""
+"""What a reading of the file changes in what runs, and how little has to be touched for it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from xyfleet.supervisor.settings import SIMULATOR, Account, Settings
+from xyfleet.supervisor.settings import SIMULATOR, Account, Fleet, Settings
 
 FLEET_RESTART: Final = frozenset(
     (
@@ -28,14 +28,15 @@ ALL_ACCOUNTS_RESTART: Final = frozenset(("fleet.endpoint",))
 """Settings of the fleet that need a new connection of every account."""
 ALL_ACCOUNTS_LIVE: Final = frozenset(("fleet.hang_timeout", "fleet.log.beats"))
 """Settings of the fleet that every worker is told, without touching its socket."""
-ACCOUNT_RESTART: Final = frozenset(("cookie", "proxy", "user_agent", "enabled", "handler"))
+ACCOUNT_RESTART: Final = frozenset(("proxy", "user_agent", "enabled", "handler"))
 """Settings of an account that need its restart; all others are live, but for a webhook that comes or goes."""
-_NO_CHANGE: Final = frozenset(("where",))
-"""Fields that may differ although nothing changed: an entry that moved to another line."""
+_NO_CHANGE: Final = frozenset(("where", "cookie"))
+"""Fields that may differ although nothing changed: an entry that moved to another line, a cookie that is known.
+Whether a cookie is news is not seen from two readings: a watched `cookie_file` is taken in between."""
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs between two readings. Each account of both is in exactly one of the five."""
+    """What differs between what runs and a reading. Each account of both is in exactly one of the five."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -51,16 +52,30 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """Changed settings of `fleet` and `refresh`, dotted, that take effect at once."""
 
 
-def diff(old: Settings, new: Settings) -> Changes:
-    """Return what changes from `old` to `new`; account names in the order of the file that has them."""
-    changed = set(_differences("fleet", old.fleet, new.fleet)) | set(_differences("refresh", old.refresh, new.refresh))
+def diff(
+    old: Settings, new: Settings, *, new_cookies: Collection[str] = (), told: Mapping[str, Fleet] | None = None
+) -> Changes:
+    """
+    Return what has to change from `old` to `new`; account names in the order of the file that has them.
+
+    Args:
+        old: What runs.
+        new: What is wanted.
+        new_cookies: Accounts whose cookie in `new` was never seen there before.
+        told: The fleet's settings that an account runs with, where they are not those of `old`.
+    """
+    told = told or {}
+    of_fleet = _changed_of_fleet(old.fleet, new.fleet)
+    changed = of_fleet | set(_differences("refresh", old.refresh, new.refresh))
     held_back = changed & FLEET_RESTART
     if "fleet.endpoint" in changed and SIMULATOR in (old.fleet.endpoint, new.fleet.endpoint):
         held_back |= changed & {"fleet.endpoint", "fleet.token_url"}
     sorts: dict[str, list[str]] = {"kept": [], "live": [], "restarted": []}
     for name, account in new.accounts.items():
         if name in old.accounts:
-            sorts[_sort(old.accounts[name], account, changed - held_back)].append(name)
+            fleet = _changed_of_fleet(told[name], new.fleet) if name in told else of_fleet
+            sort = _sort(old.accounts[name], account, fleet - held_back, new_cookie=name in new_cookies)
+            sorts[sort].append(name)
     return Changes(
         added=tuple(name for name in new.accounts if name not in old.accounts),
         removed=tuple(name for name in old.accounts if name not in new.accounts),
@@ -79,15 +94,19 @@ def lost(old: Settings, new: Settings) -> list[str]:
     ]
 
 
-def _sort(old: Account, new: Account, fleet: set[str]) -> str:
+def _sort(old: Account, new: Account, fleet: set[str], *, new_cookie: bool) -> str:
     """Return `kept`, `live` or `restarted` for one account."""
     changed = {key for key in Account.__struct_fields__ if getattr(old, key) != getattr(new, key)} - _NO_CHANGE
     if not old.enabled and not new.enabled:
-        return "live" if changed else "kept"
+        return "live" if changed or new_cookie else "kept"
     webhook_came_or_went = (old.webhook is None) != (new.webhook is None)
-    if changed & ACCOUNT_RESTART or webhook_came_or_went or fleet & ALL_ACCOUNTS_RESTART:
+    if new_cookie or changed & ACCOUNT_RESTART or webhook_came_or_went or fleet & ALL_ACCOUNTS_RESTART:
         return "restarted"
     return "live" if changed or fleet & ALL_ACCOUNTS_LIVE else "kept"
+
+
+def _changed_of_fleet(old: Fleet, new: Fleet) -> set[str]:
+    return set(_differences("fleet", old, new))
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:

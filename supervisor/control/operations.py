@@ -243,7 +243,8 @@ class FleetOperations:
                 self._refuse_when_ending()
                 raise
             finally:
-                ends()
+                if not self._ending:
+                    ends()
 
     async def settle(self) -> None:
         """End what changes the accounts just now: a reload at once, a `forget` by itself."""

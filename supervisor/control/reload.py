@@ -1,152 +1,216 @@
-"""Reads the accounts file again, and carries out on the running fleet what changed in it, and nothing else. Shell."""
+"""Brings the running fleet to what the accounts file says now, and touches nothing else. Shell.
+
+A reload is a reconciliation: all is looked at before anything is touched; then each account is brought from the
+settings that it runs with to the file's, which are remembered last. What an interrupted reload left is the next one's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from xyfleet.supervisor.common.errors import BadFile, NotPossible
-from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.config.capacity import growth, read_limits
-from xyfleet.supervisor.config.diff import Changes, diff, lost
+import msgspec
+
+from xyfleet.supervisor.common.errors import BadFile, NotPossible, Refused
+from xyfleet.supervisor.common.i18n import N_, Text, said
+from xyfleet.supervisor.common.stretches import Stretches
+from xyfleet.supervisor.config.capacity import read_limits
+from xyfleet.supervisor.config.diff import diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
+from xyfleet.supervisor.control.reload_checks import Plan, check, is_new
 from xyfleet.supervisor.control.types import Reloaded
+from xyfleet.supervisor.credentials.store import StateRefused, Store
+from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.supervision.account import Settled, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 START_WAIT: Final = 30.0
 """Seconds that a reload waits for its added accounts' workers to be started, at most."""
+NAMED: Final = 3
+"""So many of the accounts that could not be brought to their settings are named."""
 
-
-FEW: Final = 3
-"""So many accounts any reload may end."""
-SHARE: Final = 5
-"""More than `FEW`, and more than one of so many, are ended only when that was said to be meant."""
+log = logging.getLogger(__name__)
 
 
 async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = False) -> Reloaded:
     """
-    Read the file and touch only what changed; one reload at a time. Raises `Refused`; nothing is changed then.
+    Read the file and bring the fleet to it; one reload at a time. Raises `Refused`; nothing is changed then.
 
     Args:
         sure: That many accounts end is meant.
     """
-    path, before = fleet.settings.path, fleet.settings
     try:
-        settings, warnings = await asyncio.to_thread(load_with_warnings, path, env, before=before)
-    except BadFileFound as bad:
+        plan, warnings = await prepare(fleet, env, sure=sure)
+    except Refused:
         fleet.events.add("reload", time=time.time(), new="refused", by=by)
-        raise BadFile([str(problem) for problem in bad.problems]) from None
-    changes = diff(fleet.settings, settings)
-    _refuse_fleet_changes(changes)
-    _refuse_users_twice(fleet, settings)
-    if not sure:
-        _refuse_mass_removal(fleet.settings, settings)
-    lacking = _refuse_growth(fleet.settings, settings)
-    await _carry_out(fleet, changes, settings)
-    done = _reloaded(changes, [*(str(warning) for warning in warnings), *lacking])
+        raise
+    done = await carry_out(fleet, plan, warnings)
     counts = {"added": len(done.added), "removed": len(done.removed)}
     counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
+    counts |= {"unfinished": len(done.unfinished)} if done.unfinished else {}
     fleet.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
     return done
 
 
-def _refuse_fleet_changes(changes: Changes) -> None:
-    if changes.fleet_restart:
-        text = N_("a change of %(keys)s needs a stop and a start of the fleet; nothing was changed")
-        raise NotPossible(Text(text, {"keys": ", ".join(changes.fleet_restart)}))
+async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[Plan, list[str]]:
+    """Return what is to be done, and warnings, when nothing speaks against it. Raises `Refused`; touches nothing."""
+    before = fleet.settings
+    try:
+        wanted, doubts = await asyncio.to_thread(load_with_warnings, before.path, env, before=before)
+    except BadFileFound as bad:
+        raise BadFile([str(problem) for problem in bad.problems]) from None
+    members = [member for member in fleet.members.values() if member.condition.wish is not Wish.REMOVED]
+    settled = {member.name: member.settled for member in members if member.settled is not None}
+    try:
+        plan = await asyncio.to_thread(_plan, before, settled, wanted, fleet.store, sure=sure)
+    except StateRefused as refusal:
+        raise NotPossible(Text(N_("%(why)s; nothing was changed"), {"why": refusal.text})) from None
+    return plan, [*map(str, doubts), *await asyncio.to_thread(check, plan)]
 
 
-def _refuse_mass_removal(old: Settings, new: Settings) -> None:
-    """Refuse to end a large part of the fleet: more often a half-written file than a wish."""
-    gone = lost(old, new)
-    if len(gone) > FEW and len(gone) * SHARE > len(old.accounts):
-        text = N_(
-            "%(count)d of %(all)d accounts would be removed or disabled (%(first)s, …); nothing was changed. If that is"
-            " meant: xyfleet reload --yes"
+def _plan(before: Settings, settled: Mapping[str, Settled], wanted: Settings, store: Store, *, sure: bool) -> Plan:
+    running = msgspec.structs.replace(before, accounts={name: each.account for name, each in settled.items()})
+    told: dict[str, FleetSettings] = {name: each.fleet for name, each in settled.items()}
+    held = {name: store.peek(name) for name in wanted.accounts}
+    new_cookies = {name for name, account in wanted.accounts.items() if is_new(account, held[name])}
+    changes = diff(running, wanted, new_cookies=new_cookies, told=told)
+    return Plan(running, wanted, changes, held, read_limits(), sure)
+
+
+async def carry_out(fleet: Fleet, plan: Plan, warnings: list[str]) -> Reloaded:
+    """Do it, and return what was done; removed accounts are gone then, and added ones on their way."""
+    return await _Work(fleet, plan).carry_out(warnings)
+
+
+class _Fault(Exception):
+    """An event of the account had a fault, which the log has."""
+
+
+class _Work:
+    """One reload being carried out. Each step may be done twice; one that fails is left to the next reload."""
+
+    def __init__(self, fleet: Fleet, plan: Plan) -> None:
+        self._fleet = fleet
+        self._wanted = plan.wanted
+        self._changes = plan.changes
+        self._unfinished: list[str] = []
+        self._stretches = Stretches()
+
+    async def carry_out(self, warnings: list[str]) -> Reloaded:
+        fleet, changes = self._fleet, self._changes
+        fleet.apply(self._wanted)
+        leaving = self._leaving()
+        await self._each([member.name for member in leaving], self._remove)
+        await self._each(changes.restarted, lambda name: self._update(name, restart=True))
+        await self._each(changes.live, self._update)
+        await self._each(changes.kept, lambda name: self._update(name, news=False))
+        await self._each([member.name for member in fleet.members.values()], self._tell_of_hook)
+        held_up = {member.name for member in leaving}
+        await self._each([name for name in changes.added if name not in held_up], self._add)
+        for member in leaving:
+            await member.slot.wait_gone()
+        await self._each([member.name for member in leaving], self._discharge)
+        # A name that an interrupted reload was removing, and that is wanted again.
+        await self._each([name for name in changes.added if name in held_up], self._add)
+        await self._until_started()
+        return self._reloaded(warnings)
+
+    def _leaving(self) -> list[SupervisedAccount]:
+        """Return the accounts that the file does not name any more, and those that an earlier reload left behind."""
+        members, wanted = self._fleet.members.values(), self._wanted.accounts
+        return [m for m in members if m.name not in wanted or m.condition.wish is Wish.REMOVED]
+
+    async def _each(self, names: Sequence[str], step: Callable[[str], None]) -> None:
+        for name in names:
+            try:
+                step(name)
+            except Exception:
+                log.exception("a reload could not be carried out account=%s", name)
+                self._unfinished.append(name)
+            await self._stretches.pause()
+
+    def _remove(self, name: str) -> None:
+        self._fleet.members[name].happened(Event(kind=Kind.REMOVED))
+
+    def _discharge(self, name: str) -> None:
+        self._fleet.discharge(self._fleet.members[name])
+
+    def _add(self, name: str) -> None:
+        """Take an account in, unless an earlier reload got so far, and start it."""
+        account = self._wanted.accounts[name]
+        member = self._fleet.members.get(name) or self._fleet.enlist(account)
+        member.account = account
+        self._fleet.begin(member)
+        if member.settled is None:
+            raise _Fault
+
+    def _update(self, name: str, *, restart: bool = False, news: bool = True) -> None:
+        """Bring an account to its new settings. A change that needs no worker forgives nothing."""
+        fleet, member = self._fleet, self._fleet.members[name]
+        before, faults = member.settled, member.faults
+        member.account = self._wanted.accounts[name]
+        if before is None or before.account.proxy != member.account.proxy:
+            fleet.recovery.moved(member)
+        self._take_cookie(member)
+        self._switch(member, restart=restart)
+        if news:
+            member.happened(Event(kind=Kind.SETTINGS_LIVE))
+        if member.faults > faults:
+            raise _Fault
+        member.settled = Settled(member.account, self._wanted.fleet)
+
+    def _take_cookie(self, member: SupervisedAccount) -> None:
+        before = self._fleet.store.get(member.name).unb
+        if self._fleet.logins.adopt(member.account):
+            other = before not in (None, self._fleet.store.get(member.name).unb)
+            member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file", other_user=other))
+
+    def _switch(self, member: SupervisedAccount, *, restart: bool) -> None:
+        """Have it run, not run, or run anew."""
+        if not member.account.enabled:
+            if member.wanted:
+                member.happened(Event(kind=Kind.DISABLED))
+        elif member.condition.wish is Wish.DISABLED:
+            stopped = self._fleet.store.stopped(member.name) is not None
+            member.happened(Event(kind=Kind.UNWANT if stopped else Kind.ENABLED))
+        elif restart:
+            member.happened(Event(kind=Kind.SETTINGS_RESTART))
+
+    def _tell_of_hook(self, name: str) -> None:
+        """A login hook that is there now helps whoever waits for a person for want of one."""
+        member = self._fleet.members[name]
+        if self._wanted.refresh.command is not None and member.condition.person == "no_hook":
+            member.happened(Event(kind=Kind.SETTINGS_LIVE, has_hook=True))
+
+    async def _until_started(self) -> None:
+        """Wait until the added accounts' starts were asked for, or have something else to wait for."""
+        members = self._fleet.members
+        added = [members[name] for name in self._changes.added if name in members]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_WAIT):
+                for member in added:
+                    await member.start_decided.wait()
+
+    def _reloaded(self, warnings: list[str]) -> Reloaded:
+        changes, unfinished = self._changes, self._unfinished
+        if unfinished:
+            text = N_("%(count)d accounts could not be brought to the file (%(first)s); the next reload tries again")
+            first = ", ".join(unfinished[:NAMED])
+            warnings = [*warnings, said(Text(text, {"count": len(unfinished), "first": first}))]
+        return Reloaded(
+            added=list(changes.added),
+            removed=list(changes.removed),
+            restarted=list(changes.restarted),
+            applied=list(changes.live),
+            unchanged=len(changes.kept),
+            unfinished=unfinished,
+            warnings=warnings,
         )
-        first = ", ".join(gone[:FEW])
-        raise NotPossible(Text(text, {"count": len(gone), "all": len(old.accounts), "first": first}), lost=gone)
-
-
-def _refuse_growth(old: Settings, new: Settings) -> list[str]:
-    """Refuse what the machine can't hold, before anything is touched; return what it may not hold."""
-    found = growth(old, new, read_limits())
-    if found.refusals:
-        text = N_("the fleet can't grow so far: %(why)s; nothing was changed")
-        raise NotPossible(Text(text, {"why": "; ".join(found.refusals)}))
-    return found.warnings
-
-
-def _refuse_users_twice(fleet: Fleet, settings: Settings) -> None:
-    """Two accounts of one user would kick each other out for ever."""
-    for account in settings.accounts.values():
-        holder = fleet.logins.holder(account, settings.accounts)
-        if holder is not None:
-            text = N_("the new cookie of %(name)s is of the user that account %(holder)s is; nothing was changed")
-            raise NotPossible(Text(text, {"name": account.name, "holder": holder}))
-
-
-async def _carry_out(fleet: Fleet, changes: Changes, settings: Settings) -> None:
-    fleet.apply(settings)
-    removed = [fleet.members[name] for name in changes.removed]
-    for member in removed:
-        member.happened(Event(kind=Kind.REMOVED))
-    for name in (*changes.live, *changes.restarted):
-        _update(fleet, name, settings, restart=name in changes.restarted)
-    if settings.refresh.command is not None:
-        for member in fleet.members.values():
-            if member.condition.person == "no_hook":
-                member.happened(Event(kind=Kind.SETTINGS_LIVE, has_hook=True))
-    for name in changes.added:
-        fleet.begin(fleet.enlist(settings.accounts[name]))
-    for member in removed:
-        await member.slot.wait_gone()
-        fleet.discharge(member)
-    await _until_started(fleet, changes.added)
-
-
-def _update(fleet: Fleet, name: str, settings: Settings, *, restart: bool) -> None:
-    """Bring a running account to its new settings. A change that needs no worker forgives nothing."""
-    member = fleet.members[name]
-    moved, before = member.account.proxy != settings.accounts[name].proxy, fleet.store.get(name).unb
-    member.account = settings.accounts[name]
-    if moved:
-        fleet.recovery.moved(member)
-    if fleet.logins.adopt(member.account):
-        other = before not in (None, fleet.store.get(name).unb)
-        member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file", other_user=other))
-    if not member.account.enabled:
-        member.happened(Event(kind=Kind.DISABLED))
-    elif member.condition.wish is Wish.DISABLED:
-        stopped = fleet.store.stopped(name) is not None
-        member.happened(Event(kind=Kind.UNWANT if stopped else Kind.ENABLED))
-    elif restart:
-        member.happened(Event(kind=Kind.SETTINGS_RESTART))
-    member.happened(Event(kind=Kind.SETTINGS_LIVE))
-
-
-async def _until_started(fleet: Fleet, names: Sequence[str]) -> None:
-    """Wait until the added accounts' starts were asked for, or have something else to wait for."""
-    added = [fleet.members[name] for name in names]
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(START_WAIT):
-            for member in added:
-                await member.start_decided.wait()
-
-
-def _reloaded(changes: Changes, warnings: list[str]) -> Reloaded:
-    return Reloaded(
-        added=list(changes.added),
-        removed=list(changes.removed),
-        restarted=list(changes.restarted),
-        applied=list(changes.live),
-        unchanged=len(changes.kept),
-        warnings=warnings,
-    )

@@ -68,6 +68,8 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     applied: list[str] = []
     """Changed without a new worker."""
     unchanged: int = 0
+    unfinished: list[str] = []
+    """Of all these: those that could not be brought to the file by a fault; the next reload tries again."""
     warnings: list[str] = []
 
 

@@ -76,6 +76,16 @@ class Store:
                 self.save(name)
         return held
 
+    def peek(self, name: str) -> Credentials:
+        """Return what `get` would, and remember nothing; for any thread. Raises `StateRefused`."""
+        held, path = self._held.get(name), self._file(name)
+        if held is not None:
+            return held
+        try:
+            return atomic_files.read(path, lambda data: _decode(path, data, record.decode)).value or Credentials()
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
     def save(self, name: str) -> None:
         """Have an account's credentials written as they are now."""
         self._files.put(self._file(name), record.encode(self.get(name)))

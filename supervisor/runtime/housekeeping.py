@@ -10,6 +10,8 @@ from typing import Final
 from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import make_private, owners, reason
+from xyfleet.supervisor.common.stretches import Stretches
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 EVERY: Final = 2.0
@@ -34,21 +36,30 @@ class Housekeeping:
     async def run(self) -> None:
         """Do the chores for ever."""
         while True:
-            self.look_at_cookie_files()
+            await self.look_at_cookie_files()
             await self._keep_socket()
             await asyncio.sleep(EVERY)
 
-    def look_at_cookie_files(self) -> None:
-        """Take new cookies from the `cookie_file`s that changed since the look before."""
-        for member in self._fleet.members.values():
-            path = member.account.cookie_file
-            if path is None:
-                continue
-            stamp = _stamp(path)
-            before = self._stamps.get(member.name, stamp)
-            self._stamps[member.name] = stamp
-            if stamp is not None and stamp != before:
-                self._fleet.logins.cookie_file_changed(member, path)
+    async def look_at_cookie_files(self) -> None:
+        """
+        Take new cookies from the `cookie_file`s that changed since the look before.
+
+        The first look at a file takes it for changed: it may have been written since the settings were read.
+        """
+        stretches, names = Stretches(), list(self._fleet.members)
+        self._stamps = {name: self._stamps[name] for name in names if name in self._stamps}
+        for name in names:
+            member = self._fleet.members.get(name)
+            if member is not None and member.account.cookie_file is not None:
+                self._look_at(member, member.account.cookie_file)
+            await stretches.pause()
+
+    def _look_at(self, member: SupervisedAccount, path: Path) -> None:
+        stamp = _stamp(path)
+        known = stamp == self._stamps.get(member.name)
+        self._stamps[member.name] = stamp
+        if stamp is not None and not known:
+            self._fleet.logins.cookie_file_changed(member, path)
 
     async def _keep_socket(self) -> None:
         try:

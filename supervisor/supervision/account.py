@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Process, Wish, Worker, process_of
@@ -55,6 +56,13 @@ class Traced(msgspec.Struct, frozen=True):
     ignored: str | None
 
 
+class Settled(NamedTuple):
+    """Settings that were wholly carried out for an account."""
+
+    account: Account
+    fleet: FleetSettings
+
+
 class FleetPorts(NamedTuple):
     """What an account has done by the fleet around it. Every call returns at once."""
 
@@ -79,6 +87,8 @@ class SupervisedAccount:
 
     def __init__(self, account: Account, condition: Condition, ports: FleetPorts) -> None:
         self.account = account
+        self.settled: Settled | None = None
+        """What a reload compares the file with; None = it was never begun."""
         self.condition = condition
         self.stopped_by: str | None = None
         """Who stopped it and when, while it is stopped."""

@@ -20,7 +20,7 @@ from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Account, Settings
 from xyfleet.supervisor.supervision import account_events as do
-from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
+from xyfleet.supervisor.supervision.account import FleetPorts, Settled, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish
 from xyfleet.supervisor.supervision.logins import Logins
@@ -123,18 +123,21 @@ class Fleet:
 
     def begin(self, member: SupervisedAccount) -> None:
         """Have an account that was just taken in do what is wanted of it."""
+        faults = member.faults
         self.recovery.moved(member)
         member.begin()
+        if member.faults == faults:
+            member.settled = Settled(member.account, self.settings.fleet)
 
     def discharge(self, member: SupervisedAccount) -> None:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
-        del self.members[member.name]
         self._cancel_asking(member.name)
         self.logins.cancel(member.name)
         self.recovery.leave(member.name)
         self.tokens.hurry_account(member.name)
         self.mail.forget(member.name)
         self.store.forget(member.name)
+        del self.members[member.name]
 
     def apply(self, settings: Settings) -> None:
         """Take new settings; accounts that differ are the caller's part."""

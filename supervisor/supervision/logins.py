@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
@@ -54,33 +52,19 @@ class Logins:
 
     def adopt(self, account: Account) -> bool:
         """Take the file's cookie if it is another than the one seen there before; return whether it was taken."""
-        if account.cookie is None:
+        cookie, held = account.cookie, self._store.get(account.name)
+        if cookie is None or fingerprint(cookie) == held.file_fingerprint:
             return False
-        source: Source = "cookie_file" if account.cookie_file is not None else "file"
-        return self._store.adopt(account.name, account.cookie, source)
-
-    def holder(self, account: Account, accounts: Mapping[str, Account]) -> str | None:
-        """Return which other account of a file is, and stays, the user of this account's new cookie, if any is."""
-        held = self._store.get(account.name)
-        if account.cookie is None or fingerprint(account.cookie) == held.file_fingerprint:
-            return None
-        user = unb(account.cookie)
-        for other in accounts.values():
-            stays = other.cookie is None or unb(other.cookie) == user
-            if other.name != account.name and stays and user is not None and self._store.get(other.name).unb == user:
-                return other.name
-        return None
+        source: Source = "file"
+        if account.cookie_file is not None:
+            cookie, source = _newest(account.cookie_file, cookie, account.name), "cookie_file"
+        return self._store.adopt(account.name, cookie, source)
 
     def adopt_again(self, member: SupervisedAccount) -> None:
         """Take the owner's cookie for an account that is to start and of which nothing is stored any more."""
         account = member.account
         if self._store.get(account.name).unb is not None:
             return
-        if account.cookie_file is not None:
-            try:
-                account = msgspec.structs.replace(account, cookie=read_cookie_file(account.cookie_file))
-            except BadFile as error:
-                log.error("cookie not taken account=%s: %s", account.name, error)
         try:
             if self.adopt(account):
                 member.happened(Event(kind=Kind.COOKIE, why="cookie of the file"))
@@ -124,8 +108,10 @@ class Logins:
     def _stranger(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Two accounts of one user would kick each other out for ever."""
         user = unb(cookie)
+        if user is None or user == self._store.get(member.name).unb:
+            return None  # As nearly always: then nobody has to be asked, and 1,500 new cookies cost no 1,500² looks.
         for other in self._members.values():
-            if other is not member and user is not None and self._store.get(other.name).unb == user:
+            if other is not member and self._store.get(other.name).unb == user:
                 return Text(N_("it is the cookie of account %(name)s"), {"name": other.name})
         return None
 
@@ -224,6 +210,17 @@ class Logins:
                 held = self._store.get(member.name)
                 held.needs_human = member.condition.login is Login.PERSON
                 self._store.save(member.name)
+
+
+def _newest(path: Path, read: Secret, name: str) -> Secret:
+    """Return what a `cookie_file` holds now: it may have been written, and taken, since the settings were `read`."""
+    try:
+        newest = read_cookie_file(path)
+    except BadFile as error:
+        log.error("cookie not taken account=%s: %s", name, error)
+        return read
+    # Another user's was not looked at yet by whoever asks; that is done when the watch comes to it.
+    return newest if unb(newest) == unb(read) else read
 
 
 def _warn(name: str, cookie: Secret) -> None:

@@ -156,6 +156,7 @@ async def test_reload_tells_what_changed_or_what_is_wrong(http: aiohttp.ClientSe
             "restarted": [],
             "applied": [],
             "unchanged": 2,
+            "unfinished": [],
             "warnings": [],
         },
     )

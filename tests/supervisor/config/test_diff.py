@@ -72,7 +72,6 @@ LIVE: dict[str, Any] = {
     "mail": Mail(keep_days=1.0),
 }
 RESTARTED: dict[str, Any] = {
-    "cookie": Secret("unb=2"),
     "proxy": Secret("http://h:1"),
     "user_agent": "X",
     "enabled": False,
@@ -99,7 +98,7 @@ def test_settings_that_need_a_restart(key: str) -> None:
 
 def test_every_setting_of_an_account_is_classified() -> None:
     """A setting added to the type and to neither list fails here; a webhook is in the second when it comes or goes."""
-    assert {*LIVE, *RESTARTED} == set(Account.__struct_fields__) - {"name", "where"}
+    assert {*LIVE, *RESTARTED} == set(Account.__struct_fields__) - {"name", "where", "cookie"}
     assert set(RESTARTED) - {"webhook"} == ACCOUNT_RESTART
 
 
@@ -119,11 +118,29 @@ def test_an_equal_cookie_from_elsewhere_is_no_new_cookie() -> None:
     assert diff(settings(BASE), settings(moved)) == Changes(live=("a",))
 
 
+def test_a_cookie_is_news_when_it_was_never_seen() -> None:
+    """Another one than at the last reading may be known by now (finding 19); the one of then may come back as news."""
+    other = settings(replaced(cookie=Secret("unb=1; x=2")))
+
+    assert diff(settings(BASE), other) == Changes(kept=("a",))
+    assert diff(settings(BASE), other, new_cookies={"a"}) == Changes(restarted=("a",))
+    assert diff(settings(BASE), settings(BASE), new_cookies={"a"}) == Changes(restarted=("a",))
+    assert diff(settings(BASE), settings(replaced(cookie=None))) == Changes(kept=("a",))
+
+
+def test_an_account_that_was_not_told_yet_is_told_now() -> None:
+    """What the fleet's settings are for each account decides, not what the last reading said (finding 12)."""
+    both = settings(BASE, replaced(name="b"), fleet=fleet(hang_timeout=9.0))
+    found = diff(both, both, told={"b": FLEET})
+
+    assert found == Changes(live=("b",), kept=("a",))
+
+
 def test_a_disabled_account_is_never_restarted() -> None:
     """It has no worker; switching it on is a start, told as a restart."""
     off = replaced(enabled=False)
 
-    assert diff(settings(off), settings(replaced(enabled=False, cookie=Secret("unb=2")))) == Changes(live=("a",))
+    assert diff(settings(off), settings(off), new_cookies={"a"}) == Changes(live=("a",))
     assert diff(settings(off), settings(off, fleet=fleet(endpoint="wss://h/"))) == Changes(kept=("a",))
     assert diff(settings(off), settings(BASE)) == Changes(restarted=("a",))
 
