@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
-from xyfleet.worker.clock import SuspendDetector, Timing
+from xyfleet.worker.clock import ClockDrift, ServerClock, Timing, boottime
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.kickouts import KickOuts
@@ -56,7 +56,9 @@ class AccountRunner:
         self._desk = TicketClient(pipe.send, self._wakeup, pace, log, carried)
         self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
         self._mids = Mids(time.time, random.random)
-        self._suspension = SuspendDetector(time.time, time.monotonic, pace.suspended_after)
+        self._clock = ServerClock()
+        self._sleep = ClockDrift(boottime, time.monotonic, pace.suspended_after)
+        self._jump = ClockDrift(time.time, boottime, pace.jumped_after)
         self._session: Session | None = None
         self._delay = 0.0
         self._last_dial = float("-inf")
@@ -66,9 +68,11 @@ class AccountRunner:
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
         self._mail = MessageService(
-            settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck
+            settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck, self._clock
         )
-        self._teller = AccountStatus(pipe, settings.report_interval, log, memory, self._mail.figures, self._tick)
+        self._teller = AccountStatus(
+            pipe, settings.report_interval, log, memory, self._mail.figures, self._tick, self._clock
+        )
         self._standing, self._metrics = self._teller.standing, self._teller.metrics
         self._leave_by: float | None = None  # when to be gone, once it is said that we are to go
         self.handler_stuck: str | None = None
@@ -111,7 +115,7 @@ class AccountRunner:
     def beat_answered(self) -> None:
         """A beat was answered: the moment for a report, which then costs no wake-up of its own."""
         self._credit()
-        self._teller.reporter.tell()
+        self._teller.beat_answered()
 
     def news(self) -> None:
         """Some figure changed."""
@@ -226,7 +230,9 @@ class AccountRunner:
         self._standing.generation += 1
         self._log.generation = self._standing.generation
         self._last_dial = time.monotonic()
-        self._session = Session(self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self)
+        self._session = Session(
+            self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self, self._clock
+        )
         try:
             # In a task of its own: a TaskGroup may leave a cancel request counted on its task, and with one of those
             # `asyncio.timeout` raises CancelledError instead of TimeoutError before Python 3.11.3.
@@ -289,7 +295,11 @@ class AccountRunner:
 
     def _tick(self) -> None:
         """Look from time to time, connected or not."""
-        slept = self._suspension.slept()
-        if slept is not None:
+        slept, jumped = self._sleep.moved(), self._jump.moved()
+        if slept is not None and slept > self._pace.suspended_after:
             self._log.say(log_texts.SUSPENDED, seconds=round(slept))
             self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)
+        elif jumped is not None:
+            self._log.say(log_texts.CLOCK_JUMPED, seconds=round(jumped))
+            if self._session is not None:
+                self._session.prove(self._pace.jump_deadline)

@@ -29,6 +29,17 @@ from xyfleet.worker.version import VERSION
 BEING_REMOVED: Final = Text(N_("it was removed from the accounts file, and is on its way out"))
 BEING_FORGOTTEN: Final = Text(N_("it is being forgotten just now"))
 
+_CLOCK: Final = {
+    "ahead": N_(
+        "this machine's clock is %(seconds)d s ahead of the server's; messages go by the server's time, events and logs"
+        " by this one: set the clock, a time service such as chrony keeps it right"
+    ),
+    "behind": N_(
+        "this machine's clock is %(seconds)d s behind the server's; messages go by the server's time, events and logs"
+        " by this one: set the clock, a time service such as chrony keeps it right"
+    ),
+}
+
 
 class FleetOperations:
     """Implements `Control` over a fleet."""
@@ -116,6 +127,8 @@ class FleetOperations:
         if troubled:
             text = N_("%(count)d workers have a trouble of their own, the first one says: %(why)s")
             notes.append(Text(text, {"count": len(troubled), "why": troubled[0]}))
+        for side, seconds in self._fleet.clock.size().items():
+            notes.append(Text(_CLOCK[side], {"seconds": seconds}))
         odd = [member for member in self._fleet.members.values() if member.impossible]
         if odd:
             text = N_("%(count)d events that can't happen, first in %(name)s: xyfleet events %(name)s --trace has them")

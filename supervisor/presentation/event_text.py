@@ -64,6 +64,8 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("message", "trouble"): N_("messages can't be stored, none is acknowledged"),
     ("message", "stored_again"): N_("messages are stored again"),
     ("message", "handler_trouble"): N_("the handler can't be called, accounts: %(accounts)s"),
+    ("message", "clock_wrong"): N_("this machine's clock is wrong: %(counts)s; messages go by the server's time"),
+    ("message", "clock_right"): N_("this machine's clock is right again"),
     ("message", "zombie"): N_("the connection was dead though it answered: messages were missed, they are fetched"),
 }
 """Kind and `to` of an event, and the sentence for it. Values: see `sentence`."""
@@ -78,6 +80,8 @@ _COUNTS: Final = {
     "applied": N_("%(n)d changed without a restart"),
     "new": N_("%(n)d new"),
     "dead": N_("%(n)d in all"),
+    "ahead": N_("%(n)d s ahead of the server's"),
+    "behind": N_("%(n)d s behind the server's"),
 }
 
 

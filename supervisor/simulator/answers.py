@@ -160,7 +160,7 @@ class Answers:
         return None
 
     def _accept(self, connection: Connection, account: Account, mid: str, now: float) -> None:
-        now_ms = self._gateway.stamps.next(now) // 1000
+        now_ms = self._gateway.clock_ms(account.unb, now)
         self._gateway.register(connection, account, now)
         connection.send(payloads.registered(mid, connection.sid, account.unb, now_ms))
         first = payloads.session_arouse(CONVERSATION, PEER, ITEM, now_ms)
@@ -193,7 +193,7 @@ class Answers:
             raise ValueError("topic")
         if self._fault(frozenset({"zombie"}), connection, account):
             return _SILENT
-        return payloads.sync_state(self._gateway.stamps.next(time.monotonic()) // 1000)
+        return payloads.sync_state(self._gateway.clock_ms(account.unb, time.monotonic()))
 
     def _ack_diff(self, connection: Connection, account: Account, body: Any) -> object:
         int(body[0]["pts"])

@@ -48,6 +48,8 @@ class Unacked:
     push: dict[str, object]
     sent: float
     """Monotonic time of the last sending."""
+    first: float
+    """Monotonic time of the first one."""
     times: int = 1
 
 

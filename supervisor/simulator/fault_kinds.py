@@ -29,6 +29,8 @@ class Point(StrEnum):
     CALL = "call"
     """Any other request on the socket."""
     TOKEN = "token"
+    PUSH = "push"
+    """What the gateway says by itself: its time, and what becomes of pushes."""
     ACT = "act"
     """Something done to a connection at one moment."""
     SPAN = "span"
@@ -63,6 +65,13 @@ def seconds(value: object) -> float:
     """Accept a finite number of seconds, zero or more."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise ValueError(_("must be a number of seconds, zero or more"))
+    return float(value)
+
+
+def number(value: object) -> float:
+    """Accept a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(_("must be a number"))
     return float(value)
 
 
@@ -159,6 +168,8 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("send_rejected", Point.CALL, {"reason": (text, "安全拦截")}),
         Kind("send_busy", Point.CALL, {"reason": (text, "闲鱼走神了")}),
         Kind("send_silent", Point.CALL, {}),
+        Kind("clock", Point.PUSH, {"seconds": (number, ...)}),
+        Kind("ack_or_drop", Point.PUSH, {"seconds": (positive, 3.0)}),
         Kind("session_expired", Point.TOKEN, {"logins": (flag, False)}),
         Kind("risk", Point.TOKEN, {}),
         Kind("sign_expired", Point.TOKEN, {"once": (flag, True)}),

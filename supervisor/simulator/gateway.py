@@ -18,6 +18,8 @@ from xyfleet.supervisor.simulator.faults import FaultBook
 from xyfleet.supervisor.simulator.signing import Stamps
 
 _ACK_COPIES: Final = ("mid", "sid", "app-key", "ua", "dt")
+_CLOCK: Final = frozenset({"clock"})
+_ACK_OR_DROP: Final = frozenset({"ack_or_drop"})
 _ZOMBIE: Final = frozenset({"zombie"})
 
 
@@ -131,6 +133,14 @@ class Gateway:
         self.accounts.clear()
         self.nobody = Counters()
 
+    def clock_ms(self, unb: str, now: float) -> int:
+        """Return the time (ms) that the gateway says it is, to this account."""
+        return self.stamps.next(now) // 1000 + self._shift(unb, now)
+
+    def _shift(self, unb: str, now: float) -> int:
+        fault = next(self.faults.in_force(_CLOCK, unb, now), None)
+        return 0 if fault is None else int(fault.params["seconds"] * 1000)
+
     # Pushes.
 
     def kick(self, connection: Connection, how: int | str | None, lwp: str = "/push/kickout") -> None:
@@ -151,7 +161,7 @@ class Gateway:
         if self.faults.strike(_ZOMBIE, unb, now, opened=connection.opened):
             return None
         mid = self._new_mid()
-        push = payloads.push(lwp, mid, connection.sid, items, self.stamps.next(now) // 1000)
+        push = payloads.push(lwp, mid, connection.sid, items, self.clock_ms(unb, now))
         self._send_push(connection, mid, push if code is None else {"code": code, **push})
         self._waiting.add(connection)
         return mid
@@ -160,7 +170,8 @@ class Gateway:
         return f"{next(self._mids) & 0xFFFFFFFF:08x} 0"
 
     def _send_push(self, connection: Connection, mid: str, push: dict[str, object]) -> None:
-        connection.unacked[mid] = Unacked(push, time.monotonic())
+        now = time.monotonic()
+        connection.unacked[mid] = Unacked(push, now, now)
         counters = connection.account.counters if connection.account else self.nobody
         counters.pushes += 1
         connection.send(push)
@@ -186,6 +197,7 @@ class Gateway:
         for connection in list(self._waiting):
             if not connection.unacked:
                 self._waiting.discard(connection)
+            self._drop_unless_acked(connection, now)
             for waiting in list(connection.unacked.values()):
                 if connection.ending or now - waiting.sent < self.options.repush or "body" not in waiting.push:
                     continue
@@ -197,10 +209,21 @@ class Gateway:
                 if connection.account is not None:
                     connection.account.counters.repushes += 1
 
+    def _drop_unless_acked(self, connection: Connection, now: float) -> None:
+        unb = connection.account.unb if connection.account else ""
+        oldest = min((waiting.first for waiting in connection.unacked.values()), default=now)
+        faults = self.faults.in_force(_ACK_OR_DROP, unb, now, opened=connection.opened)
+        fault = next((fault for fault in faults if now - oldest >= fault.params["seconds"]), None)
+        if fault is not None and not connection.ending:
+            fault.strikes += 1
+            self.end(connection, "none")
+
     def compose(self, account: Account, wanted: Wanted) -> Composed:
         """Make one item for this account, and keep its message for the calls that list them."""
-        stamp = self.stamps.next(time.monotonic())
-        when = account.mailbox.moment(stamp // 1000) if wanted.time is None else wanted.time
+        now = time.monotonic()
+        stamp = self.stamps.next(now)
+        said = stamp // 1000 + self._shift(account.unb, now)
+        when = account.mailbox.moment(said) if wanted.time is None else wanted.time
         composed = compose(wanted, account.unb, f"{stamp}.PNM", when)
         if composed.message is not None:
             account.mailbox.add(composed.message, wanted.peer)

@@ -24,6 +24,7 @@ from xyfleet.supervisor.supervision.account import FleetPorts, Settled, Supervis
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish
 from xyfleet.supervisor.supervision.logins import Logins
+from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
@@ -98,6 +99,7 @@ class Fleet:
         self.launcher = StartQueue(forkserver, self._slots)
         self._verbose = verbose
         self._webhook_socket = webhook_socket
+        self.clock = MachineClock()
         self.mail = MailService(settings, webhook_socket, self._label, events, self.notes)
         self._marker = build_id()
         self._jobs: set[asyncio.Task[None]] = set()
@@ -190,8 +192,15 @@ class Fleet:
                 self._check_marker(member, message.marker, message.imported)
             case Report():
                 self.mail.reported(member.name, message.mail)
+                self._hear_of_clock(message.clock)
             case Sent() | Redone() | CatchUpRequest():
                 self.mail.heard(child, message)
+
+    def _hear_of_clock(self, ahead: float | None) -> None:
+        """One event for the fleet: its accounts share the machine's clock."""
+        if self.clock.take(ahead, time.monotonic()):
+            to = "clock_wrong" if self.clock.ahead else "clock_right"
+            self.events.add("message", None, time=time.time(), label="", new=to, counts=self.clock.size() or None)
 
     def _queue_start(self, member: SupervisedAccount) -> None:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""

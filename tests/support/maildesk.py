@@ -18,6 +18,7 @@ from support.imclient import UNB, device_id
 from support.jobs import Job
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.causes import ConnectionLost
+from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.messaging.catchup import CatchUp
@@ -101,6 +102,7 @@ class Desk:
         )
         self.log = AccountLog("a0", self.settings.log)
         self.mids = Mids(time.time, lambda: 0.5)
+        self.clock = ServerClock()
         self.inbox = AsyncStore(self.mail, "a0", lambda: None)
         self.outbox = OutboxSender(self.inbox, self.mail, UNB, self.log, lambda: None, retries, wall)
         self.catch_up = CatchUp(
@@ -112,6 +114,7 @@ class Desk:
             lambda added: self.found.extend(added.rows),
             self._zombie,
             lambda: RULES,
+            self.clock,
             tempo,
         )
 
@@ -138,7 +141,7 @@ class Desk:
         """Connect and register; returns when that is done."""
         self._registered.clear()
         token = issue_token(UNB, fingerprint("sim-1"), device_id(UNB), int(time.time() * 1e6), 3600)
-        self.session = Session(self.settings, Secret(token), TLS, self.mids, Metrics(), self.log, self)
+        self.session = Session(self.settings, Secret(token), TLS, self.mids, Metrics(), self.log, self, self.clock)
         self._link = asyncio.create_task(self._live(self.session))
         async with asyncio.timeout(5):
             await self._registered.wait()

@@ -20,7 +20,7 @@ import pytest
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_token
 from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.causes import ConnectionLost
-from xyfleet.worker.clock import Timing
+from xyfleet.worker.clock import ServerClock, Timing
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
@@ -119,7 +119,7 @@ class OneSession:
         self.metrics = Metrics()
         self.log = AccountLog("a0", self.settings.log)
         mids = Mids(time.time, lambda: 0.5)
-        self.session = Session(self.settings, token(), TLS, mids, self.metrics, self.log, self.ear)
+        self.session = Session(self.settings, token(), TLS, mids, self.metrics, self.log, self.ear, ServerClock())
 
     async def run(self) -> None:
         """Run it, for a bounded time."""

@@ -1,4 +1,4 @@
-"""Sleep of the machine, told by two clocks."""
+"""The server's time, and sleeps and jumps, told by clocks that are moved by hand."""
 
 from __future__ import annotations
 
@@ -6,53 +6,118 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.clock import SuspendDetector
+from xyfleet.worker.clock import DOUBTFUL, ClockDrift, ServerClock
 
 pytestmark = pytest.mark.pythons
 
+TRUE = 1.7e9
+"""The server's time when the steady clock says 0."""
+
 
 class Clocks:
-    """A wall clock and a monotonic one, moved by hand."""
+    """A clock that runs on, one that may stand still, and the drift between them."""
 
     def __init__(self) -> None:
-        self.wall = 1.7e9
-        self.monotonic = 5000.0
-        self.suspension = SuspendDetector(lambda: self.wall, lambda: self.monotonic, 10.0)
+        self.wall = TRUE
+        self.steady = 0.0
+        self.drift = ClockDrift(lambda: self.wall, lambda: self.steady, 10.0)
+        self.server = ServerClock(lambda: self.wall, lambda: self.steady)
 
-    def pass_time(self, wall: float, monotonic: float) -> float | None:
+    def pass_time(self, wall: float, steady: float) -> float | None:
         """Let time pass on both clocks and look."""
         self.wall += wall
-        self.monotonic += monotonic
-        return self.suspension.slept()
+        self.steady += steady
+        return self.drift.moved()
+
+    def stamp(self, ago: float = 0.0) -> int:
+        """Return the server's time in ms, `ago` seconds ago."""
+        return int((TRUE + self.steady - ago) * 1000)
 
 
-def test_sleep_is_noticed_once() -> None:
-    """A jump of the wall clock is a sleep of that length, told once."""
+def test_a_move_is_told_once() -> None:
+    """Getting ahead is told once, with its size; so is falling behind."""
     clocks = Clocks()
-    slept = clocks.pass_time(3605.0, 5.0)
+    ahead = clocks.pass_time(3605.0, 5.0)
 
-    assert slept is not None
-    assert round(slept) == 3600
+    assert ahead is not None
+    assert round(ahead) == 3600
+    assert clocks.pass_time(5.0, 5.0) is None
+    assert round(clocks.pass_time(-3595.0, 5.0) or 0) == -3600
     assert clocks.pass_time(5.0, 5.0) is None
 
 
-def test_small_jumps_are_none() -> None:
+def test_small_moves_are_none() -> None:
     """Up to 10 s between two looks is the work of time servers."""
     assert Clocks().pass_time(14.0, 5.0) is None
     assert Clocks().pass_time(15.5, 5.0) is not None
 
 
-def test_clock_set_back_is_no_sleep() -> None:
-    """A wall clock that is set back by a day says nothing, and the way forward counts from there."""
-    clocks = Clocks()
-
-    assert clocks.pass_time(-86400.0, 5.0) is None
-    assert clocks.pass_time(65.0, 5.0) is not None
-
-
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(-9, 9)), max_size=30))
 def test_slow_drift_never_adds_up(steps: list[tuple[float, float]]) -> None:
-    """However the clocks drift by less than the threshold each time, that is no sleep."""
+    """However the clocks drift by less than the threshold each time, that is no move."""
     clocks = Clocks()
 
     assert all(clocks.pass_time(passed + drift, passed) is None for passed, drift in steps)
+
+
+@pytest.mark.parametrize("wrong", [1200.0, -1200.0])
+def test_the_servers_time_counts(wrong: float) -> None:
+    """A local clock that is wrong by more than 5 s is corrected by what the server said (M13, X10)."""
+    clocks = Clocks()
+    assert clocks.server.ahead() is None
+    clocks.wall += wrong
+    clocks.server.registered(clocks.stamp())
+
+    assert clocks.server.ahead() == pytest.approx(wrong)
+    assert clocks.server.now() == pytest.approx(clocks.stamp(), abs=2)
+
+
+def test_small_differences_are_the_networks() -> None:
+    """Within 5 s our own clock counts."""
+    clocks = Clocks()
+    clocks.server.registered(clocks.stamp(ago=DOUBTFUL - 0.1))
+
+    assert clocks.server.ahead() is None
+    assert clocks.server.time() == clocks.wall
+
+
+def test_a_set_clock_changes_nothing() -> None:
+    """What was heard lasts over a jump of the local clock: it is carried on by one that nobody sets (M13)."""
+    clocks = Clocks()
+    clocks.server.registered(clocks.stamp())
+    clocks.pass_time(86_460.0, 60.0)
+
+    assert clocks.server.now() == pytest.approx(clocks.stamp(), abs=2)
+    assert clocks.server.ahead() == pytest.approx(86_400.0)
+
+
+def test_pushes_sent_again_are_no_time() -> None:
+    """A push that was made before the registration, and could not be acked then, says an old time; it is left out."""
+    clocks = Clocks()
+    clocks.server.registered(clocks.stamp())
+    clocks.pass_time(30.0, 30.0)
+    for minutes in range(1, 9):
+        clocks.server.pushed(clocks.stamp(ago=60.0 * minutes))
+
+    assert clocks.server.ahead() is None
+
+
+def test_one_odd_time_is_outvoted() -> None:
+    """The median counts, and what is no time at all is not heard."""
+    clocks = Clocks()
+    clocks.server.registered(clocks.stamp())
+    clocks.server.pushed(clocks.stamp(ago=-86_400.0))
+    clocks.server.pushed(clocks.stamp())
+    for odd in (None, 0, -1, 17, 10**13, 10**30):
+        clocks.server.pushed(odd)
+        clocks.server.registered(odd)
+
+    assert clocks.server.ahead() is None
+
+
+def test_without_a_word_of_the_server() -> None:
+    """Our own clock counts until the server said its time."""
+    clocks = Clocks()
+
+    assert not clocks.server.known
+    assert clocks.server.time() == clocks.wall

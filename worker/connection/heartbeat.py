@@ -65,14 +65,15 @@ class HeartbeatTracker:
         self._planned = 0  # the grid point that `next_beat` stands for
         self._counted = -1  # the last grid point that `come_due` has returned
         self._waiting: dict[str, _Beat] = {}  # in the order of sending
+        self._proof: float | None = None  # seconds for the answer to the next beat, which the grid did not ask for
+        self._extra = 0
         self._dead = False
 
     @property
     def deadline(self) -> float | None:
-        """When the oldest unanswered beat makes the connection dead; None when nothing waits."""
-        for beat in self._waiting.values():
-            return beat.deadline
-        return None
+        """When an unanswered beat makes the connection dead; None when nothing waits."""
+        beat = self._most_pressing()
+        return None if beat is None else beat.deadline
 
     def come_due(self, now: float) -> int:
         """
@@ -83,11 +84,14 @@ class HeartbeatTracker:
         self._planned = max(self._planned, int((now - self._origin) / self._interval + _ROUNDING))
         fresh = self._planned - self._counted
         self._counted = self._planned
-        return fresh
+        extra, self._extra = self._extra, 0
+        return max(fresh, extra)
 
     def sent(self, mid: str, now: float) -> None:
         """Note a beat. `now` is from before the write: the write is part of the round trip."""
-        self._waiting[mid] = _Beat(now, now + self._timeout)
+        timeout = self._timeout if self._proof is None else min(self._timeout, self._proof)
+        self._waiting[mid] = _Beat(now, now + timeout)
+        self._proof = None
         self.failures = 0
         self._planned = self._counted + 1
         self.next_beat = self._origin + self._planned * self._interval
@@ -96,6 +100,12 @@ class HeartbeatTracker:
         """Note that the beat that is due could not be written; it is tried again after `retry_delay`."""
         self.failures += 1
         self.next_beat = now + retry_delay
+
+    def prove(self, now: float, within: float) -> None:
+        """Have a beat sent at once, beside the grid, which must be answered within so many seconds."""
+        self._proof = within
+        self._extra = 1
+        self.next_beat = now
 
     def answer(self, mid: str, ok: bool, now: float) -> Answer:
         """Take a response. One that is not a waiting beat's, or comes after the verdict, changes nothing."""
@@ -112,10 +122,10 @@ class HeartbeatTracker:
         return Answer(True, len(settled), now - beat.sent)
 
     def judge(self, now: float) -> Verdict:
-        """Look at the oldest unanswered beat, after all input that was pending has been read."""
+        """Look at the beat whose time is up first, after all input that was pending has been read."""
         if self._dead:
             return Verdict.DEAD
-        beat = next(iter(self._waiting.values()), None)
+        beat = self._most_pressing()
         if beat is None or now < beat.deadline:
             return Verdict.ALIVE
         if now - beat.deadline > LATE_WAKE and not beat.rearmed:
@@ -124,6 +134,9 @@ class HeartbeatTracker:
             return Verdict.REARMED
         self._dead = True
         return Verdict.DEAD
+
+    def _most_pressing(self) -> _Beat | None:
+        return min(self._waiting.values(), key=lambda beat: beat.deadline, default=None)
 
     def expired(self, now: float) -> int:
         """Return how many unanswered beats are past their deadline."""

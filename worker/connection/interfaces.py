@@ -12,7 +12,7 @@ class RpcChannel(Protocol):
     """A registered connection, to whoever makes calls on it."""
 
     began: int
-    """Milliseconds since the epoch at which it was registered."""
+    """When it was registered, in milliseconds since the epoch, by the server's clock."""
 
     async def ask(self, lwp: str, body: object) -> Response:
         """Return the answer to a call, whatever its code. Raises `rpc.NoAnswer` or `rpc.ChannelClosed`."""

@@ -55,6 +55,7 @@ class Keepalive:
         self._listener = listener
         self._until_beat = InterruptibleSleep()
         self._until_deadline = InterruptibleSleep()
+        self._proving = False
         self._began = time.monotonic()
         self._heart = HeartbeatTracker(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
 
@@ -68,6 +69,12 @@ class Keepalive:
         self._heart.retune(cycle.heartbeat_interval, cycle.heartbeat_timeout, time.monotonic())
         self._until_beat.wake()
         self._until_deadline.wake()
+
+    def prove(self, within: float) -> None:
+        """Send a beat at once, which is to be answered within so many seconds."""
+        self._heart.prove(time.monotonic(), within)
+        self._proving = True
+        self._until_beat.wake()
 
     def take(self, response: Response) -> bool:
         """Take a response; return whether it is a beat's."""
@@ -106,6 +113,9 @@ class Keepalive:
         mid = self._mids.new()
         key = frames.key(mid)
         self._heart.sent(key, time.monotonic())
+        if self._proving:
+            self._proving = False
+            self._until_deadline.wake()
         self._outlet.write(frames.heartbeat(mid))
         self._metrics.beat_sent(time.time())
         self._log.say(log_texts.BEAT_SENT, mid=key)

@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import functools
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
 from xyfleet.worker.causes import Cause, ConnectionLost
+from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.connect import Socket, dial
 from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.keepalive import Keepalive
@@ -68,6 +68,7 @@ class Session:
         metrics: Metrics,
         log: AccountLog,
         listener: SessionListener,
+        clock: ServerClock,
     ) -> None:
         self._settings = settings
         self._token = token
@@ -76,6 +77,7 @@ class Session:
         self._metrics = metrics
         self._log = log
         self._listener = listener
+        self._clock = clock
         self._leaving: asyncio.Future[_Left] = asyncio.get_running_loop().create_future()
         self._tasks: asyncio.TaskGroup
         self._outlet: FrameWriter | None = None
@@ -86,7 +88,7 @@ class Session:
         self._sync_wanted = asyncio.Event()
         self._unreadable = 0
         self.began = 0
-        """Milliseconds since the epoch at which the connection was registered."""
+        """When the connection was registered, in milliseconds since the epoch, by the server's clock."""
 
     @property
     def proven(self) -> bool:
@@ -106,6 +108,11 @@ class Session:
             self._pulse.retune(settings.cycle)
         if self._calls is not None:
             self._calls.timeout = settings.cycle.register_timeout
+
+    def prove(self, within: float) -> None:
+        """Have the connection prove itself: a beat at once, to be answered within so many seconds."""
+        if self._pulse is not None:
+            self._pulse.prove(within)
 
     async def ask(self, lwp: str, body: object) -> Response:
         """Return the answer to a call, whatever its code. Raises `NoAnswer` or `ChannelClosed`."""
@@ -181,7 +188,8 @@ class Session:
         cycle = self._settings.cycle
         self._pulse = Keepalive(cycle, self._outlet, self._mids, self._metrics, self._log, self._listener)
         self._registered.set_result(self._pulse)
-        self.began = int(time.time() * 1000)
+        self._clock.registered(frames.time_of_registration(response))
+        self.began = self._clock.now()
         self._listener.registered(self)
 
     async def _read(self, socket: Socket) -> None:
@@ -219,6 +227,7 @@ class Session:
 
     def _take_push(self, push: Push) -> None:
         self._log.say(log_texts.PUSH_RECEIVED, lwp=push.lwp)
+        self._clock.pushed(frames.time_of_push(push))
         self._listener.pushed(push, functools.partial(self._ack, push))
         if push.lwp == frames.KICKOUT:
             raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")

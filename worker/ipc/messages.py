@@ -122,6 +122,9 @@ class Report(Message, frozen=True, tag="report"):
     cpu: float = 0.0
     """CPU seconds that the worker has used so far."""
     mail: MailFigures = MailFigures()
+    clock: float | None = None
+    """Seconds that this machine's clock is ahead of the server's (less than zero: behind); 0 = it is right, null = the
+    server has not said its time yet."""
 
 
 class TicketRequest(Message, frozen=True, tag="ask"):

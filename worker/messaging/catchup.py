@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.messaging import catchup_plan
@@ -39,6 +40,7 @@ class CatchUp:
         added: Called with what came of storing what was found.
         zombie: Called with the reason when the connection proved to bring no messages.
         rules: Returns what the inbox needs to know about handlers.
+        clock: The server's, by which its messages have their times.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CatchUp:
         added: Callable[[Added], None],
         zombie: Callable[[str], None],
         rules: Callable[[], HandlerRules],
+        clock: ServerClock,
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
     ) -> None:
         self.recovered = 0
@@ -67,8 +70,10 @@ class CatchUp:
         self._added = added
         self._zombie = zombie
         self._rules = rules
+        self._clock = clock
         self._tempo = tempo
-        self._since = settings.since or _now()
+        self._born = int(time.time() * 1000)
+        self._first: int | None = None
         self._mark: int | None = None
         self._mark_known = False
         self._read: dict[str, int] = {}
@@ -81,6 +86,7 @@ class CatchUp:
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self.disconnected()
+        self._first = self._first or self._clock.now()
         self._visit = CatchUpSession(line)
         self._heard = time.monotonic()
         self._news.set()
@@ -110,7 +116,6 @@ class CatchUp:
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
         self._settings = settings
-        self._since = settings.since or self._since
         if self._visit is not None:
             self._visit.ring()
 
@@ -152,7 +157,7 @@ class CatchUp:
         """Find all that was missed, in as many turns as it takes."""
         await self._permission(visit)
         visit.refused = False
-        round_ = Round(catchup_plan.horizon(self._since, await self._known_mark(), self._overlap))
+        round_ = Round(catchup_plan.horizon(self._since(), await self._known_mark(), self._overlap))
         while not await self._turn(visit, round_):
             await self._permission(visit)
         await self._finish(round_)
@@ -176,7 +181,7 @@ class CatchUp:
         reader = CatchUpPager(visit, self._me, self._log, self._tempo)
         wait = 0.0
         try:
-            round_.listed = round_.listed or _now()
+            round_.listed = round_.listed or self._clock.now()
             await reader.talks(round_, self._read)
             for _ in range(len(round_.left)):
                 if not await self._read_on(reader, round_):
@@ -193,7 +198,7 @@ class CatchUp:
     async def _read_on(self, reader: CatchUpPager, round_: Round) -> bool:
         """Read the next conversation, or what is left of it, and store what is new; return whether it can be read."""
         talk, cursor = round_.left[0]
-        visit, now = reader.visit, _now()
+        visit, now = reader.visit, self._clock.now()
         try:
             found, following = await reader.messages(round_.horizon, talk, cursor)
         except Abandoned as error:
@@ -218,7 +223,7 @@ class CatchUp:
             return
         visit.judged = True
         self.zombies += 1
-        age = (_now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
+        age = (self._clock.now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
         reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
         self._log.say(log_texts.ZOMBIE, reason=reason)
         self._zombie(reason)
@@ -232,6 +237,15 @@ class CatchUp:
         self.recovered += len(added.rows)
         self._added(added)
         return added.rows
+
+    def _since(self) -> int:
+        """
+        Return when this account's time with xyfleet began, by the server's clock.
+
+        It was noted by our clock. Was that ahead then and is right now, it began at the first connection at the latest.
+        """
+        ours = (self._settings.since or self._born) - int((self._clock.ahead() or 0.0) * 1000)
+        return ours if self._first is None else min(ours, self._first)
 
     @property
     def _overlap(self) -> int:
@@ -248,12 +262,8 @@ class CatchUp:
         """Note how far all is seen: no farther than before if a conversation could not be read."""
         mark = self._mark if round_.unread else catchup_plan.mark(round_.newest, round_.listed, self._mark)
         moved, self._mark = mark != self._mark, mark
-        below = catchup_plan.horizon(self._since, mark, self._overlap)
+        below = catchup_plan.horizon(self._since(), mark, self._overlap)
         read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
         self._read = catchup_plan.settled(read, below, round_.listed, self._overlap)
         if mark is not None and moved and self._inbox.exists():
             await self._inbox.do(Marks({_META: mark}))
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

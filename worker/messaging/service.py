@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
@@ -50,6 +51,7 @@ class MessageService:
         changed: Called when a figure changed.
         zombie: Called with the reason when the connection beats but brings no messages.
         stuck: Called with the reason when a handler blocks for good, so that only a new process helps.
+        clock: The server's, by which messages are old or new.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class MessageService:
         changed: Callable[[], None],
         zombie: Callable[[str], None],
         stuck: Callable[[str], None],
+        clock: ServerClock,
     ) -> None:
         self._settings = settings.mail
         self._me = settings.unb
@@ -68,6 +71,7 @@ class MessageService:
         self._changed = changed
         self._zombie = zombie
         self._stuck = stuck
+        self._clock = clock
         self._last: float | None = None
         self._held = 0
         self._life: asyncio.Task[None] | None = None
@@ -75,14 +79,16 @@ class MessageService:
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
-        self._inbox = AsyncStore(settings.mail, settings.account, changed)
+        self._inbox = AsyncStore(settings.mail, settings.account, changed, clock=clock.now)
         self._outbox = OutboxSender(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
-            self._dispatcher = Dispatcher(self._inbox, self._handler, settings.mail, log, changed, self._outbox.wake)
+            self._dispatcher = Dispatcher(
+                self._inbox, self._handler, settings.mail, log, changed, self._outbox.wake, clock.time
+            )
         self._catch_up = CatchUp(
-            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules
+            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules, clock
         )
 
     # What the socket and the supervisor say.

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.worker.protocol.json_values import as_ms
 from xyfleet.worker.text import is_number
 
 MAX_SIZE: Final = 8 * 1024 * 1024
@@ -79,8 +80,18 @@ class _SyncBody(msgspec.Struct):
     syncExtraType: Any = None
 
 
+class _Stamped(msgspec.Struct):
+    timestamp: int | str | None = None
+
+
+class _StampedPush(msgspec.Struct):
+    syncPushPackage: _Stamped | None = None
+
+
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 _sync_body: Final = msgspec.json.Decoder(_SyncBody)
+_stamped: Final = msgspec.json.Decoder(_Stamped)
+_stamped_push: Final = msgspec.json.Decoder(_StampedPush)
 _anything: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -120,6 +131,23 @@ def wants_state(push: Push) -> bool:
     except _UNDECODABLE:
         return False
     return isinstance(extra, dict) and extra.get("type") in _TOO_LONG
+
+
+def time_of_push(push: Push) -> int | None:
+    """Return when (ms) the server says that it made the push; None where it does not."""
+    try:
+        package = _stamped_push.decode(push.body).syncPushPackage
+    except _UNDECODABLE:
+        return None
+    return None if package is None else as_ms(package.timestamp)
+
+
+def time_of_registration(response: Response) -> int | None:
+    """Return when (ms) the server says that it answered `/reg`; None where it does not."""
+    try:
+        return as_ms(_stamped.decode(response.body).timestamp)
+    except _UNDECODABLE:
+        return None
 
 
 def call(lwp: str, mid: str, body: object) -> bytes:

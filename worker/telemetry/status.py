@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.states import Event
@@ -27,6 +28,7 @@ class AccountStatus:
         memory: Returns the process's bytes, if they are known.
         mail: Returns how the messages are.
         tick: Called from time to time, connected or not.
+        clock: The server's.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class AccountStatus:
         memory: Callable[[], int | None],
         mail: Callable[[], MailFigures],
         tick: Callable[[], None],
+        clock: ServerClock,
     ) -> None:
         self.standing = ConnectionStatus(time.time())
         self.metrics = Metrics()
@@ -45,6 +48,8 @@ class AccountStatus:
         self._memory = memory
         self._mail = mail
         self._tick = tick
+        self._clock = clock
+        self._clock_wrong = False
         self._told_note: str | None = None
 
     def move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
@@ -54,13 +59,27 @@ class AccountStatus:
         self._log.say(log_texts.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
         self.reporter.tell(change)
 
+    def beat_answered(self) -> None:
+        """Look, and tell all: a report at a beat costs no wake-up of its own."""
+        self._look()
+        self.reporter.tell()
+
     def _snapshot(self, changes: list[Change]) -> Report:
         window = self.metrics.window(time.monotonic())
         self._told_note = self._log.note()
         report = self.standing.report(window, changes, self._memory(), self._told_note, time.process_time())
-        return msgspec.structs.replace(report, mail=self._mail())
+        ahead = round(self._clock.ahead() or 0.0, 1) if self._clock.known else None
+        return msgspec.structs.replace(report, mail=self._mail(), clock=ahead)
 
     def _look(self) -> None:
         self._tick()
+        ahead = self._clock.ahead()
+        if (ahead is not None) != self._clock_wrong:
+            self._clock_wrong = ahead is not None
+            self._log.say(
+                log_texts.CLOCK_RIGHT if ahead is None else log_texts.CLOCK_WRONG,
+                ahead=None if ahead is None else round(ahead, 1),
+            )
+            self.reporter.note()
         if self._log.note() != self._told_note:
             self.reporter.note()
