@@ -63,6 +63,13 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     beats: bool = True
 
 
+class FleetRate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the whole fleet may do per second, whatever the egress; 0 = no limit."""
+
+    dials: float = 50.0
+    token_calls: float = 5.0
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet's own settings."""
 
@@ -79,6 +86,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     connect_rate: float = 10.0
     """Dials per second and egress; 0 = no limit."""
     token_rate: float = 1.0
+    fleet_rate: FleetRate = FleetRate()
     catch_up_rate: float = 5.0
     """Accounts per second that begin to look for missed messages; 0 = no limit."""
     hang_timeout: float = 20.0

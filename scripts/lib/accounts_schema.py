@@ -21,6 +21,7 @@ FILE: Final = "docs/accounts.schema.json"
 _RESOLVED: Final[dict[type, tuple[type[msgspec.Struct], ...]]] = {
     file_schema.RawFleet: (settings.Fleet,),
     file_schema.RawSimulator: (settings.Simulator,),
+    file_schema.RawFleetRate: (settings.FleetRate,),
     file_schema.RawRestart: (settings.Restart,),
     file_schema.RawLog: (settings.Log,),
     file_schema.RawRefresh: (settings.Refresh,),

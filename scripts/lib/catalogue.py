@@ -19,6 +19,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from xyfleet.worker import reasons
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PO: Final = ROOT / "supervisor" / "locale" / "zh" / "LC_MESSAGES" / "xyfleet.po"
 MO: Final = PO.with_suffix(".mo")
@@ -32,6 +34,8 @@ def extracted() -> Catalog:
     methods = [("**.py", "python")]
     for file, _line, text, _comments, _context in extract_from_dir(ROOT / "supervisor", methods, keywords=KEYWORDS):
         catalog.add(text, locations=[(f"supervisor/{file}", 0)])
+    for text in reasons.TEXTS.values():
+        catalog.add(text, locations=[("worker/reasons.py", 0)])
     return catalog
 
 

@@ -15,7 +15,7 @@ class TokenBucket:
     A token bucket: at once for the first `burst`, then one every `1 / rate` seconds; unused turns fill it up again.
 
     In any window of t seconds at most `burst + rate * t` turns begin, if each caller waits as long as it is told.
-    Both limits may be changed at any time.
+    Both limits may be changed at any time: `change`.
     """
 
     def __init__(self, rate: float, burst: int = 1) -> None:
@@ -24,6 +24,19 @@ class TokenBucket:
         self.burst = burst
         """Turns that may come at once; at least 1."""
         self._full_at = float("-inf")  # when the bucket would be full again
+
+    def change(self, rate: float, burst: int, now: float) -> None:
+        """Take other limits; the turns taken in advance are worked off at the new rate."""
+        if rate != self.rate:
+            owed = max(0.0, self._full_at - now) * self.rate
+            self._full_at = now + owed / rate if rate > 0 else float("-inf")
+        self.rate, self.burst = rate, burst
+
+    def wait(self, now: float, turns: int = 0) -> float:
+        """Return the seconds to wait before the next turn, or the one after so many `turns`. Nothing is taken."""
+        if self.rate <= 0:
+            return 0.0
+        return max(0.0, max(self._full_at, now) - now - (self.burst - 1 - turns) / self.rate)
 
     def reserve(self, now: float) -> float:
         """Take the next turn, and return the seconds to wait before it begins. What is taken can't be given back."""

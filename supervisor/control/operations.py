@@ -14,7 +14,7 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
-from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states
+from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states, what_it_waits_for
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
@@ -22,6 +22,7 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 from xyfleet.worker.version import VERSION
@@ -80,7 +81,9 @@ class FleetOperations:
 
     def status(self, names: Sequence[str]) -> StatusView:
         """Return what `status` shows. Raises `UnknownName`."""
-        return StatusView(fleet=self._fleet_view(), accounts=[self._view(member) for member in self._chosen(names)])
+        turns = self._fleet.waits()
+        accounts = [self._view(member, turns) for member in self._chosen(names)]
+        return StatusView(fleet=self._fleet_view(), accounts=accounts)
 
     def names(self, names: Sequence[str]) -> list[str]:
         """Return the names of the accounts that `names` mean. Raises `UnknownName`."""
@@ -97,10 +100,10 @@ class FleetOperations:
         folder = self._fleet.settings.fleet.log.dir
         return None if folder is None else folder / f"{member.name}.log"
 
-    def _view(self, member: SupervisedAccount) -> AccountView:
+    def _view(self, member: SupervisedAccount, turns: Mapping[str, Reason]) -> AccountView:
         held = self._fleet.store.get(member.name)
         refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
-        return account_view(member, refresh, held.source)
+        return account_view(member, refresh, held.source, what_it_waits_for(member, turns))
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from xyfleet.supervisor.common.timestamps import rfc3339
@@ -19,25 +19,28 @@ from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.account_state import Login
+from xyfleet.supervisor.supervision.account_state import Login, Process, Wish
 from xyfleet.supervisor.supervision.outage import Group, Outage
 from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 
-def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source: str | None) -> AccountView:
-    """Return the view of one account; the API adds the advice in the reader's language."""
+def account_view(
+    member: SupervisedAccount, refresh: RefreshView, cookie_source: str | None, waits: Reason | None = None
+) -> AccountView:
+    """Return the view of one account that `waits` for something now; the API adds the advice."""
     account, last, live = member.account, member.last, member.report
     up = member.state is State.CONNECTED
-    waits = member.condition.login in (Login.PERSON, Login.HELD)
-    cause = None if up else last.cause if last is not None else member.condition.cause if waits else None
+    alone = member.condition.login in (Login.PERSON, Login.HELD)
+    cause = None if up else last.cause if last is not None else member.condition.cause if alone else None
     window = last.window if last is not None else HeartbeatFigures()
     return AccountView(
         name=account.name,
         label=account.label,
         tags=account.tags,
         state=member.state,
-        process=member.process,
+        process=Process.WAITING if waits is not None and member.process in _GOES_ON else member.process,
         pid=member.child.pid if member.child is not None else None,
         generation=live.generation if live is not None else 0,
         since=rfc3339(member.since) or "",
@@ -60,7 +63,23 @@ def account_view(member: SupervisedAccount, refresh: RefreshView, cookie_source:
         proxied=account.proxy is not None,
         note=live.note if live is not None else None,
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
+        waits=waits,
     )
+
+
+_GOES_ON: Final = (Process.STARTING, Process.RUNNING)
+"""Who waits for a turn meanwhile is shown as waiting."""
+
+
+def what_it_waits_for(member: SupervisedAccount, turns: Mapping[str, Reason]) -> Reason | None:
+    """Return what keeps an account from going on now, of all that is waited for in the fleet (`turns`)."""
+    it = member.condition
+    if it.wish is not Wish.RUN or it.up:
+        return None
+    gated = it.reach_gate or (it.login_gate and it.waits_for == "outage")
+    if gated and it.login not in (Login.PERSON, Login.HELD):
+        return Reason("wait_outage")
+    return turns.get(member.name)
 
 
 def states(members: Iterable[SupervisedAccount]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import msgspec
 
 from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 
@@ -99,6 +100,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     """What troubles the worker besides its connection: a log that can't be written."""
     messages: MessagesView = MessagesView()
+    waits: Reason | None = None
+    """What it waits for now: a turn, a place, the end of an outage."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from xyfleet.supervisor.login_hook.process import MAX_OUTPUT, Ended, execute
 from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
@@ -90,6 +91,10 @@ class HookService:
         self._wall = wall
         self._flights: SingleFlight[Result] = SingleFlight()
         self._running = 0
+        self._waiting: dict[object, str] = {}
+        """Who waits for a place, first come first."""
+        self._usual: float | None = None
+        """Seconds that a run takes, as the latest ones did."""
         self._freed = asyncio.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xyfleet-hook-log")
 
@@ -113,7 +118,7 @@ class HookService:
     async def _run(
         self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None
     ) -> Result:
-        async with self._place():
+        async with self._place(account.name):
             held = self._store.get(account.name)
             attempt = self._begin(account.name, held)
             if started is not None:
@@ -129,17 +134,39 @@ class HookService:
                 log.end(said, self._wall())
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Wait until fewer than `max_concurrent` hooks run."""
-        while self._running >= max(1, self.settings.max_concurrent):
-            self._freed.clear()
-            await self._freed.wait()
+    async def _place(self, name: str) -> AsyncIterator[None]:
+        """Wait until fewer than `max_concurrent` hooks run, and whoever came before has his place."""
+        me = object()
+        self._waiting[me] = name
+        try:
+            while self._running >= self._places or next(iter(self._waiting)) is not me:
+                self._freed.clear()
+                await self._freed.wait()
+        finally:
+            del self._waiting[me]
+            self._freed.set()
         self._running += 1
+        began = time.monotonic()
         try:
             yield
         finally:
             self._running -= 1
+            took = time.monotonic() - began
+            self._usual = took if self._usual is None else (self._usual + took) / 2
             self._freed.set()
+
+    @property
+    def _places(self) -> int:
+        return max(1, self.settings.max_concurrent)
+
+    def waits(self) -> dict[str, Reason]:
+        """Return who waits for a place now, and after how many others."""
+        return {name: self._wait(place) for place, name in enumerate(self._waiting.values())}
+
+    def _wait(self, place: int) -> Reason:
+        if self._usual is None:
+            return Reason("wait_hook", {"turn": place + 1})
+        return Reason("wait_hook_about", {"turn": place + 1, "seconds": (place // self._places + 1) * self._usual})
 
     def _begin(self, name: str, held: Credentials) -> Attempt:
         """Put the run on disk before it starts: a supervisor that dies meanwhile must not forget it."""

@@ -11,6 +11,7 @@ from xyfleet.supervisor.common.timestamps import clock, span
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, StatusView
 from xyfleet.supervisor.presentation.advice import advice, down, is_well, message_advice
 from xyfleet.supervisor.presentation.labels import cause_words, process_words, state_words
+from xyfleet.supervisor.presentation.reason_text import reason_words
 from xyfleet.supervisor.presentation.terminal import (
     BOLD,
     GREEN,
@@ -223,7 +224,9 @@ def _why(account: AccountView, look: TableStyle, now: datetime) -> str:
     if account.cause is not None:
         words = cause_words(account.cause, look.language)
         parts.append(f"{words} ({account.reason})" if account.reason else words)
-    if account.next_attempt:
+    if account.waits is not None:
+        parts.append(reason_words(account.waits, look.language))
+    elif account.next_attempt:
         again = tr(look.language, N_("next attempt %(time)s"))
         parts.append(again % {"time": clock(account.next_attempt, look.zone, now)})
     return "; ".join(parts)

@@ -38,6 +38,8 @@ class Housekeeping:
         while True:
             await self.look_at_cookie_files()
             await self._keep_socket()
+            self._fleet.tidy()
+            self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in self._fleet.members}
             await asyncio.sleep(EVERY)
 
     async def look_at_cookie_files(self) -> None:

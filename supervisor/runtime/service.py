@@ -32,9 +32,8 @@ from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.runtime.standstill import Standstill
 from xyfleet.supervisor.runtime.systemd import Systemd
-from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.supervisor.supervision.fleet import Fleet, token_limits
 from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.slot import STOP_TIMEOUT
 from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
@@ -80,7 +79,7 @@ class Service:
             premises.store.forget_stops()
         events = EventLog(fleet.state_dir / "events.jsonl")
         gateway = _gateway(premises)
-        limits = TokenLimits(rate=fleet.token_rate)
+        limits = token_limits(fleet)
         tokens = TokenService(
             premises.store,
             gateway.token_url,

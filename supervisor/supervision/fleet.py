@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Account, Settings
+from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, Settled, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
@@ -50,6 +52,7 @@ from xyfleet.worker.ipc.messages import (
     Up,
 )
 from xyfleet.worker.process.build_id import build_id
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
@@ -93,7 +96,7 @@ class Fleet:
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
-        self.desk = TicketIssuer(tokens, self.recovery, settings.fleet.connect_rate)
+        self.desk = TicketIssuer(tokens, self.recovery, settings.fleet)
         self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
@@ -147,8 +150,8 @@ class Fleet:
         if settings.fleet.simulator is None:
             self.gateway = gateway_of(settings.fleet)
             self.tokens.url = self.gateway.token_url
-        self.desk.apply(settings.fleet.connect_rate)
-        self.tokens.apply(TokenLimits(rate=settings.fleet.token_rate))
+        self.desk.apply(settings.fleet)
+        self.tokens.apply(token_limits(settings.fleet))
         self.hooks.settings = settings.refresh
         self.mail.apply(settings)
 
@@ -204,7 +207,23 @@ class Fleet:
 
     def _queue_start(self, member: SupervisedAccount) -> None:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
-        self.launcher.put(member.slot, lambda: self.desk.dial_wait(member) if self._token_at_hand(member) else 0.0)
+        self.launcher.put(member.slot, partial(self._start_turn, member))
+
+    async def _start_turn(self, member: SupervisedAccount) -> None:
+        if self._token_at_hand(member):
+            await self.desk.dial_turn(member)
+
+    def waits(self) -> dict[str, Reason]:
+        """Return what each account waits for now that waits for a turn or a place."""
+        starts = self.launcher.places()
+        waits = {name: Reason("wait_start", {"turn": place + 1}) for name, place in starts.items() if place}
+        return waits | self.hooks.waits() | self.desk.waits() | self.tokens.waits()
+
+    def tidy(self) -> None:
+        """Forget the ways out, proxies' passwords with them, that no account goes any more."""
+        proxies = {member.account.proxy for member in self.members.values()}
+        self.desk.keep(proxies)
+        self.tokens.keep(proxies)
 
     def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
@@ -359,3 +378,8 @@ class Fleet:
     def _note_outage(self, account: str | None, kind: EventKind, to: str, facts: dict[str, Any]) -> None:
         label = "" if account is None else self._label(account)
         self.events.add(kind, account, time=time.time(), label=label, new=to, **facts)
+
+
+def token_limits(fleet: FleetSettings) -> TokenLimits:
+    """Return how often tokens may be asked for."""
+    return TokenLimits(rate=fleet.token_rate, over_fleet=fleet.fleet_rate.token_calls)

@@ -64,11 +64,15 @@ class OutageRecovery:
 
     async def pass_login(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's token calls back."""
-        await self._until(lambda: not any(self.watch.gates(member.name, member.account.proxy)))
+        await self._until(lambda: not any(self.gates(member)))
+
+    def gates(self, member: SupervisedAccount) -> tuple[bool, bool]:
+        """Return whether outages hold the account's dials back now, and its token calls and logins."""
+        return self.watch.gates(member.name, member.account.proxy)
 
     def holds(self, member: SupervisedAccount) -> bool:
         """Whether an outage holds the account's dials back now."""
-        return self.watch.gates(member.name, member.account.proxy)[0]
+        return self.gates(member)[0]
 
     def stands(self, member: SupervisedAccount) -> None:
         """Look at an account whose condition has changed."""

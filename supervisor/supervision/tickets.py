@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from typing import Final
 
-from xyfleet.supervisor.common.rate_limit import TokenBucket
-from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.common.turns import EgressTurns
+from xyfleet.supervisor.settings import Account, Fleet
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
-from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
@@ -28,36 +30,43 @@ SAY_AGAIN: Final = 5.0
 """Seconds between two of them."""
 DIAL_GAP: Final = 1.0
 """Least seconds between two dials of an account, over the lives of its workers too (docs/heartbeat.md, rule 8)."""
-DIAL_BURST: Final = 10
-"""Dials that may go at once on one egress after a quiet time."""
 
 log = logging.getLogger(__name__)
 
 
 class TicketIssuer:
-    """Gives tickets out, paced per egress."""
+    """Gives tickets out, paced per egress and over the fleet."""
 
-    def __init__(self, tokens: TokenService, recovery: OutageRecovery, connect_rate: float) -> None:
+    def __init__(self, tokens: TokenService, recovery: OutageRecovery, fleet: Fleet) -> None:
         self._tokens = tokens
         self._recovery = recovery
-        self._rate = connect_rate
-        self._dials: dict[Secret | None, TokenBucket] = {}
-        """By proxy; None = the machine's own address."""
+        self._dials = EgressTurns(fleet.connect_rate, fleet.fleet_rate.dials)
         self._last_dial: dict[str, float] = {}
 
-    def apply(self, connect_rate: float) -> None:
-        """Take another pace from now on."""
-        self._rate = connect_rate
-        for bucket in self._dials.values():
-            bucket.rate = connect_rate
+    def apply(self, fleet: Fleet) -> None:
+        """Take another pace from now on, for those who wait too."""
+        self._dials.pace(fleet.connect_rate, fleet.fleet_rate.dials)
 
-    def dial_wait(self, member: SupervisedAccount) -> float:
-        """Take one dial of the member's egress, and return in how many seconds it may happen."""
-        now = time.monotonic()
-        bucket = self._dials.setdefault(member.account.proxy, TokenBucket(self._rate, DIAL_BURST))
-        dial = max(now + bucket.reserve(now), self._last_dial.get(member.name, 0.0) + DIAL_GAP)
-        self._last_dial[member.name] = dial
-        return dial - now
+    def keep(self, proxies: Collection[Secret | None]) -> None:
+        """Forget ways out that no account goes any more, and dials that hold nobody back any more."""
+        self._dials.keep(proxies)
+        since = time.monotonic() - DIAL_GAP
+        self._last_dial = {name: at for name, at in self._last_dial.items() if at > since}
+
+    def waits(self) -> dict[str, Reason]:
+        """Return what each account waits for now that waits for its dial's turn."""
+        return {
+            name: Reason("wait_dial", {"turn": place.before + 1, "seconds": place.seconds or 0.0})
+            for name, place in self._dials.places().items()
+        }
+
+    async def dial_turn(self, member: SupervisedAccount) -> None:
+        """Return when the account may dial."""
+        gap = self._last_dial.get(member.name, float("-inf")) + DIAL_GAP - time.monotonic()
+        if gap > 0:
+            await asyncio.sleep(gap)
+        await self._dials.take(member.account.proxy, member.name)
+        self._last_dial[member.name] = time.monotonic()
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Answer one request, whatever goes wrong. Cancel it when the worker is gone or asks anew."""
@@ -74,17 +83,23 @@ class TicketIssuer:
             talk.cancel()
 
     async def _ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> Ticket:
-        def waits(why: str) -> None:
-            child.send(Queued(request=request.request, why=why))
+        def waits(why: Reason) -> None:
+            child.send(Queued(request=request.request, why=str(why)))
+
+        def held_back() -> bool:
+            return any(self._recovery.gates(member))
 
         while True:
             await self._recovery.pass_reach(member)
             if self._tokens.held(member.name, request.stale) is None:
                 await self._recovery.pass_login(member)
-            token = await self._tokens.get(token_account(member.account), request.stale, waits)
+            try:
+                token = await self._tokens.get(token_account(member.account), request.stale, waits, held_back)
+            except HeldBack:
+                continue
             await self._recovery.pass_reach(member)
             # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
-            await asyncio.sleep(self.dial_wait(member))
+            await self.dial_turn(member)
             if not self._recovery.holds(member) and self._tokens.held(member.name, request.stale) is not None:
                 return ticket_of(token, request.request)
 

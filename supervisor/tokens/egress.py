@@ -16,7 +16,6 @@ import aiohttp_socks
 import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
-from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.worker.secret import Secret, masked, proxy_secrets, spelled
 from xyfleet.worker.text import cut
 
@@ -93,16 +92,18 @@ def _cause(error: BaseException) -> str:
 
 
 class Egress:
-    """The pace and the HTTP session of one way out. The session lives while somebody uses it."""
+    """The HTTP session of one way out. It lives while somebody uses it."""
 
-    def __init__(self, proxy: Secret | None, bucket: TokenBucket, tls: ssl.SSLContext) -> None:
-        self.bucket = bucket
-        self.turn = asyncio.Lock()
-        """Held by the one whose turn comes next: who is cancelled in the queue takes no turn."""
+    def __init__(self, proxy: Secret | None, tls: ssl.SSLContext) -> None:
         self._proxy = proxy
         self._tls = tls
         self._users = 0
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether somebody uses it now."""
+        return self._users > 0
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xyfleet.supervisor.common.rate_limit import free_at, growing
-from xyfleet.supervisor.tokens.egress import Egress
+from xyfleet.supervisor.common.turns import BURST, EgressTurns
+from xyfleet.worker.reasons import Reason
+from xyfleet.worker.secret import Secret
 
 _NOTHING: Final = 0.01
 """Seconds that are not worth a wait: uvloop's timers may ring a little early, and the loop below would spin."""
@@ -24,7 +26,9 @@ class TokenLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     rate: float = 1.0
     """Calls per second and egress; 0 = no limit."""
-    burst: int = 10
+    burst: int = BURST
+    over_fleet: float = 0.0
+    """Calls per second of the whole fleet, whatever the egress; 0 = no limit."""
     per_day: int = 48
     """Calls of one account in any 24 hours. What did not reach the server is not counted."""
     first_gap: float = 5.0
@@ -47,6 +51,14 @@ class _Pause:
         self.over = asyncio.Event()
 
 
+class _Wait(NamedTuple):
+    """What a caller waits for that is no turn."""
+
+    code: str
+    until: float
+    """Wall time."""
+
+
 class TokenSchedule:
     """Makes callers wait. `wall` and `clock` are `time.time` and `time.monotonic`."""
 
@@ -57,13 +69,35 @@ class TokenSchedule:
         self._wall = wall
         self._clock = clock
         self._pauses: dict[str, _Pause] = {}
+        self._waits: dict[str, _Wait] = {}
+        self.turns = EgressTurns(limits.rate, limits.over_fleet, limits.burst, clock)
 
-    async def wait(
-        self, name: str, egress: Egress, calls: Callable[[], list[float]], on_wait: Callable[[str], None]
-    ) -> None:
-        """Return when the account may call; `calls` gives the wall times of its calls, `on_wait` hears why it waits."""
-        await self._wait_pause(name, calls, on_wait)
-        await self._wait_pace(egress, on_wait)
+    def apply(self, limits: TokenLimits) -> None:
+        """Take other limits from now on, for those who wait too."""
+        self.limits = limits
+        self.turns.pace(limits.rate, limits.over_fleet, limits.burst)
+
+    async def wait_pause(self, name: str, calls: Callable[[], list[float]], on_wait: Callable[[Reason], None]) -> None:
+        """Return when neither a failure nor the day's budget holds the account's next call back.
+
+        `calls` gives the wall times of its calls, `on_wait` hears why it waits.
+        """
+        try:
+            await self._wait_pause(name, calls, on_wait)
+        finally:
+            self._waits.pop(name, None)
+
+    async def wait_turn(self, name: str, proxy: Secret | None) -> None:
+        """Return when it is the account's turn on its way out, and of all."""
+        await self.turns.take(proxy, name)
+
+    def waits(self) -> dict[str, Reason]:
+        """Return what each account waits for now that waits for its call."""
+        now = self._wall()
+        waits = {name: Reason(code, {"seconds": max(0.0, until - now)}) for name, (code, until) in self._waits.items()}
+        for name, (before, seconds) in self.turns.places().items():
+            waits[name] = Reason("wait_token", {"turn": before + 1, "seconds": seconds or 0.0})
+        return waits
 
     def failed(self, name: str, *, reached: bool) -> int:
         """A call failed; `reached`: the server may have seen it. Return how many in a row."""
@@ -84,7 +118,7 @@ class TokenSchedule:
         for name in list(self._pauses):
             self.hurry(name)
 
-    async def _wait_pause(self, name: str, calls: Callable[[], list[float]], on_wait: Callable[[str], None]) -> None:
+    async def _wait_pause(self, name: str, calls: Callable[[], list[float]], on_wait: Callable[[Reason], None]) -> None:
         while True:
             pause = self._pauses.setdefault(name, _Pause())
             now = self._wall()
@@ -92,23 +126,12 @@ class TokenSchedule:
             budget = free_at(calls(), now, self.limits.per_day) - now
             if max(gap, budget) < _NOTHING:
                 return
-            if budget > gap:
-                on_wait(f"token calls of this day are used up; next one in {budget:.0f} s")
-            else:
-                on_wait(f"last token call failed; next one in {gap:.0f} s")
+            code, wait = ("wait_token_budget", budget) if budget > gap else ("wait_token_pause", gap)
+            self._waits[name] = _Wait(code, now + wait)
+            on_wait(Reason(code, {"seconds": wait}))
             try:
                 # In pieces, so that a wall clock that was set meanwhile is noticed.
                 async with asyncio.timeout(min(max(gap, budget), 60.0)):
                     await pause.over.wait()
             except TimeoutError:
                 continue
-
-    async def _wait_pace(self, egress: Egress, on_wait: Callable[[str], None]) -> None:
-        if egress.turn.locked():
-            on_wait("token calls are paced")
-        async with egress.turn:
-            egress.bucket.rate, egress.bucket.burst = self.limits.rate, self.limits.burst
-            wait = egress.bucket.reserve(self._clock())
-            if wait > 0:
-                on_wait(f"token calls are paced; this one in {wait:.0f} s")
-                await asyncio.sleep(wait)

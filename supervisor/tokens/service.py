@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import aiohttp
 import msgspec
 
-from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
+from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials, Verdict
@@ -24,6 +24,7 @@ from xyfleet.supervisor.tokens import call, egress, mtop
 from xyfleet.supervisor.tokens.egress import Egress
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 MAX_SIGNINGS: Final = 3
@@ -64,6 +65,10 @@ class TokenRefused(Exception):
         return f"{self.cause.value}: {self.reason}"
 
 
+class HeldBack(Exception):
+    """An outage began while the call waited for its turn."""
+
+
 class TokenService:
     """Hands out access tokens. `wall` and `clock` are `time.time` and `time.monotonic`."""
 
@@ -85,11 +90,20 @@ class TokenService:
         self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
         self._flights: SingleFlight[Token] = SingleFlight()
         self._egresses: dict[Secret | None, Egress] = {}
-        self._listeners: dict[str, list[Callable[[str], None]]] = {}
+        self._listeners: dict[str, list[Callable[[Reason], None]]] = {}
 
     def apply(self, limits: TokenLimits) -> None:
         """Take other limits from now on."""
-        self._turns.limits = limits
+        self._turns.apply(limits)
+
+    def waits(self) -> dict[str, Reason]:
+        """Return what each account waits for now whose token call waits."""
+        return self._turns.waits()
+
+    def keep(self, proxies: Collection[Secret | None]) -> None:
+        """Forget the ways out that no account goes any more."""
+        self._egresses = {way: each for way, each in self._egresses.items() if way in proxies or each.used}
+        self._turns.turns.keep(proxies)
 
     def held(self, name: str, stale: int | None = None) -> Token | None:
         """Return the token on hand if it is still good, and newer than the serial `stale`. No call is made."""
@@ -103,16 +117,22 @@ class TokenService:
         return Token(serial=held.serial, text=held.token, expires=held.expires)
 
     async def get(
-        self, account: TokenAccount, stale: int | None = None, on_wait: Callable[[str], None] | None = None
+        self,
+        account: TokenAccount,
+        stale: int | None = None,
+        on_wait: Callable[[Reason], None] | None = None,
+        held_back: Callable[[], bool] | None = None,
     ) -> Token:
         """Return a valid token, the one on hand or else a new one.
 
         Args:
             account: whose token.
             stale: serial of a token that the gateway refused or a kick-out voided.
-            on_wait: called with the reason each time that pacing, the day's budget or a pause holds the call back.
+            on_wait: called with the reason when the day's budget or a pause holds the call back.
+            held_back: asked when the account's turn has come: whether an outage began while it waited.
 
         Raises:
+            HeldBack: it did; no call was made.
             TokenRefused: after `auth` and `risk` at once, without a call, until `forgive()` or a new cookie.
         """
         held = self.held(account.name, stale)
@@ -123,7 +143,7 @@ class TokenService:
         listener = on_wait or _deaf
         listeners.append(listener)
         try:
-            return await self._flights.share(account.name, lambda: self._fetch(account))
+            return await self._flights.share(account.name, lambda: self._fetch(account, held_back or _never))
         finally:
             listeners.remove(listener)
             if not listeners:
@@ -158,15 +178,19 @@ class TokenService:
 
     # One flight.
 
-    async def _fetch(self, account: TokenAccount) -> Token:
+    async def _fetch(self, account: TokenAccount, held_back: Callable[[], bool]) -> Token:
         name = account.name
         held = self._store.get(name)
         _check(held)
         way = self._egress(account.proxy)
         try:
             async with way.session() as session:
-                for _ in range(MAX_SIGNINGS):
-                    await self._turns.wait(name, way, lambda: held.calls, lambda why: self._announce(name, why))
+                for signing in range(MAX_SIGNINGS):
+                    await self._turns.wait_pause(name, lambda: held.calls, lambda why: self._announce(name, why))
+                    if signing == 0:  # the further ones belong to the same turn: no shop waits twice for one token
+                        await self._turns.wait_turn(name, account.proxy)
+                        if held_back():
+                            raise HeldBack
                     _check(held)
                     token = await self._call(account, held, session)
                     if token is not None:
@@ -245,14 +269,13 @@ class TokenService:
         if stale is not None and held.serial <= stale:
             held.serial, held.token = stale, None
 
-    def _announce(self, name: str, why: str) -> None:
+    def _announce(self, name: str, why: Reason) -> None:
         for listener in self._listeners.get(name, ()):
             listener(why)
 
     def _egress(self, proxy: Secret | None) -> Egress:
         if proxy not in self._egresses:
-            limits = self._turns.limits
-            self._egresses[proxy] = Egress(proxy, TokenBucket(limits.rate, limits.burst), self._tls)
+            self._egresses[proxy] = Egress(proxy, self._tls)
         return self._egresses[proxy]
 
 
@@ -264,5 +287,10 @@ def _check(held: Credentials) -> None:
         raise TokenRefused(Cause.AUTH, "no cookie yet")
 
 
-def _deaf(why: str) -> None:
+def _deaf(why: Reason) -> None:
     """For callers who do not ask why they wait."""
+
+
+def _never() -> bool:
+    """For callers whom no outage holds back."""
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -27,10 +27,10 @@ class _Turn(NamedTuple):
     """A slot's place in the queue."""
 
     slot: WorkerSlot
-    pace: Callable[[], float] | None
-    """Gives a paced turn, and says in how many seconds it is; None = at once."""
+    pace: Callable[[], Awaitable[None]] | None
+    """Waits for a paced turn; None = at once."""
     due: float | None = None
-    """When its paced turn is, once it has one."""
+    """When its paced turn came, once it has."""
 
 
 class StartQueue:
@@ -45,6 +45,8 @@ class StartQueue:
     def __init__(self, forkserver: Forkserver, slots: Callable[[], Iterable[WorkerSlot]]) -> None:
         self._slots = slots
         self._queue: deque[_Turn] = deque()
+        self._pacing: dict[WorkerSlot, asyncio.Task[None]] = {}
+        """Who waits for a paced turn."""
         self._asked: dict[StartRequest, tuple[WorkerSlot, asyncio.TimerHandle]] = {}
         self._work = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -52,19 +54,27 @@ class StartQueue:
         self.closed = False
         """No worker is started any more."""
 
-    def put(self, slot: WorkerSlot, pace: Callable[[], float] | None = None) -> None:
+    def put(self, slot: WorkerSlot, pace: Callable[[], Awaitable[None]] | None = None) -> None:
         """
         Queue a slot.
 
         Args:
-            pace: Asked when there is a forkserver for it, and again when its turn went by without one: after a long
-                time without any, all would begin at once. Returns in how many seconds its paced turn is.
+            pace: Awaited when there is a forkserver for it, and again when its turn went by without one: after a long
+                time without any, all would begin at once. Returns when its paced turn has come.
         """
         self._append(_Turn(slot, pace))
 
     def remove(self, slot: WorkerSlot) -> None:
-        """Take a slot out of the queue; a paced turn of it that comes all the same finds that nothing is wanted."""
+        """Take a slot out of the queue; it gives its paced turn back."""
         self._queue = deque(turn for turn in self._queue if turn.slot is not slot)
+        pacing = self._pacing.pop(slot, None)
+        if pacing is not None:
+            pacing.cancel()
+
+    def places(self) -> dict[str, int]:
+        """Return who waits for a process now, and how many go first. Who waits for a paced turn is not here."""
+        first = len(self._asked)
+        return {turn.slot.name: first + place for place, turn in enumerate(self._queue)}
 
     def _append(self, turn: _Turn) -> None:
         self._queue.append(turn)
@@ -84,6 +94,8 @@ class StartQueue:
     def close(self) -> None:
         """End the forkservers; their workers must be gone by now, or go with them."""
         self.closed = True
+        for pacing in self._pacing.values():
+            pacing.cancel()
         for request in list(self._asked):
             self._settle(request)
             request.close()
@@ -91,13 +103,20 @@ class StartQueue:
 
     def _take(self, forkserver: Forkserver, turn: _Turn) -> None:
         now = self._loop.time()
-        wait = 0.0
         if turn.pace is not None and (turn.due is None or now - turn.due > LATE):
-            wait = _wait(turn.slot, turn.pace)
-        if wait > 0:
-            self._loop.call_later(wait, self._append, turn._replace(due=now + wait))
+            self._pacing[turn.slot] = asyncio.create_task(self._in_turn(turn, turn.pace))
         else:
             self._ask(forkserver, turn.slot)
+
+    async def _in_turn(self, turn: _Turn, pace: Callable[[], Awaitable[None]]) -> None:
+        """Queue a slot again when its paced turn has come; at once where that can't be told."""
+        try:
+            await pace()
+        except Exception:
+            # It is this one's trouble, and no reason to lose its turn or the queue.
+            log.exception("fault in a turn account=%s", turn.slot.name)
+        del self._pacing[turn.slot]
+        self._append(turn._replace(due=self._loop.time()))
 
     def _ask(self, forkserver: Forkserver, slot: WorkerSlot) -> None:
         try:
@@ -193,13 +212,3 @@ class StartQueue:
         for slot in self._slots():
             if slot.child is not None and slot.child.forkserver == pid:
                 slot.kill("forkserver")
-
-
-def _wait(slot: WorkerSlot, pace: Callable[[], float]) -> float:
-    """Return the seconds until a slot's turn; at once where that can't be told."""
-    try:
-        return pace()
-    except Exception:
-        # It is this one's trouble, and no reason to lose its turn or the queue.
-        log.exception("fault in a turn account=%s", slot.name)
-        return 0.0

@@ -67,6 +67,7 @@ class Fleet:
                 "state_dir": "state",
                 "connect_rate": 0,
                 "token_rate": 0,
+                "fleet_rate": {"dials": 0, "token_calls": 0},
                 "hang_timeout": 2,
                 "restart": {"backoff_max": 1, "healthy_after": 1, "failed_grace": 1},
             },

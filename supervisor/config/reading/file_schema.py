@@ -201,6 +201,13 @@ class RawLog(TypedDict, total=False):
     beats: Annotated[bool, Meta(description="Whether each heartbeat is a line.")]
 
 
+class RawFleetRate(TypedDict, total=False):
+    """What the whole fleet may do, whatever the egress."""
+
+    dials: Annotated[Rate, Meta(description="Dials per second of all accounts together; 0 = no limit.")]
+    token_calls: Annotated[Rate, Meta(description="Token calls per second of all accounts together; 0 = no limit.")]
+
+
 class RawFleet(TypedDict, total=False):
     """The fleet's own settings."""
 
@@ -217,6 +224,9 @@ class RawFleet(TypedDict, total=False):
     ca_file: Annotated[Text, Meta(description="PEM file of the certificate authorities to trust instead.")]
     connect_rate: Annotated[Rate, Meta(description="Dials per second and egress; 0 = no limit.")]
     token_rate: Annotated[Rate, Meta(description="Token calls per second and egress; 0 = no limit.")]
+    fleet_rate: Annotated[
+        RawFleetRate, Meta(description="Paces of the whole fleet, on top of those of each egress; only what is given.")
+    ]
     catch_up_rate: Annotated[
         Rate, Meta(description="Accounts per second that begin to look for missed messages; 0 = no limit.")
     ]

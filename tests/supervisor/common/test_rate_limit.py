@@ -60,6 +60,18 @@ def test_a_changed_rate_holds_from_the_next_turn() -> None:
     assert [bucket.reserve(10) for _ in range(3)] == [0, 0.25, 0.5]
 
 
+def test_turns_taken_in_advance_are_worked_off_at_the_new_rate() -> None:
+    """A slow rate's debt of hours does not outlive it."""
+    bucket = TokenBucket(0.001)
+    for _ in range(5):
+        bucket.reserve(0)
+    bucket.change(10, 1, 0)
+
+    assert bucket.wait(0) == 0.5
+    bucket.change(0, 1, 0)
+    assert bucket.wait(0) == 0
+
+
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     """An earlier `now` waits for the later one's turns."""
     bucket = TokenBucket(1)

@@ -16,7 +16,6 @@ from yarl import URL
 import xyfleet.supervisor.simulator as simulator
 from support.proxies import TinyProxy
 from support.tokenserver import Answer, TokenServer
-from xyfleet.supervisor.common.rate_limit import TokenBucket
 from xyfleet.supervisor.tokens.egress import FAILURES, SENT, Egress, Unreachable, describe, probe, tls_context
 from xyfleet.worker.secret import Secret
 
@@ -43,7 +42,7 @@ async def tls_server() -> AsyncIterator[TokenServer]:
 
 def egress(proxy: str | None = None, tls: ssl.SSLContext = SYSTEM) -> Egress:
     """Return an egress without a pace."""
-    return Egress(None if proxy is None else Secret(proxy), TokenBucket(0), tls)
+    return Egress(None if proxy is None else Secret(proxy), tls)
 
 
 async def post(

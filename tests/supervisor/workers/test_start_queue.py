@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Site:
         self.owners: list[Owner] = []
         self.queue = StartQueue(self.first, lambda: [owner.slot for owner in self.owners])
 
-    def start(self, owner: Owner, pace: Callable[[], float] | None = None) -> Owner:
+    def start(self, owner: Owner, pace: Callable[[], Awaitable[None]] | None = None) -> Owner:
         """Have its worker started."""
         self.owners.append(owner)
         self.queue.put(owner.slot, pace)
@@ -231,9 +231,9 @@ async def test_paced_turns_are_given_when_there_is_a_forkserver(site: Site) -> N
     """Nobody's turn goes by while the imports last: all of them would dial at once then (the kind of finding 17)."""
     paced: list[bool] = []
 
-    def pace() -> float:
+    async def pace() -> None:
         paced.append(site.first.ready)
-        return 0.1 * len(paced)
+        await asyncio.sleep(0.1 * len(paced))
 
     owners = [site.start(Owner(f"a{number}"), pace) for number in range(3)]
     await until(lambda: all(owner.runs for owner in owners))
@@ -246,9 +246,9 @@ async def test_turn_that_went_by_is_paced_again(site: Site, monkeypatch: pytest.
     monkeypatch.setattr(forkservers, "RELAUNCH_PAUSE", 0.5)
     paced: list[float] = []
 
-    def pace() -> float:
+    async def pace() -> None:
         paced.append(asyncio.get_running_loop().time())
-        return 0.3 if len(paced) == 1 else 0.0
+        await asyncio.sleep(0.3 if len(paced) == 1 else 0.0)
 
     owner = site.start(Owner("a"), pace)
     await until(lambda: len(paced) == 1)

@@ -45,7 +45,7 @@ class Owner:
         """None is."""
 
 
-def fault() -> float:
+async def fault() -> None:
     """Fail as a program error does."""
     raise KeyError("a bug")
 
