@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final
 
-STRETCH: Final = 0.01
+STRETCH: Final = 0.005
 """Seconds of work after which others have a turn: with 1,500 accounts the loop must not stand for half a second."""
 
 

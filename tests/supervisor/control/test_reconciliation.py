@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from support.idlefleet import idle_fleet, write
 from xyfleet.supervisor.common import stretches
-from xyfleet.supervisor.common.event_log import EventLog
-from xyfleet.supervisor.config.load import load
 from xyfleet.supervisor.control import reload as control_reload
 from xyfleet.supervisor.control.reload import carry_out, prepare, reload
-from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.supervision.account_state import Wish, Worker
 from xyfleet.supervisor.supervision.fleet import Fleet
-from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
-from xyfleet.supervisor.workers.worker_config import gateway_of
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +26,6 @@ def forkserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forkserver]
     yield found
     found.kill()
     found.close()
-
-
-def write(folder: Path, accounts: list[dict[str, Any]], **fleet: Any) -> Path:
-    """Write an accounts file."""
-    file = folder / "fleet.yml"
-    head = {"name": "t", "endpoint": "ws://127.0.0.1:1/", "token_url": "http://127.0.0.1:1/", "state_dir": "state"}
-    file.write_text(yaml.safe_dump({"version": 1, "fleet": head | fleet, "accounts": accounts}))
-    file.chmod(0o600)
-    return file
 
 
 def account(number: int, **more: Any) -> dict[str, Any]:
@@ -64,33 +47,6 @@ NEW = [
 @pytest.fixture(autouse=True)
 def _no_wait_for_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_reload, "START_WAIT", 0.01)
-
-
-@contextlib.asynccontextmanager
-async def fleet_of(folder: Path, forkserver: Forkserver) -> AsyncIterator[Fleet]:
-    """Give a fleet whose start queue does not run, with the accounts `OLD`."""
-    settings = load(write(folder, OLD), {})
-    store = Store(settings.fleet.state_dir)
-    store.load(settings.accounts)
-    gateway = gateway_of(settings.fleet)
-    fleet = Fleet(
-        settings,
-        gateway,
-        forkserver=forkserver,
-        store=store,
-        events=EventLog(folder / "events.jsonl"),
-        tokens=TokenService(store, gateway.token_url, tls_context(None)),
-        hooks=HookService(store, settings.refresh, folder, None),
-        verbose=False,
-        webhook_socket=folder / "w.sock",
-    )
-    for each in settings.accounts.values():
-        fleet.begin(fleet.enlist(each))
-    try:
-        yield fleet
-    finally:
-        await fleet.stop_all()
-        await store.close()
 
 
 async def turns_until(holds: Callable[[], bool]) -> None:
@@ -126,7 +82,7 @@ async def test_an_interrupted_reload_is_finished_by_the_next(
 ) -> None:
     """Cancelled after so many accounts; the next one does the rest, and the one after it finds nothing to do."""
     monkeypatch.setattr(stretches, "STRETCH", 0.0)
-    async with fleet_of(tmp_path, forkserver) as fleet:
+    async with idle_fleet(tmp_path, forkserver, OLD) as fleet:
         write(tmp_path, NEW, hang_timeout=9)
         first = asyncio.ensure_future(reload(fleet, {}, "test"))
         await turns_until(lambda: first.done() or done(fleet) >= steps)
@@ -144,7 +100,7 @@ async def test_an_interrupted_reload_is_finished_by_the_next(
 
 async def test_a_name_that_was_being_removed_and_is_wanted_again(tmp_path: Path, forkserver: Forkserver) -> None:
     """An interrupted reload has told an account to go; the next file names it again: it goes, and begins anew."""
-    async with fleet_of(tmp_path, forkserver) as fleet:
+    async with idle_fleet(tmp_path, forkserver, OLD) as fleet:
         old = fleet.members["a7"]
         write(tmp_path, OLD[:-1])
         first = asyncio.ensure_future(reload(fleet, {}, "test"))
@@ -159,7 +115,7 @@ async def test_a_name_that_was_being_removed_and_is_wanted_again(tmp_path: Path,
 
 async def test_what_fails_for_one_account_is_said_and_tried_again(tmp_path: Path, forkserver: Forkserver) -> None:
     """A state file that breaks after all was looked at costs its account the reload, nobody else, and is told."""
-    async with fleet_of(tmp_path, forkserver) as fleet:
+    async with idle_fleet(tmp_path, forkserver, OLD) as fleet:
         write(tmp_path, NEW, hang_timeout=9)
         plan, warnings = await prepare(fleet, {}, sure=False)
         broken = tmp_path / "state" / "accounts" / "a9.json"
