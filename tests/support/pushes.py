@@ -27,6 +27,8 @@ CHAT = {
     "time": 1767225600123,
     "own": False,
 }
+_BESIDE = ("raw", "platform", "peer", "group", "about", "update_id", "partial")
+"""What is not a message's own, or not shown."""
 
 
 def frame_body(*items: object) -> bytes:
@@ -51,10 +53,8 @@ def one(payload: object, object_type: object = 40000) -> IncomingItem:
 
 
 def shown(found: IncomingItem) -> dict[str, Any]:
-    """Return the fields without `raw`."""
-    fields = msgspec.structs.asdict(found)
-    del fields["raw"]
-    return fields
+    """Return the fields of a message, without `raw`."""
+    return {name: value for name, value in msgspec.structs.asdict(found).items() if name not in _BESIDE}
 
 
 def chat(**head: Any) -> dict[str, Any]:

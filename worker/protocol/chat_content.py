@@ -10,13 +10,18 @@ from typing import Final
 
 from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_text
 from xyfleet.worker.protocol.message import Kind
-from xyfleet.worker.protocol.payload import Undecodable, read_json, unpack
+from xyfleet.worker.protocol.payload import Budget, Undecodable, read_json, unpack
 
 TEXT: Final = 1
 IMAGE: Final = 2
 """Content types."""
-
-_ITEM_ID: Final = re.compile(r"[?&]itemId=([^&#]+)")
+_OF_THE_PLATFORM: Final = (14, 25, 26)
+"""Content types that nobody types: a tip, a platform's card, a trade's card. They may bear a person's name."""
+_GROUP: Final = 30
+"""The `sessionType` of a group."""
+_TASK: Final = re.compile(r'"task(?:Name|Id)"|SECURITY')
+"""What a `bizTag` has that is the platform's; a person's names a source and a message."""
+_IN_URL: Final = re.compile(r"[?&](itemId|peerUserId|sid)=([^&#]+)")
 
 
 class ChatContent:
@@ -39,7 +44,14 @@ class ChatContent:
         self.text = self._words()
         self.sender = as_id(notice.get("senderUserId"))
         self.name = as_text(notice.get("reminderTitle")) or None
-        self.item = _item_of(notice.get("reminderUrl"))
+        self.platform = platform or self._is_task(notice)
+        """Whether the platform wrote it, in whoever's name."""
+        self.group = as_int(notice.get("sessionType")) == _GROUP
+        named = addressed(notice.get("reminderUrl"))
+        self.item = named.get("itemId")
+        self.peer = as_id(named.get("peerUserId"))
+        """Who is at the other end."""
+        self.talk = as_id(named.get("sid"))
 
     def _kind(self, platform: bool) -> Kind:
         if self._type not in (None, TEXT, IMAGE):
@@ -47,6 +59,11 @@ class ChatContent:
         if platform:
             return "system"
         return "image" if self._type == IMAGE else "text"
+
+    def _is_task(self, notice: Json) -> bool:
+        tag = notice.get("bizTag")
+        is_task = isinstance(tag, str) and _TASK.search(tag) is not None
+        return is_task or self._type in _OF_THE_PLATFORM or "dxCard" in self._content
 
     def _words(self) -> str:
         """The whole content where it is text; of a card what the reminder shows, because its content is its own."""
@@ -62,29 +79,26 @@ class ChatContent:
         return ""
 
 
-def _item_of(url: object) -> str | None:
-    found = _ITEM_ID.search(url) if isinstance(url, str) else None
-    return None if found is None else found[1]
+def addressed(url: object) -> dict[str, str]:
+    """Return what a `reminderUrl` names: `itemId`, `peerUserId`, `sid`."""
+    return dict(_IN_URL.findall(url)) if isinstance(url, str) else {}
 
 
-def parsed(content: object) -> Json:
+def parsed(content: object, budget: Budget) -> Json:
     """Return the content, which is JSON text, sometimes an object already."""
     if not isinstance(content, str):
         return as_dict(content)
     try:
-        return as_dict(read_json(content))
+        return as_dict(read_json(content, budget))
     except Undecodable:
         return {}
 
 
-def packed(content: object) -> Json:
+def packed(content: object, budget: Budget) -> Json:
     """Return a listed message's content: JSON in base64."""
     if not isinstance(content, str):
         return as_dict(content)
     try:
-        return as_dict(unpack(content))
+        return as_dict(unpack(content, budget))
     except Undecodable:
         return {}
-
-
-# Values of any type as the one that is wanted.

@@ -16,6 +16,8 @@ from xyfleet.worker.text import is_number
 
 MAX_SIZE: Final = 8 * 1024 * 1024
 """Most bytes of a frame; sync frames of several MiB are real."""
+MOST_HEAD: Final = 64 * 1024
+"""Bytes of headers, and of each other part of a frame's head, that are read; real ones have a few hundred."""
 APP_KEY: Final = "444e9908a51d1cb236a27862abc769c9"
 UA_SUFFIX: Final = " DingTalk(2.1.5) OS(Windows/10) Browser(Chrome/133.0.0.0) DingWeb/2.1.5 IMPaaS DingWeb/2.1.5"
 """What the web client's `ua` of `/reg` has behind the browser's own user agent."""
@@ -69,15 +71,28 @@ OTHER: Final = Other()
 _NULL: Final = msgspec.Raw(b"null")
 
 
+class TooLong:
+    """Stands for a part of a frame's head that is not read."""
+
+
 class _Envelope(msgspec.Struct):
-    lwp: Any = None
-    code: Any = None
-    headers: Any = None
+    lwp: msgspec.Raw = _NULL
+    code: msgspec.Raw = _NULL
+    headers: msgspec.Raw = _NULL
     body: msgspec.Raw = _NULL
 
 
 class _SyncBody(msgspec.Struct):
-    syncExtraType: Any = None
+    syncExtraType: msgspec.Raw = _NULL
+
+
+class _Reasons(msgspec.Struct):
+    """Where a refusal may give its reason."""
+
+    reason: msgspec.Raw = _NULL
+    message: msgspec.Raw = _NULL
+    msg: msgspec.Raw = _NULL
+    ret: msgspec.Raw = _NULL
 
 
 class _Stamped(msgspec.Struct):
@@ -92,6 +107,7 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 _sync_body: Final = msgspec.json.Decoder(_SyncBody)
 _stamped: Final = msgspec.json.Decoder(_Stamped)
 _stamped_push: Final = msgspec.json.Decoder(_StampedPush)
+_reasons: Final = msgspec.json.Decoder(_Reasons)
 _anything: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -110,24 +126,31 @@ def parse(frame: bytes) -> Push | Response | Other:
     """
     try:
         envelope = _envelope.decode(frame)
+        headers, lwp, code = _head(envelope.headers), _head(envelope.lwp), _head(envelope.code)
     except msgspec.ValidationError:
         return OTHER  # JSON, but no object
     except _UNDECODABLE:
         raise Unreadable(f"frame of {len(frame)} bytes is not JSON") from None
-    if not isinstance(envelope.headers, dict):
+    if not isinstance(headers, dict):
         return OTHER
-    if isinstance(envelope.lwp, str):
-        return Push(envelope.lwp, envelope.headers, envelope.body)
-    mid = envelope.headers.get("mid")
-    if envelope.lwp is None and envelope.code is not None and isinstance(mid, str):
-        return Response(key(mid), envelope.code, envelope.body, frame)
+    if isinstance(lwp, str):
+        return Push(lwp, headers, envelope.body)
+    mid = headers.get("mid")
+    if lwp is None and code is not None and isinstance(mid, str):
+        return Response(key(mid), code, envelope.body, frame)
     return OTHER
+
+
+def _head(raw: msgspec.Raw) -> object:
+    """Return a part of a frame's head, or that it is too long. Raises `_UNDECODABLE`."""
+    data = memoryview(raw)
+    return _anything.decode(data) if len(data) <= MOST_HEAD else TooLong()
 
 
 def wants_state(push: Push) -> bool:
     """Tell whether the push says that the sync position is too far behind: `body.syncExtraType.type` 1 or 2."""
     try:
-        extra = _sync_body.decode(push.body).syncExtraType
+        extra = _head(_sync_body.decode(push.body).syncExtraType)
     except _UNDECODABLE:
         return False
     return isinstance(extra, dict) and extra.get("type") in _TOO_LONG
@@ -208,14 +231,19 @@ def registration(response: Response) -> tuple[Registration, str]:
 
 def _reason(response: Response) -> str:
     """Return the reason texts, from wherever servers put them: the body, the headers or the frame itself."""
-    try:
-        frame = _anything.decode(response.frame)
-    except _UNDECODABLE:
-        return ""
-    places = (frame.get("body"), frame["headers"], frame)
-    values = [place.get(name) for place in places if isinstance(place, dict) for name in _REASON_KEYS]
+    envelope = _envelope.decode(response.frame)
+    places = (envelope.body, envelope.headers, msgspec.Raw(response.frame))
+    values = [value for place in places for value in _reasons_of(place)]
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
     return "; ".join(text for text in texts if isinstance(text, str))
+
+
+def _reasons_of(place: msgspec.Raw) -> list[object]:
+    try:
+        found = _reasons.decode(place)
+        return [_head(getattr(found, name)) for name in _REASON_KEYS]
+    except _UNDECODABLE:
+        return []
 
 
 class Mids:

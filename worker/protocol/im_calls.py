@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.payload import Budget, Undecodable, load_json
 from xyfleet.worker.text import is_number, shown
 
 SEND: Final = "/r/MessageSend/sendByReceiverScope"
@@ -24,6 +25,10 @@ TALKS: Final = 50
 MESSAGES: Final = 20
 """Messages of a page."""
 
+MOST_ENTRIES: Final = 100
+"""Entries of a page that are read; it was asked for half as many."""
+_MOST_VALUES: Final = 50_000
+"""Values of an answer; a page of real conversations has some 5,000."""
 _FLOW_CONTROL: Final = "400600001"
 _NOT_REGISTERED: Final = 401
 _BUSY_TEXTS: Final = ("闲鱼走神了", "system is error")
@@ -83,7 +88,6 @@ class Answer(msgspec.Struct, frozen=True):
     """Whether it is flow control: wait and ask again."""
 
 
-_anything: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -178,7 +182,9 @@ def _page(response: Response, name: str) -> Page | Answer:
     body = _body(response)
     entries = body.get(name)
     if response.ok and isinstance(entries, list):
-        return Page(entries, bool(entries) and _truth(body.get("hasMore")), _integer(body.get("nextCursor")))
+        return Page(
+            entries[:MOST_ENTRIES], bool(entries) and _truth(body.get("hasMore")), _integer(body.get("nextCursor"))
+        )
     if _flow_controlled(body):
         return Answer(f"flow control ({_FLOW_CONTROL})", busy=True)
     reason = body.get("reason")
@@ -198,8 +204,8 @@ def _talk(entry: Any) -> Talk | None:
 
 def _body(response: Response) -> dict[str, Any]:
     try:
-        return _dict(_anything.decode(response.body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _dict(load_json(bytes(response.body), Budget(_MOST_VALUES)))
+    except Undecodable:
         return {}
 
 

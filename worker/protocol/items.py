@@ -12,7 +12,8 @@ notice comes with the number of a chat message.
 | system | a chat, content type 1, 2 or none, `1.7` = 1 | as text | `1.2`, `1.5` |
 | recall | objectType 40101 (delete) or 40104 | none; of a chat as above | `1`, `4`; of a chat as above |
 | receipt | objectType 40102 or 40103, or its shape | none | `4`, `6`; with a list of ids `3`, `5` |
-| order | `3.redReminder` | `3.redReminder` | none, `4` |
+| card | a notice with a `reminderContent` in `4` (the flat form: a card was changed) | the reminder | `2`, `5` |
+| order | `3.redReminder` | `3.redReminder` | `1` if it is a conversation, `4` |
 | unknown | anything else; what can't be decoded | none | none |
 
 * A chat has an object in `1.10` or `1.6`, and a conversation or an id. Its content is JSON text in `1.6.3.5`, the
@@ -20,8 +21,14 @@ notice comes with the number of a chat message.
   name `1.10.reminderTitle`; item the query `itemId=` of `1.10.reminderUrl`; the reminder `1.10.reminderContent`, else
   `1.6.3.2`. `@goofish` is cut off.
 * A receipt's shape: `1` is a message id (`….PNM`) or a list of ids, and the conversation is where the table says.
-* All others have no id of their own (an order's `1` is that of the message it is about): theirs is the kind and a
-  digest of what came, so that a push that comes twice is still one.
+* The flat form has the id of the card that it changes in `1`. If that card is in the inbox, its own id is that one
+  with a digest behind it: an unpaid order's card, say, learns so that it is paid.
+* All others have no id of their own (an order's `1` is a conversation, or the message it is about): theirs is the kind
+  and a digest of what came, so that a push that comes twice is still one. Who is at the other end of an order's notice,
+  and its item, stand in `4.reminderUrl` where `4` is an object.
+* The platform wrote what has `1.7` = 1, content type 14, 25 or 26, a `dxCard`, or a task in `bizTag`, also where the
+  sender is a person, or this account itself.
+* A group has `sessionType` 30. Who is at the other end of a talk stands in `peerUserId` of `1.10.reminderUrl`.
 * Signals are left out: typing (objectType 40006, or a list of objects in `1`), a session (objectType 370000, or
   `operation.content.sessionArouse`), the new-message notice (objectType 40000: conversation in `1`, id in `3`).
 * A listed message has no `1.7`, so a card of plain text is a `text` there: id `messageId`, time `createAt`, content
@@ -31,14 +38,14 @@ notice comes with the number of a chat message.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.protocol.chat_content import ChatContent, packed, parsed
+from xyfleet.worker.protocol.chat_content import ChatContent, addressed, packed, parsed
 from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_ms, as_text, is_address
 from xyfleet.worker.protocol.message import Kind
-from xyfleet.worker.protocol.payload import Undecodable, plain, unpack
+from xyfleet.worker.protocol.payload import MOST_IN_FRAME, Budget, TooMany, Undecodable, plain, read_json, unpack
 
 _PLATFORM: Final = 1
 """The `1.7` of what the platform says; a person's is 2."""
@@ -47,9 +54,15 @@ _RECALLS: Final = (40101, 40104)
 _RECEIPTS: Final = (40102, 40103)
 _TYPING: Final = 40006
 _SESSION: Final = 370000
+_MESSAGE: Final = ".PNM"
+"""What a message's id ends in."""
 _AROUSE: Final = 8
 """Content type of a session's signal."""
 _LONGEST_ID: Final = 200
+MOST_ITEMS: Final = 128
+"""Items of a push that are read; up to 32 were seen. What more there is becomes one item, `partial`."""
+_MOST_LISTED: Final = 1000
+"""Values in the content of one listed message."""
 _NULL: Final = msgspec.Raw(b"null")
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -69,6 +82,37 @@ class IncomingItem(msgspec.Struct, frozen=True, kw_only=True):
     own: bool = False
     raw: Any = None
     """Can always be encoded as JSON."""
+    platform: bool = False
+    """Whether the platform wrote it, in whoever's name."""
+    peer: str | None = None
+    """User id of who is at the other end, where it is said."""
+    group: bool = False
+    about: str | None = None
+    """Id of the message that a notice is about: it is in the same conversation."""
+    update_id: str | None = None
+    """Its id where `id` is in the inbox already, because this changes that card."""
+    partial: bool = False
+    """Whether more came than is read: what is left out is to be looked for in the listings."""
+
+
+class _Item(msgspec.Struct):
+    objectType: msgspec.Raw = _NULL
+    data: msgspec.Raw = _NULL
+
+
+_END: Final = msgspec.Raw(b"")
+# The first elements of a list; what follows them is passed over, and never built.
+_FirstItems: Final = msgspec.defstruct(
+    "_FirstItems", [(f"item{n}", msgspec.Raw, _END) for n in range(MOST_ITEMS + 1)], array_like=True
+)
+
+
+class _UsualPackage(msgspec.Struct):
+    data: _FirstItems | None = None  # type: ignore[valid-type]
+
+
+class _UsualBody(msgspec.Struct):
+    syncPushPackage: _UsualPackage | None = None
 
 
 class _Body(msgspec.Struct):
@@ -79,14 +123,17 @@ class _Package(msgspec.Struct):
     data: msgspec.Raw = _NULL
 
 
-class _Item(msgspec.Struct):
-    objectType: Any = None
-    data: Any = None
+class _Reading(NamedTuple):
+    """Whose item is read, and how many values it may hold."""
+
+    me: str
+    budget: Budget
 
 
+_usual_body: Final = msgspec.json.Decoder(_UsualBody)
 _body: Final = msgspec.json.Decoder(_Body)
 _package: Final = msgspec.json.Decoder(_Package)
-_list: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_anything: Final = msgspec.json.Decoder()
 _item: Final = msgspec.json.Decoder(_Item)
 
 
@@ -97,7 +144,15 @@ def pushed(body: bytes, me: str) -> list[IncomingItem]:
     Args:
         me: This account's user id, which tells its own messages.
     """
-    found = (_one(bytes(raw), me) for raw in _items(body))
+    budget = Budget(MOST_IN_FRAME)
+    raws = _items(body)
+    found = []
+    for raw in raws[:MOST_ITEMS]:
+        part = budget.part()
+        found.append(_one(bytes(raw), _Reading(me, part)))
+        budget.join(part)
+    if len(raws) > MOST_ITEMS:
+        found.append(_left_out(body, f"more than {MOST_ITEMS} items"))
     return [incoming for incoming in found if incoming is not None]
 
 
@@ -116,7 +171,8 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
     if message_id is None or len(message_id) > _LONGEST_ID:
         return None
     custom = as_dict(as_dict(message.get("content")).get("custom"))
-    said = ChatContent(as_dict(message.get("extension")), packed(custom.get("data")), custom.get("type"), False)
+    content = packed(custom.get("data"), Budget(_MOST_LISTED))
+    said = ChatContent(as_dict(message.get("extension")), content, custom.get("type"), False)
     return IncomingItem(
         id=message_id,
         conversation=as_id(conversation),
@@ -128,6 +184,9 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
         time=as_ms(message.get("createAt")),
         own=said.sender == me,
         raw=raw,
+        platform=said.platform,
+        peer=_other(said.peer, me),
+        group=said.group,
     )
 
 
@@ -137,6 +196,16 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
 def _items(body: bytes) -> list[msgspec.Raw]:
     """Return the items undecoded, so that none can spoil the others. One that is no list is one item."""
     try:
+        package = _usual_body.decode(body).syncPushPackage
+    except _UNDECODABLE:
+        return _odd_items(body)
+    first = () if package is None or package.data is None else msgspec.structs.astuple(package.data)
+    return [raw for raw in first if raw is not _END]
+
+
+def _odd_items(body: bytes) -> list[msgspec.Raw]:
+    """Return what a package of another shape holds, as one item."""
+    try:
         package = _body.decode(body).syncPushPackage
     except _UNDECODABLE:
         return []
@@ -144,43 +213,47 @@ def _items(body: bytes) -> list[msgspec.Raw]:
         data = _package.decode(package).data
     except _UNDECODABLE:
         data = package
-    if bytes(data) == b"null":
-        return []
-    try:
-        return _list.decode(data)
-    except _UNDECODABLE:
-        return [data]
+    return [] if bytes(data) == b"null" else [data]
 
 
-def _one(raw: bytes, me: str) -> IncomingItem | None:
+def _one(raw: bytes, reading: _Reading) -> IncomingItem | None:
     """Return what one item says, None for a signal."""
     try:
         item = _item.decode(raw)
+        data = bytes(item.data)
+        number = as_int(_anything.decode(item.objectType)) if len(bytes(item.objectType)) < _LONGEST_ID else None
+        text = _anything.decode(data) if data[:1] == b'"' else None
     except _UNDECODABLE:
         return _unknown(raw, raw.decode("utf-8", "replace"))
-    if not isinstance(item.data, (str, dict)):
+    if not isinstance(text, str) and data[:1] != b"{":
         return _unknown(raw, raw.decode("utf-8", "replace"))
-    seed = item.data.encode() if isinstance(item.data, str) else raw
+    seed, written = (text.encode(), text) if isinstance(text, str) else (raw, raw.decode("utf-8", "replace"))
     try:
-        payload = unpack(item.data) if isinstance(item.data, str) else plain(item.data)
+        payload = unpack(text, reading.budget) if isinstance(text, str) else read_json(data, reading.budget)
+    except TooMany:
+        return _left_out(seed, written)
     except Undecodable:
-        return _unknown(seed, seed.decode("utf-8", "replace"))
-    if not isinstance(payload, dict):
-        return _unknown(seed, payload)
-    return _read(as_int(item.objectType), payload, seed, me)
+        return _unknown(seed, written)
+    return _read(number, payload, seed, reading) if isinstance(payload, dict) else _unknown(seed, payload)
 
 
-def _read(number: int | None, payload: Json, seed: bytes, me: str) -> IncomingItem | None:
+def _left_out(seed: bytes, raw: str) -> IncomingItem:
+    return msgspec.structs.replace(_unknown(seed, raw), partial=True)
+
+
+def _read(number: int | None, payload: Json, seed: bytes, reading: _Reading) -> IncomingItem | None:
     """Return what a payload says, None for a signal."""
     if _is_chat(payload):
-        chat = _chat(payload, seed, me)
+        chat = _chat(payload, seed, reading)
         return msgspec.structs.replace(chat, kind="recall", id=_made_id("recall", seed)) if number in _RECALLS else chat
     if isinstance(as_dict(payload.get("3")).get("redReminder"), str):
-        return _order(payload, seed)
+        return _order(payload, seed, reading)
     if number in _RECALLS:
         return _recall(payload, seed)
     if number in _RECEIPTS or _is_receipt(payload):
         return _receipt(payload, seed)
+    if isinstance(as_dict(payload.get("4")).get("reminderContent"), str):
+        return _changed_card(payload, seed, reading)
     return None if _is_signal(number, payload) else _unknown(seed, payload)
 
 
@@ -193,7 +266,7 @@ def _is_chat(payload: Json) -> bool:
 def _is_receipt(payload: Json) -> bool:
     match payload.get("1"):
         case str() as one:
-            return one.endswith(".PNM") and is_address(payload.get("4"))
+            return one.endswith(_MESSAGE) and is_address(payload.get("4"))
         case [*ids]:
             return bool(ids) and all(isinstance(one, str) for one in ids) and is_address(payload.get("3"))
         case _:
@@ -216,16 +289,15 @@ def _is_signal(number: int | None, payload: Json) -> bool:
             return number == _TYPING
 
 
-def _chat(payload: Json, seed: bytes, me: str) -> IncomingItem:
+def _chat(payload: Json, seed: bytes, reading: _Reading) -> IncomingItem:
     head = as_dict(payload["1"])
     body = as_dict(as_dict(head.get("6")).get("3"))
-    said = ChatContent(
-        as_dict(head.get("10")), parsed(body.get("5")), body.get("4"), as_int(head.get("7")) == _PLATFORM
-    )
+    content = parsed(body.get("5"), reading.budget)
+    said = ChatContent(as_dict(head.get("10")), content, body.get("4"), as_int(head.get("7")) == _PLATFORM)
     sender = said.sender or as_id(as_dict(head.get("1")).get("1"))
     own_id = as_id(head.get("3"), cut=False)
     return IncomingItem(
-        id=own_id if own_id and len(own_id) <= _LONGEST_ID else _made_id(said.kind, seed),
+        id=_fitting(own_id) or _made_id(said.kind, seed),
         conversation=as_id(head.get("2")),
         item=said.item,
         sender=sender,
@@ -233,14 +305,54 @@ def _chat(payload: Json, seed: bytes, me: str) -> IncomingItem:
         kind=said.kind,
         text=said.text or as_text(body.get("2")),
         time=as_ms(head.get("5")),
-        own=sender == me,
+        own=sender == reading.me,
         raw=payload,
+        platform=said.platform,
+        peer=_other(said.peer, reading.me),
+        group=said.group,
     )
 
 
-def _order(payload: Json, seed: bytes) -> IncomingItem:
-    text = as_text(payload["3"]["redReminder"])
-    return IncomingItem(id=_made_id("order", seed), kind="order", text=text, time=as_ms(payload.get("4")), raw=payload)
+def _changed_card(payload: Json, seed: bytes, reading: _Reading) -> IncomingItem:
+    said = ChatContent(as_dict(payload["4"]), {}, None, True)
+    changed, talk = as_text(payload.get("1")), payload.get("2")
+    id_ = _fitting(changed) if changed.endswith(_MESSAGE) else None
+    digest = _made_id("card", seed)
+    return IncomingItem(
+        id=id_ or digest,
+        update_id=f"{id_}:{digest}" if id_ else None,
+        conversation=as_id(talk) if is_address(talk) else said.talk,
+        item=said.item,
+        sender=said.sender,
+        sender_name=said.name,
+        kind="card",
+        text=said.text,
+        time=as_ms(payload.get("5")),
+        own=said.sender == reading.me,
+        raw=payload,
+        platform=True,
+        peer=_other(said.peer, reading.me),
+        group=said.group,
+    )
+
+
+def _order(payload: Json, seed: bytes, reading: _Reading) -> IncomingItem:
+    said, people = payload["3"], as_dict(payload.get("4"))
+    named = addressed(people.get("reminderUrl"))
+    about = as_text(payload.get("1"))
+    return IncomingItem(
+        id=_made_id("order", seed),
+        conversation=as_id(about) if is_address(about) else named.get("sid"),
+        item=as_id(said.get("itemId")) or named.get("itemId"),
+        sender=_other(as_id(people.get("senderUserId")) or as_id(said.get("extUserId")), reading.me),
+        kind="order",
+        text=as_text(said["redReminder"]),
+        time=as_ms(payload.get("4")) or as_ms(payload.get("5")),
+        raw=payload,
+        platform=True,
+        peer=_other(as_id(named.get("peerUserId")), reading.me),
+        about=about if about.endswith(_MESSAGE) else None,
+    )
 
 
 def _recall(payload: Json, seed: bytes) -> IncomingItem:
@@ -263,6 +375,15 @@ def _receipt(payload: Json, seed: bytes) -> IncomingItem:
         time=as_ms(payload.get(time)),
         raw=payload,
     )
+
+
+def _other(user: str | None, me: str) -> str | None:
+    """Return a user, unless it is this account itself."""
+    return None if user == me else user
+
+
+def _fitting(id_: str | None) -> str | None:
+    return id_ if id_ and len(id_) <= _LONGEST_ID else None
 
 
 def _unknown(seed: bytes, raw: object) -> IncomingItem:
