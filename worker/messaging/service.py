@@ -105,6 +105,9 @@ class MessageService:
             self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
             self._catch_up.refused()
             return
+        if any(each.partial for each in found):
+            self._log.say(log_texts.PUSH_TOO_LARGE, bytes=size)
+            self._catch_up.refused()
         self._held += size
         stored = self._inbox.do(ops.Add(found, False, self._rules()))
         stored.add_done_callback(functools.partial(self._stored, ack, size))

@@ -199,8 +199,9 @@ def _items(body: bytes) -> list[msgspec.Raw]:
         package = _usual_body.decode(body).syncPushPackage
     except _UNDECODABLE:
         return _odd_items(body)
-    first = () if package is None or package.data is None else msgspec.structs.astuple(package.data)
-    return [raw for raw in first if raw is not _END]
+    if package is None or package.data is None:
+        return []
+    return [raw for raw in msgspec.structs.astuple(package.data) if raw is not _END]
 
 
 def _odd_items(body: bytes) -> list[msgspec.Raw]:
