@@ -107,12 +107,8 @@ _FirstItems: Final = msgspec.defstruct(
 )
 
 
-class _UsualPackage(msgspec.Struct):
-    data: _FirstItems | None = None  # type: ignore[valid-type]
-
-
-class _UsualBody(msgspec.Struct):
-    syncPushPackage: _UsualPackage | None = None
+_UsualPackage: Final = msgspec.defstruct("_UsualPackage", [("data", _FirstItems | None, None)])
+_UsualBody: Final = msgspec.defstruct("_UsualBody", [("syncPushPackage", _UsualPackage | None, None)])
 
 
 class _Body(msgspec.Struct):
@@ -130,7 +126,7 @@ class _Reading(NamedTuple):
     budget: Budget
 
 
-_usual_body: Final = msgspec.json.Decoder(_UsualBody)
+_usual_body: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(_UsualBody)
 _body: Final = msgspec.json.Decoder(_Body)
 _package: Final = msgspec.json.Decoder(_Package)
 _anything: Final = msgspec.json.Decoder()
