@@ -44,6 +44,7 @@ if os.environ.get("XYFLEET_FORKSERVER") == str(os.getppid()):
     shield.become_forkserver(int(os.environ["XYFLEET_FORKSERVER"]))
     warm_up(shield.SSL_CONTEXT)
     failed_starts.outlive()
+    shield.end_all_after(int(os.environ["XYFLEET_FORKSERVER"]))
     gc.freeze()
     shield.tell_ready()
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, cast
 
+from xyfleet.supervisor.common import own_children
+
 MAX_OUTPUT: Final = 64 * 1024
 """Most bytes that a hook may write to standard output."""
 END_TIMEOUT: Final = 6.0
@@ -37,6 +39,11 @@ class _Talk(asyncio.SubprocessProtocol):
         """It has ended and all is read, or it floods."""
         self._open = {1, 2}
         self._on_stderr = on_stderr
+        self._pid = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._pid = cast(asyncio.SubprocessTransport, transport).get_pid()
+        own_children.began(self._pid)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
@@ -52,6 +59,7 @@ class _Talk(asyncio.SubprocessProtocol):
         self._look()
 
     def process_exited(self) -> None:
+        own_children.ended(self._pid)
         self.exited.set()
         self._look()
 
@@ -75,9 +83,10 @@ async def execute(
     """
     loop = asyncio.get_running_loop()
     guarded = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), *command]
-    transport, talk = await loop.subprocess_exec(
-        lambda: _Talk(on_stderr), *guarded, env=env, cwd=folder, start_new_session=True
-    )
+    with own_children.starting():
+        transport, talk = await loop.subprocess_exec(
+            lambda: _Talk(on_stderr), *guarded, env=env, cwd=folder, start_new_session=True
+        )
     stopped: Literal["hangs", "floods"] | None = None
     try:
         _give(transport, stdin)

@@ -35,7 +35,7 @@ from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.simulator.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.workers.forkserver import Forkserver, clean_environment
-from xyfleet.worker.process.hardening import keep_secrets
+from xyfleet.worker.process.hardening import adopt, keep_secrets
 
 FAILURE = 1
 USAGE = 2
@@ -67,6 +67,7 @@ def boot(options: Options) -> int:
     # First of all: what is read from here on may be secret, and what is made is its owner's only.
     keep_secrets()
     os.umask(0o077)
+    adopt()
     signals.disarm()
     ready = Ready(options.ready_fd)
     i18n.use(options.language or i18n.from_locale())

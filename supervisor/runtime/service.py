@@ -28,6 +28,7 @@ from xyfleet.supervisor.runtime.closing import LAST, Closing, Step
 from xyfleet.supervisor.runtime.console_feed import feed
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
+from xyfleet.supervisor.runtime.orphans import Orphans
 from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.runtime.standstill import Standstill
@@ -99,6 +100,7 @@ class Service:
         )
         self._parts = Parts(self._fleet.notes)
         self._closing = Closing()
+        self._orphans = Orphans()
         self._stop = self._parts.ended
         self.systemd = Systemd(premises.env)
         self._standstill = Standstill(fleet.log.dir)
@@ -157,6 +159,7 @@ class Service:
         parts.start("sign of life", self._live)
         parts.start("lock", self._keep_locks)
         parts.start("console", self._show)
+        parts.start("orphans", self._orphans.run)
         await self._stop.wait()
         if parts.cause is not None and self._console is not None:
             self._console.say(parts.cause)
@@ -196,6 +199,7 @@ class Service:
         if self._http is not None:
             steps.append(Step("API on TCP", self._http.close, 1.5))
         steps.append(Step("forkservers", self._close_launcher, 1.0))
+        steps.append(Step("orphans", self._orphans.close, 1.5))
         if self._console is not None:
             steps.append(Step("console", partial(asyncio.to_thread, self._console.close), 1.0))
         await self._closing.run(steps, Step("state", self._save, LAST))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from typing import Final, Self
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.settings import Simulator
 from xyfleet.supervisor.workers.worker_config import Gateway
@@ -36,6 +37,7 @@ class EmbeddedGateway:
         # A file takes whatever it says; a pipe that nobody reads would stop it one day.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self._words, process_group=0)
+        own_children.began(self.pid)
         try:
             self.gateway = self._addresses()
         except BaseException:
@@ -73,6 +75,7 @@ class EmbeddedGateway:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        own_children.ended(self.pid)
         self._words.close()
         if self._process.stdout is not None:
             self._process.stdout.close()

@@ -17,6 +17,7 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.webhooks.protocol import Table, encode_table, masked
 from xyfleet.worker.text import cut
@@ -205,6 +206,7 @@ class _Process(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
         self.pid = self._transport.get_pid()
+        own_children.began(self.pid)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 1:
@@ -220,6 +222,7 @@ class _Process(asyncio.SubprocessProtocol):
         self._look()
 
     def process_exited(self) -> None:
+        own_children.ended(self.pid)
         self._look()
 
     def _look(self) -> None:
@@ -247,7 +250,8 @@ async def _start(path: Path, fleet: str, table: Callable[[], Table]) -> _Process
     env = {name: value for name, value in os.environ.items() if name != "XYFLEET_FORKSERVER"}
     loop = asyncio.get_running_loop()
     # In a session of its own: Ctrl-C at our terminal is ours to handle, and it ends after the workers.
-    _transport, process = await loop.subprocess_exec(
-        lambda: _Process(table), *words, env={**env, "UV_THREADPOOL_SIZE": _THREADS}, start_new_session=True
-    )
+    with own_children.starting():
+        _transport, process = await loop.subprocess_exec(
+            lambda: _Process(table), *words, env={**env, "UV_THREADPOOL_SIZE": _THREADS}, start_new_session=True
+        )
     return process

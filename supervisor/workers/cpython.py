@@ -25,6 +25,7 @@ _PROGRAM: Final = (
 _SIGNED: Final = forkserver_module.SIGNED_STRUCT
 _context: Final = mp.get_context("forkserver")
 _reduction: Final[Any] = reduction
+_tracker: Final[Any] = getattr(resource_tracker, "_resource_tracker", None)
 _util: Final[Any] = util
 _SENDER: Final[Any] = object()
 """Processes are pickled for somebody who starts them; what they need of it is sent beside."""
@@ -36,7 +37,7 @@ def check() -> None:
         forkserver_module: ("main", "SIGNED_STRUCT", "write_signed", "get_inherited_fds"),
         context: ("set_spawning_popen",),
         reduction: ("dump", "recvfds"),
-        resource_tracker: ("getfd",),
+        resource_tracker: ("getfd", "_resource_tracker"),
         util: ("_args_from_interpreter_flags",),
     }
     wanted = [(module, name) for module, some in names.items() for name in some]
@@ -45,6 +46,12 @@ def check() -> None:
         missing.append("multiprocessing.forkserver.main(listener_fd, alive_r, preload)")
     if missing:
         raise RuntimeError(f"multiprocessing of Python {sys.version.split()[0]} lacks what xyfleet needs: {missing}")
+
+
+def tracker_pid() -> int | None:
+    """Return the pid of multiprocessing's resource tracker, a child of ours that it starts when it likes."""
+    pid: int | None = getattr(_tracker, "_pid", None)
+    return pid
 
 
 def forkserver_command(listener: int, alive: int) -> list[str]:

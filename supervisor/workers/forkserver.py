@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.workers import cpython
 from xyfleet.supervisor.workers.start_request import SpawnFailed, StartRequest, describe
 
@@ -62,6 +63,7 @@ class Forkserver:
             self.told, telling = _pipe(ours, theirs)
             os.set_blocking(self.told, False)
             self._process = _run(listener.fileno(), alive, telling)
+            own_children.began(self._process.pid)
             self.pidfd = _kept(ours, os.pidfd_open(self._process.pid))
             ours.pop_all()
 
@@ -129,7 +131,8 @@ class Forkserver:
 
     def close(self) -> None:
         """Close what belongs to a forkserver that is gone."""
-        self._process.poll()
+        if self._process.poll() is not None:
+            own_children.ended(self.pid)
         for fd in (self.pidfd, self.told, self._door):
             os.close(fd)
         if not self._retired:

@@ -10,6 +10,7 @@ import signal
 import time
 from typing import Final, Protocol
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.workers.start_request import Spawned, exit_code
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
 from xyfleet.worker.ipc.messages import Message, Up
@@ -146,3 +147,4 @@ class WorkerProcess:
         self._loop.remove_reader(self._spawned.up)
         self._loop.remove_writer(self._spawned.down)
         self._spawned.close()
+        own_children.note_death()

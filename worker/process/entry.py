@@ -36,6 +36,9 @@ def run_worker(forkserver_pid: int) -> None:
     from xyfleet.worker.process import hardening, runtime, shield
 
     hardening.die_with(forkserver_pid)
+    # Whom a handler's process kills with its whole group, or leaves behind, is this worker's own.
+    os.setpgid(0, 0)
+    hardening.adopt()
     hardening.keep_secrets()
     hardening.limit_files()
     fds = forkserver.get_inherited_fds()

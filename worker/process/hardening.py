@@ -18,21 +18,28 @@ import setproctitle
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
+_PR_SET_CHILD_SUBREAPER: Final = 36
 USUAL_FILES: Final = 1024
 """Soft limit of open files that Linux gives to programs; a worker has some 30 open."""
 _libc: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with(parent: int) -> None:
+def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
     """
-    Have the kernel kill this process when `parent` dies; leave at once when it is dead already.
+    Have the kernel send this process `by` when `parent` dies; leave at once when it is dead already.
 
     The parent may die before the kernel is told; then this process has another parent by now, whichever that is.
     """
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc.prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def adopt() -> None:
+    """Become the parent of descendants whose own parent ends: they can't leave our tree, whatever they do."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def keep_secrets() -> None:

@@ -21,6 +21,7 @@ from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.private_files import open_private
 from xyfleet.worker.process import zero_pages
+from xyfleet.worker.process.adopted import Adopted
 from xyfleet.worker.secret import proxy_secrets
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
@@ -87,11 +88,14 @@ class WorkerRuntime:
         commands = CommandPipe(down, self._cycle.receive, self._gone)
         loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")
         loop.set_exception_handler(self._stray_error)
+        burying = None if settings.mail.handler is None else loop.create_task(Adopted().run(settings.report_interval))
         try:
             await self._cycle.run()
             if self._cycle.handler_stuck is not None:
                 self._code = HANDLER_STUCK
         finally:
+            if burying is not None:
+                burying.cancel()
             commands.close()
             pipe.close()
 

@@ -8,15 +8,19 @@ import os
 import signal
 import ssl
 import sys
+from types import FrameType
 from typing import Final
 
-from xyfleet.worker.process import hardening
+from xyfleet.worker.process import descendants, hardening
 from xyfleet.worker.process.build_id import build_id
 
 MARKER: Final = build_id()
 """The version and digest of the program files that this forkserver runs."""
 SSL_CONTEXT: Final = ssl.create_default_context()
 """The trust store of the system, shared by all workers; one of its own costs each 26 ms and 1.5 MiB."""
+
+ENDING: Final = 5.0
+"""Seconds to end what a dead supervisor left; longer lives only what the kernel itself can't end."""
 
 _preloaded = len(sys.modules)
 
@@ -30,6 +34,26 @@ def become_forkserver(supervisor: int) -> None:
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
     hardening.keep_secrets()
+
+
+def end_all_after(supervisor: int) -> None:
+    """
+    From now on the supervisor's death ends our workers, all that they started, and us.
+
+    A worker that the kernel kills by our death would leave its handler's processes to init. So it is a signal that
+    tells us, and we are the last to go. One who is stopped meanwhile is continued by the kernel (an orphaned process
+    group), and a worker leaves by itself when its pipe ends.
+    """
+    home = os.getpid()
+
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        if os.getpid() == home and os.getppid() != supervisor:
+            hardening.adopt()
+            descendants.end_all(ENDING)
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, heard)
+    hardening.die_with(supervisor, by=signal.SIGTERM)
 
 
 def tell_ready() -> None:

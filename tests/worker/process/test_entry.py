@@ -148,7 +148,7 @@ def test_nobody_outlives_its_parent(gateway: Gateway, tmp_path: Path, victim: st
 
 
 def test_shielded_forkserver(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
-    """The forkserver takes no notice of signals, leads its own process group, and goes on forking."""
+    """The forkserver takes no notice of signals, it and its workers lead process groups, and it goes on forking."""
     start(nursery, gateway, tmp_path).connected()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         os.kill(nursery.forkserver, number)
@@ -156,7 +156,7 @@ def test_shielded_forkserver(nursery: Nursery, gateway: Gateway, tmp_path: Path)
     worker.hello()
 
     assert os.getpgid(nursery.forkserver) == nursery.forkserver
-    assert os.getpgid(worker.pid) == nursery.forkserver
+    assert os.getpgid(worker.pid) == worker.pid
     limits = Path(f"/proc/{worker.pid}/limits").read_text()
     assert re.search(r"Max core file size +0 +0 ", limits)
 
