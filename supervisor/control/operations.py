@@ -76,6 +76,7 @@ class FleetOperations:
             simulator=fleet.simulator is not None,
             wanted=len(wanted),
             connected=sum(member.state is State.CONNECTED for member in wanted),
+            waiting_for_person=sum(member.waits_for_person for member in wanted),
             timezone=fleet.timezone,
         )
 

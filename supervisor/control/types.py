@@ -84,6 +84,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Accounts that are enabled and not stopped by an operator."""
     connected: int
     """Those of them that are CONNECTED."""
+    waiting_for_person: int = 0
+    """Those of them for which nothing is tried until a person did something, or a long rest is over."""
     timezone: str | None = None
     """`fleet.timezone`; null = the reader's own."""
 

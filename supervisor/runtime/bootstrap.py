@@ -95,9 +95,9 @@ class Ready:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
 
-    def tell(self) -> None:
-        """The supervisor is ready."""
-        self._write({"ready": True, "pid": os.getpid()})
+    def tell(self, patience: float) -> None:
+        """The supervisor is ready; all its accounts may be connected within `patience` seconds."""
+        self._write({"ready": True, "pid": os.getpid(), "patience": patience})
 
     def fail(self, message: str, code: int) -> None:
         """The supervisor ends."""

@@ -30,6 +30,7 @@ from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.runtime.instance_lock import AlreadyRunning
 from xyfleet.supervisor.runtime.orphans import Orphans
 from xyfleet.supervisor.runtime.parts import START_QUEUE, Parts
+from xyfleet.supervisor.runtime.patience import patience
 from xyfleet.supervisor.runtime.premises import Premises
 from xyfleet.supervisor.runtime.standstill import Standstill
 from xyfleet.supervisor.runtime.systemd import Systemd
@@ -51,12 +52,12 @@ FAILURE: Final = 1
 log = logging.getLogger(__name__)
 
 
-async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable[[], None]) -> int:
+async def serve(premises: Premises, warnings: Sequence[Problem], ready: Callable[[float], None]) -> int:
     """Run the fleet until it is told to stop; return the exit code."""
     service = Service(premises)
     try:
         await service.open()
-        ready()
+        ready(service.patience())
         service.systemd.ready()
         if premises.detached and premises.settings.fleet.log.dir is not None:
             let_go_of_terminal()
@@ -137,6 +138,12 @@ class Service:
             log.info("the API is on TCP too, port %d", self._http.port)
         for account in self._premises.settings.accounts.values():
             self._fleet.enlist(account)
+
+    def patience(self) -> float:
+        """Return how many seconds it may take until all accounts are connected, if nothing goes wrong."""
+        fleet = self._fleet
+        held = {name: fleet.store.get(name) for name, member in fleet.members.items() if member.wanted}
+        return patience(fleet.settings, held, time.time())
 
     def greet(self, warnings: Sequence[Problem]) -> None:
         """Show the warnings about the file."""

@@ -17,7 +17,7 @@ from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
-from xyfleet.supervisor.supervision.account_state import Condition, Process, Wish, Worker, process_of
+from xyfleet.supervisor.supervision.account_state import Condition, Login, Process, Wish, Worker, process_of
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -151,6 +151,12 @@ class SupervisedAccount:
     def wanted(self) -> bool:
         """Whether a worker should live."""
         return self.condition.wish is Wish.RUN
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether nothing is tried until a person did something, or a long rest is over."""
+        it = self.condition
+        return self.wanted and not it.up and it.login in (Login.PERSON, Login.HELD)
 
     # What happens.
 

@@ -137,6 +137,7 @@ class StandIn:
             simulator=self.fleet.simulator,
             wanted=wanted,
             connected=wanted - missing,
+            waiting_for_person=sum(one.process is Process.NEEDS_LOGIN for one in self.accounts.values()),
             timezone=self.fleet.timezone,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,3 +120,14 @@ def test_too_few_open_files_are_refused_with_the_number(fleet: Fleet) -> None:
     )
     assert refused.returncode == 1
     assert "64" in refused.stderr
+
+
+def test_wait_names_who_waits_for_a_person(fleet: Fleet, gateway: Gateway) -> None:
+    """--wait ends at once with 3 when all but those are connected for whom only a person can do something."""
+    gateway.fault(unb(1), kind="session_expired", logins=True)
+    began = time.monotonic()
+    started = xyfleet(fleet, "start", "fleet.yml", "--wait")
+    assert started.returncode == 3, started.stderr
+    assert time.monotonic() - began < 20
+    assert "connected 1 of 2" in started.stdout
+    assert "a1: The login has expired." in started.stderr

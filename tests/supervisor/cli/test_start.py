@@ -11,9 +11,13 @@ import pytest
 
 from support.standin import Run, StandIn, account, environment, failed, run, serving, until
 from xyfleet.supervisor.cli import start
+from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 
 pytestmark = pytest.mark.pythons
+
+
+READY = {"ready": True, "pid": 4242, "patience": 61}
 
 
 def says(value: object) -> str:
@@ -63,11 +67,11 @@ async def test_ready_supervisor_stays_in_a_session_of_its_own(tmp_path: Path) ->
     facts = "[os.getpid(), os.getsid(0), *map(os.readlink, ('/proc/self/fd/0', '/proc/self/fd/1'))]"
     ended = await launch(
         tmp_path,
-        f"{says({'ready': True, 'pid': 4242})}\nos.close(fd); open({str(told)!r}, 'w').write(json.dumps({facts}))",
+        f"{says(READY)}\nos.close(fd); open({str(told)!r}, 'w').write(json.dumps({facts}))",
     )
     await until(lambda: told.exists() and told.read_text())
 
-    assert (ended.code, ended.out) == (0, "4242\n")
+    assert (ended.code, ended.out) == (0, "Launched(pid=4242, patience=61.0)\n")
     pid, session, stdin, stdout = json.loads(told.read_text())
     assert (session, stdin, stdout) == (pid, "/dev/null", "/dev/null")
 
@@ -109,24 +113,54 @@ async def test_bad_file_is_2_however_it_is_started(tmp_path: Path, words: list[s
 
 async def test_wait_ends_when_all_are_connected(tmp_path: Path) -> None:
     """The waiting part of --wait: progress is printed, the end is 0 or, when the time is over, 3."""
-    file = tmp_path / "shops.yml"
-    control = StandIn(tmp_path, [account("a"), failed("b", Cause.NETWORK)], file=str(file))
+    control = StandIn(tmp_path, [account("a"), failed("b", Cause.NETWORK)])
     async with serving(control):
-        late = await _wait(tmp_path, file, 0.5)
+        late = await _wait(tmp_path, 0.5)
         control.accounts["b"] = account("b")
-        good = await _wait(tmp_path, file, 60)
+        good = await _wait(tmp_path, 60)
 
-    assert late == (3, "connected 1 of 2\n")
-    assert good == (0, "connected 2 of 2\n")
+    assert (late.code, late.out) == (3, "connected 1 of 2\n")
+    assert "after 0 s" in late.err
+    assert (good.code, good.out, good.err) == (0, "connected 2 of 2\n", "")
 
 
-async def _wait(folder: Path, file: Path, seconds: float) -> tuple[int | None, str]:
-    ended = await python(
+async def test_wait_ends_when_the_others_wait_for_a_person(tmp_path: Path) -> None:
+    """Nobody waits for what only he can do: at once 3, with the names and what helps."""
+    listed = [failed(f"b{number}", Cause.AUTH, Process.NEEDS_LOGIN) for number in range(12)]
+    async with serving(StandIn(tmp_path, [account("a"), *listed, account("c", process=Process.DISABLED)])):
+        ended = await _wait(tmp_path, 60)
+
+    assert (ended.code, ended.out) == (3, "connected 1 of 13\n")
+    first, *named, more = ended.err.splitlines()
+    assert first == "the others wait for a person; the fleet goes on:"
+    assert named[0].startswith("b0: The login has expired.")
+    assert (len(named), more) == (10, "and 2 more: xyfleet status")
+
+
+async def test_wait_counts_its_own_fleet_only(tmp_path: Path) -> None:
+    """A fleet that was started is found by its process: another one of the same file or folder is not counted."""
+    async with serving(StandIn(tmp_path, [account("a")])):
+        stranger = await _wait(tmp_path, 60, pid=4701)
+    async with serving(StandIn(tmp_path, [account("a")]), pid=4701):
+        replaced = await _wait(tmp_path, 60, pid=4701)
+
+    assert (stranger.code, stranger.out) == (1, "the fleet (pid 4701) has ended, or left no record to find it by\n")
+    assert (replaced.code, replaced.out) == (1, "the fleet has ended\n")
+
+
+async def _wait(folder: Path, seconds: float, pid: int = 4700) -> Run:
+    return await python(
         folder,
-        "import sys; from xyfleet.supervisor.cli import base, start;"
-        f"sys.exit(start.wait_for(base.Setup('en'), {str(file)!r}, {seconds}))",
+        f"""
+import sys
+from xyfleet.supervisor.cli import base, start
+try:
+    sys.exit(start.wait_for(base.Setup("en"), {pid}, {seconds}))
+except base.Failure as failure:
+    print(failure.text)
+    sys.exit(failure.code)
+""",
     )
-    return ended.code, ended.out
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--wait=x", "f"], 2), (["--wait=-1", "f"], 2), (["a", "b"], 2)])
