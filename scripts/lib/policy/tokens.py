@@ -1,0 +1,116 @@
+"""Token calls of the month: the real pace, pauses and day's budget; only the answers are made up. Shell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
+from xyfleet.supervisor.common.single_flight import SingleFlight
+from xyfleet.supervisor.tokens.egress import Egress
+from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
+from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.secret import Secret
+
+if TYPE_CHECKING:
+    from scripts.lib.policy.shop import Shop
+
+LIFE: Final = 86_400.0
+CALL: Final = 0.3
+"""Seconds of a call that is answered; one that is not takes `UNANSWERED`."""
+UNANSWERED: Final = 10.0
+
+
+class Way(Egress):
+    """A way out whose calls are only counted."""
+
+    def __init__(self, limits: TokenLimits) -> None:
+        self.bucket = TokenBucket(limits.rate, limits.burst)
+        self.turn = asyncio.Lock()
+
+
+class MonthTokens:
+    """Stands for `TokenService` before the accounts of a month."""
+
+    def __init__(self, shops: dict[str, Shop], reaches: Callable[[Shop], bool]) -> None:
+        self._shops = shops
+        self._reaches = reaches
+        self._limits = TokenLimits()
+        self._turns = TokenSchedule(self._limits, wall=lambda: time.time(), clock=lambda: time.monotonic())
+        self._flights: SingleFlight[Token] = SingleFlight()
+        self._ways: dict[int, Way] = {}
+
+    def held(self, name: str, stale: int | None = None) -> Token | None:
+        """Return the token at hand."""
+        shop = self._shops[name]
+        if shop.token is None or shop.token.expires <= time.time() or (stale is not None and shop.serial <= stale):
+            return None
+        return shop.token
+
+    async def get(
+        self, account: TokenAccount, stale: int | None = None, on_wait: Callable[[str], None] | None = None
+    ) -> Token:
+        """Return a token, or raise `TokenRefused`."""
+        held = self.held(account.name, stale)
+        if held is not None:
+            return held
+        shop = self._shops[account.name]
+        shop.token = None
+        return await self._flights.share(account.name, lambda: self._fetch(shop))
+
+    def forgive(self, name: str) -> None:
+        """Let the next call be made."""
+        self._shops[name].verdict = None
+        self._turns.hurry(name)
+
+    def hurry(self) -> None:
+        """An outage is over."""
+        self._turns.hurry_all()
+
+    def hurry_account(self, name: str) -> None:
+        """Forget an account's pause."""
+        self._turns.hurry(name)
+
+    async def probe(self, shop: Shop) -> str | None:
+        """Connect to the platform by a shop's way."""
+        await asyncio.sleep(0.1 if self._reaches(shop) else 5.0)
+        return None if self._reaches(shop) else "timed out"
+
+    async def _fetch(self, shop: Shop) -> Token:
+        way = self._ways.setdefault(shop.way, Way(self._limits))
+        self._check(shop)
+        await self._turns.wait(shop.name, way, lambda: shop.calls, lambda why: None)
+        self._check(shop)
+        now = time.time()
+        if not self._reaches(shop):
+            await asyncio.sleep(UNANSWERED)
+            self._turns.failed(shop.name, reached=False)
+            raise TokenRefused(Cause.NETWORK, "not reached")
+        shop.calls = recent([*shop.calls, now], now)
+        shop.month.figures.calls[int(now)] += 1
+        await asyncio.sleep(CALL)
+        return self._answered(shop)
+
+    def _answered(self, shop: Shop) -> Token:
+        month = shop.month
+        if month.ways.failing:
+            self._turns.failed(shop.name, reached=True)
+            raise TokenRefused(Cause.NETWORK, "HTTP 502")
+        if shop.risky:
+            shop.risky = False
+            shop.verdict = Cause.RISK
+        elif month.ways.expired or not shop.login_good:
+            shop.verdict = Cause.AUTH
+        self._check(shop)
+        self._turns.hurry(shop.name)
+        shop.serial += 1
+        expires = time.time() + LIFE
+        shop.token = Token(serial=shop.serial, text=Secret("t"), expires=expires, fresh=True)
+        return shop.token
+
+    def _check(self, shop: Shop) -> None:
+        if shop.verdict is not None:
+            raise TokenRefused(shop.verdict, "as before")
