@@ -8,6 +8,8 @@ import contextlib
 from types import TracebackType
 from typing import Literal, Self
 
+Mode = Literal["pass", "refuse", "mute", "hang up", "reset", "garbage"]
+
 
 class TinyProxy:
     """
@@ -23,7 +25,7 @@ class TinyProxy:
     def __init__(
         self,
         kind: Literal["socks5", "http"],
-        mode: Literal["pass", "refuse", "mute", "hang up", "reset", "garbage"] = "pass",
+        mode: Mode = "pass",
         login: str | None = None,
     ) -> None:
         self.asked: list[tuple[str, int]] = []
@@ -40,6 +42,12 @@ class TinyProxy:
         assert self._server is not None
         login = "" if self._login is None else f"{self._login}@"
         return f"{self._kind}://{login}127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def become(self, mode: Mode) -> None:
+        """Be of another mode from now on; what goes through it now ends."""
+        self._mode = mode
+        for task in list(self._tasks):
+            task.cancel()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)

@@ -1,0 +1,104 @@
+"""After the last fault: everyone who can be connected is, in time. Shell."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from scripts.lib.chaos.observer import Observer
+from scripts.lib.chaos.operator_faults import give_cookie
+from scripts.lib.chaos.promises import Broken
+from scripts.lib.chaos.world import World
+
+NAMED: Final = ("token call", "令牌")
+"""A wait between token calls has its own end, and is told."""
+PROMISE: Final = "everyone who can be connected is, in time"
+
+
+def settle(world: World, observer: Observer, limit: float) -> tuple[float, dict[str, str]]:
+    """
+    End all faults, and wait.
+
+    Who waits for a person, a hold, a cool-down or an outage that named its own end is excused, and connected by the
+    owner's new cookie then.
+
+    Returns:
+        The seconds until everybody else was connected, and who was excused, with what he waited for.
+    """
+    _heal(world)
+    began = time.monotonic()
+    left = _wait(observer, limit, excuse=True)
+    took = time.monotonic() - began
+    _judge(world, observer, left)
+    excused = {name: _excuse(seen) for name, seen in observer.looks[-1].accounts.items() if not _is_up(seen)}
+    for name in excused:
+        give_cookie(world, name)
+    left = _wait(observer, limit, excuse=False)
+    _judge(world, observer, {name: seen for name, seen in left.items() if not _calls_used_up(seen)})
+    return took, excused
+
+
+def _heal(world: World) -> None:
+    world.due(everything=True)
+    world.gateway.clear()
+    world.hook.mood("good")
+    process = world.fleet.process
+    if process is None or process.poll() is not None:
+        world.start()
+    accounts = world.fleet.config["accounts"]
+    accounts += world.set_aside
+    world.set_aside.clear()
+    for entry in accounts:
+        entry["enabled"] = True
+    world.fleet.until(world.fleet.answers, "the API answers", 30)
+    world.fleet.write()
+    world.note("everything is healed")
+    world.commands.append((time.monotonic(), "*", "healed"))
+    world.client(60.0).post("/v1/reload", {"yes": True})
+    time.sleep(1.0)
+    seen = json.loads(world.client(10.0).get("/v1/status").body)["accounts"]
+    stopped = [each["name"] for each in seen if each["desired"] == "stopped"]
+    if stopped:
+        world.client(60.0).post("/v1/accounts/restart", {"names": stopped})
+
+
+def _wait(observer: Observer, limit: float, *, excuse: bool) -> Mapping[str, Mapping[str, Any]]:
+    """Wait until everybody is connected, or excused; return who is not."""
+    end = time.monotonic() + limit
+    looked = time.monotonic()
+    while True:
+        time.sleep(0.1)
+        if observer.looks and observer.looks[-1].at > looked:
+            look = observer.looks[-1]
+            down = {name: seen for name, seen in look.accounts.items() if not _is_up(seen)}
+            left = {name: seen for name, seen in down.items() if not (excuse and _excuse(seen))}
+            if not left or time.monotonic() > end:
+                return left
+        elif time.monotonic() > end + 30:
+            return {}
+
+
+def _is_up(seen: Mapping[str, Any]) -> bool:
+    return bool(seen["state"] == "CONNECTED")
+
+
+def _excuse(seen: Mapping[str, Any]) -> str:
+    """Return the named thing with an end of its own that an account waits for; empty = none."""
+    if seen["process"] in ("needs_login", "quarantined"):
+        return str(seen["process"])
+    if seen["process"] == "waiting":
+        return f"waiting after {seen['cause']}"
+    words = f"{seen['note']} {seen['reason']}"
+    return words if any(word in words for word in NAMED) else ""
+
+
+def _calls_used_up(seen: Mapping[str, Any]) -> bool:
+    return "used up" in f"{seen['note']} {seen['reason']}"
+
+
+def _judge(world: World, observer: Observer, left: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, seen in left.items():
+        shown = {key: seen[key] for key in ("state", "process", "cause", "reason", "next_attempt", "note", "pid")}
+        observer.take([Broken(PROMISE, name, f"{shown}")])
