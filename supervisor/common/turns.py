@@ -59,6 +59,13 @@ class TurnQueue:
         finally:
             del self.waiting[me]
 
+    def take_now(self) -> bool:
+        """Take the next turn if it is due now and nobody waits for it; return whether."""
+        if self.waiting or self.bucket.wait(self._clock()) > 0:
+            return False
+        self.bucket.reserve(self._clock())
+        return True
+
     @property
     def idle(self) -> bool:
         """Whether to forget this queue would change nothing."""

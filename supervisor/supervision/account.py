@@ -106,6 +106,8 @@ class SupervisedAccount:
         """Whether the event at hand is a failed attempt."""
         self.just_connected = False
         """Whether the event at hand is a new connection."""
+        self.new_login = False
+        """Whether the event at hand is a new cookie of its owner."""
         self.restarts = 0
         """Worker starts after the first, operators' excluded."""
         self.impossible = 0
@@ -187,6 +189,7 @@ class SupervisedAccount:
             self.impossible += 1
             log.error("impossible event account=%s event=%s condition=%s", self.name, event, self.condition)
             return
+        self.new_login = event.kind is Kind.COOKIE
         if done.condition.worker in (Worker.QUEUED, Worker.STARTING):
             self.start_decided.clear()
         else:
@@ -199,7 +202,7 @@ class SupervisedAccount:
                 log.exception("fault in what an account asked for account=%s action=%s", self.name, action)
         if done.ignored is None:
             self._ports.stands(self)
-        self.failed_again = self.just_connected = False
+        self.failed_again = self.just_connected = self.new_login = False
 
     def _carry_out(self, action: Action, now: float) -> None:
         match action:

@@ -97,7 +97,9 @@ class Fleet:
         """What a person should know, by topic."""
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet)
-        self.logins = Logins(self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run)
+        self.logins = Logins(
+            self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run, self.recovery.up_to_date
+        )
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self._verbose = verbose
@@ -262,6 +264,7 @@ class Fleet:
         child = member.child
         await self.recovery.look_whose_trouble(member, event.cause or Cause.BUG)
         if member.child is child and member.state is State.FAILED:
+            self.recovery.up_to_date(member)
             member.failed_again = True
             member.happened(event)
 

@@ -39,6 +39,7 @@ class Logins:
         hooks: HookService,
         endpoint: Callable[[], str],
         run: Callable[..., asyncio.Task[None]],
+        up_to_date: Callable[[SupervisedAccount], None],
     ) -> None:
         self._members = members
         self._store = store
@@ -46,6 +47,8 @@ class Logins:
         self._hooks = hooks
         self._endpoint = endpoint
         self._run = run
+        self._up_to_date = up_to_date
+        """Tells an account how its gates stand, which may end its hook's run before it begins."""
         self._running: dict[str, asyncio.Task[None]] = {}
 
     # Cookies from the owner.
@@ -162,6 +165,9 @@ class Logins:
 
     async def _refresh(self, member: SupervisedAccount, number: int, cause: Cause) -> None:
         await asyncio.sleep(0)  # the answer must not come before the question is out
+        self._up_to_date(member)
+        if member.condition.hook != number:
+            return
         if self._next_allowed(member) is not None:
             self._answer(member, number, "not_allowed", "its cool-down or its day's budget forbids it")
             return

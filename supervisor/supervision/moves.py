@@ -247,6 +247,7 @@ class Move(ConditionEditor):
             return
         if self._hooks_shut():
             self._keep_hook_for_later()
+            self._need_no_person_yet()
         elif was_shut and before.waits_for == "outage":
             # The session that he has may be good by now: only who is told again that it is dead logs in.
             self._set(login=Login.FINE, waits_for=None, hook_needed=False)
@@ -262,6 +263,11 @@ class Move(ConditionEditor):
         if it.waits_for == "place" and not it.asked:
             self._cancel_hook()
             self._set(login=Login.HOOK_WAITING, waits_for="outage", hook_needed=it.hook_needed)
+
+    def _need_no_person_yet(self) -> None:
+        """What the platform says to all is no person's business: who has no hook waits for the outage's end."""
+        if self._it.person == "no_hook" and self._it.user:
+            self._set(login=Login.HOOK_WAITING, person=None, waits_for="outage", hook_needed=True)
 
     def _go_on(self) -> None:
         """What an outage held back goes on."""

@@ -2,8 +2,10 @@
 
 An outage begins when at least 3 members of a scope, and at least 30 % of them, are down now for one group of causes.
 The scope of an egress is the accounts that go out by it; the platform's is all of them, when two egresses or more are
-hit. Members are accounts that are wanted and wait for no person and no hold. Down is who lost his connection and has
-none since: so in a quiet fleet three dead logins are three of all, not three of three.
+hit. Members are accounts that are wanted and wait for no hold, and for no person unless it is for want of a hook. Down
+is who lost his connection and has none since: so in a quiet fleet three dead logins are three of all, not three of
+three. Whose hook failed, or who has none, is down like the others until any account gets a new token after it: logins
+are taken then, and his trouble is his own.
 """
 
 from __future__ import annotations
@@ -80,14 +82,13 @@ class Outage:
     canary: str | None = None
     canary_since: float = 0.0
     canary_wait: float = CANARY_WAIT[0]
-    tried: set[str] = field(default_factory=set)
-    """Who was the canary in this round."""
 
 
 @dataclass(slots=True)
 class _Seen:
     egress: Egress
     group: Group | None
+    """None: it is not down, or for a trouble of its own."""
     cause: Cause | None
 
 
@@ -95,28 +96,52 @@ class _Seen:
 class _Count:
     members: int = 0
     down: Counter[Group] = field(default_factory=Counter)
+    causes: Counter[Cause] = field(default_factory=Counter)
+    """Of those who are down."""
+    ways: Counter[Group] = field(default_factory=Counter)
+    """The platform's: how many egresses have somebody down."""
 
 
 class OutageWatch:
-    """Hears how each account stands, and says which scopes are in trouble. Every call costs O(1)."""
+    """Hears how each account stands, and says which scopes are in trouble. Every call costs O(1), but for
+    `next_canary` and `somebody_got_in`, which costs each failing account one step once."""
 
     def __init__(self) -> None:
         self.outages: dict[tuple[Scope, Group], Outage] = {}
         self._seen: dict[str, _Seen] = {}
         self._counts: dict[Scope, _Count] = {}
+        self._failing: set[str] = set()
+        """Who is down for a login that nobody could mend, and nobody got in since."""
+        self._own: set[str] = set()
+        """Who is so although somebody else got in after it."""
+        self._passing: set[str] = set()
+        """Who has a new login that was not tried yet."""
+        self._ahead: dict[str, list[Outage]] = {}
+        """The canaries."""
+        self._sent: dict[str, int] = {}
+        """Which canary in the fleet's life an account was last."""
+        self._last_sent = 0
         self._ended: dict[tuple[Scope, Group], tuple[float, float]] = {}
         """When an outage of a scope ended a moment ago, and its probe's first wait."""
 
-    def stands(self, name: str, egress: Egress, cause: Cause | None, now: float) -> list[Outage]:
+    def stands(
+        self, name: str, egress: Egress, cause: Cause | None, now: float, *, failing: bool = False
+    ) -> list[Outage]:
         """
         Note how a member stands: `cause` of its loss while it is down, None while it is not.
+
+        Args:
+            failing: Whether its login can't be mended now: its hook has failed, or there is none.
 
         Returns:
             The outages that begin by it.
         """
-        self._count(name, -1)
-        self._seen[name] = _Seen(egress, None if cause is None else GROUPS.get(cause), cause)
-        self._count(name, +1)
+        group = None if cause is None else GROUPS.get(cause)
+        if group is not Group.LOGIN:
+            self._forgive(name)
+        elif failing and name not in self._own:
+            self._failing.add(name)
+        self._put(name, _Seen(egress, None if name in self._own else group, cause))
         group = self._seen[name].group
         if group is None:
             return []
@@ -124,8 +149,23 @@ class OutageWatch:
 
     def leaves(self, name: str) -> None:
         """The account is no member now: stopped, removed, held, or waiting for a person."""
+        self._passing.discard(name)
+        self._forgive(name)
         self._count(name, -1)
         self._seen.pop(name, None)
+
+    def forget(self, name: str) -> None:
+        """There is no such account any more."""
+        self.leaves(name)
+        self._sent.pop(name, None)
+
+    def somebody_got_in(self) -> None:
+        """A new token was given: whose login could not be mended before is in a trouble of his own."""
+        failing, self._failing = self._failing, set()
+        self._own |= failing
+        for name in failing:
+            seen = self._seen[name]
+            self._put(name, _Seen(seen.egress, None, seen.cause))
 
     def silent(self, name: str, now: float) -> Outage | None:
         """Note that a probe over the account's way was not answered; return the outage that begins by it."""
@@ -139,6 +179,7 @@ class OutageWatch:
         key = outage.scope, outage.group
         if self.outages.get(key) is outage:
             del self.outages[key]
+            self._call_back(outage)
             self._ended = {k: kept for k, kept in self._ended.items() if now - kept[0] <= BACK_AGAIN}
             self._ended[key] = (now, outage.probe_wait)
 
@@ -159,8 +200,20 @@ class OutageWatch:
         mine = [each for key in self._keys(egress) if (each := self.outages.get(key)) is not None]
         held = [each.group for each in mine]
         # Who goes ahead for one scope goes ahead for all of his: two of them would wait for each other.
-        ahead = any(each.canary == name for each in mine)
+        ahead = name in self._passing or any(each.canary == name for each in mine)
         return Group.REACH in held, Group.LOGIN in held and not ahead
+
+    def let_pass(self, name: str) -> None:
+        """The account has a new login: what is said of the others' says nothing about it, until it fails too."""
+        self._passing.add(name)
+
+    def tried(self, name: str) -> None:
+        """It connected, or failed."""
+        self._passing.discard(name)
+
+    def canary_of(self, name: str) -> list[Outage]:
+        """Return the outages for which an account goes ahead."""
+        return list(self._ahead.get(name, ()))
 
     def in_scope(self, outage: Outage, egress: Egress) -> bool:
         """Whether an account of this egress obeys the outage."""
@@ -169,22 +222,19 @@ class OutageWatch:
     # Canaries take turns.
 
     def next_canary(self, outage: Outage, ready: Iterable[str]) -> str | None:
-        """Choose who goes ahead among those who could: who was not the canary in this round before."""
-        waiting = list(ready)
-        fresh = [name for name in waiting if name not in outage.tried]
-        if not fresh:
-            outage.tried.clear()
-            fresh = waiting
-        return fresh[0] if fresh else None
+        """Choose who goes ahead among those who could: who never did, else who did so the longest ago."""
+        return min(ready, key=lambda name: self._sent.get(name, 0), default=None)
 
     def send(self, outage: Outage, name: str, now: float) -> None:
         """`name` goes ahead."""
         outage.canary, outage.canary_since = name, now
-        outage.tried.add(name)
+        self._ahead.setdefault(name, []).append(outage)
+        self._last_sent += 1
+        self._sent[name] = self._last_sent
 
     def came_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         """The canary is not CONNECTED: it failed, or says nothing. The next one goes later."""
-        outage.canary = None
+        self._call_back(outage)
         if failed:
             outage.next_try = now + outage.canary_wait
             outage.canary_wait = min(2 * outage.canary_wait, CANARY_WAIT[1])
@@ -202,6 +252,22 @@ class OutageWatch:
             return []
         return [each for key in self._keys(seen.egress) if (each := self.outages.get(key)) is not None]
 
+    def _call_back(self, outage: Outage) -> None:
+        if outage.canary is not None:
+            ahead = [each for each in self._ahead.pop(outage.canary) if each is not outage]
+            if ahead:
+                self._ahead[outage.canary] = ahead
+            outage.canary = None
+
+    def _forgive(self, name: str) -> None:
+        self._failing.discard(name)
+        self._own.discard(name)
+
+    def _put(self, name: str, seen: _Seen) -> None:
+        self._count(name, -1)
+        self._seen[name] = seen
+        self._count(name, +1)
+
     def _count(self, name: str, by: int) -> None:
         seen = self._seen.get(name)
         if seen is None:
@@ -209,8 +275,11 @@ class OutageWatch:
         for scope in (seen.egress, PLATFORM):
             count = self._counts.setdefault(scope, _Count())
             count.members += by
-            if seen.group is not None:
+            if seen.group is not None and seen.cause is not None:
                 count.down[seen.group] += by
+                count.causes[seen.cause] += by
+                if scope is not PLATFORM and count.down[seen.group] == max(by, 0):
+                    self._counts.setdefault(PLATFORM, _Count()).ways[seen.group] += by
             if not count.members:
                 del self._counts[scope]
 
@@ -219,15 +288,15 @@ class OutageWatch:
         down = count.down[group]
         if (scope, group) in self.outages or down < LEAST or down < SHARE * count.members:
             return False
-        return scope is not PLATFORM or len({each.egress for each in self._seen.values() if each.group is group}) > 1
+        return scope is not PLATFORM or count.ways[group] > 1
 
     def _begin(self, scope: Scope, group: Group, now: float) -> Outage:
-        down = [each for each in self._seen.values() if each.group is group and scope in (each.egress, PLATFORM)]
-        causes = Counter(each.cause for each in down if each.cause is not None)
-        cause = causes.most_common(1)[0][0] if causes else Cause.NETWORK
+        count = self._counts[scope]
+        causes = [(number, cause) for cause, number in count.causes.items() if GROUPS[cause] is group and number > 0]
+        cause = max(causes, key=lambda each: each[0])[1] if causes else Cause.NETWORK
         ended, wait = self._ended.get((scope, group), (float("-inf"), PROBE_EVERY))
         wait = min(2 * wait, PROBE_LONGEST) if now - ended <= BACK_AGAIN else PROBE_EVERY
         first = now if group is Group.LOGIN else now + wait
-        outage = Outage(scope, group, cause, now, max(1, len(down)), first, wait)
+        outage = Outage(scope, group, cause, now, max(1, count.down[group]), first, wait)
         self.outages[scope, group] = outage
         return outage

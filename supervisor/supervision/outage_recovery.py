@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from xyfleet.supervisor.common.event_log import Kind as EventKind
+from xyfleet.supervisor.common.turns import TurnQueue
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Login, Wish
@@ -27,8 +28,15 @@ from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
 TICK: Final = 0.5
+PROBES: Final = (20.0, 20)
+"""Probes per second over the whole fleet, and how many may go at once after a quiet time."""
+AT_ONCE: Final = 50
+"""So many accounts are told of their gates before the loop serves others."""
 PROBE_GOOD_FOR: Final = 2.0
 """Seconds for which one probe's answer speaks for every account of its way that fails meanwhile."""
+
+
+_NOWHERE: Final = Secret("")
 
 
 class Probe(Protocol):
@@ -54,17 +62,25 @@ class OutageRecovery:
         self._note = note
         self._hurry = hurry
         """Ends the pauses between token calls that failed."""
-        self._moved = asyncio.Condition()
+        self._bells: dict[str, asyncio.Event] = {}
+        """Those of accounts whose jobs wait for a gate."""
+        self._by_way: dict[Secret | None, dict[str, SupervisedAccount]] = {}
+        self._way_of: dict[str, Secret | None] = {}
+        self._to_tell: dict[str, None] = {}
+        self._telling: asyncio.Task[None] | None = None
+        self._turns = TurnQueue(*PROBES, time.monotonic)
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        """Turns for a probe that accounts wait for."""
         self._probed: dict[Secret | None, tuple[float, str | None]] = {}
         self._probing: dict[Secret | None, asyncio.Task[str | None]] = {}
 
     async def pass_reach(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's dials back."""
-        await self._until(lambda: not self.holds(member))
+        await self._until(member, lambda: not self.holds(member))
 
     async def pass_login(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's token calls back."""
-        await self._until(lambda: not any(self.gates(member)))
+        await self._until(member, lambda: not any(self.gates(member)))
 
     def gates(self, member: SupervisedAccount) -> tuple[bool, bool]:
         """Return whether outages hold the account's dials back now, and its token calls and logins."""
@@ -76,34 +92,58 @@ class OutageRecovery:
 
     def stands(self, member: SupervisedAccount) -> None:
         """Look at an account whose condition has changed."""
+        self._enters(member)
+        self._note_new_login(member)
         it, now = member.condition, time.monotonic()
-        if it.wish is not Wish.RUN or it.login in (Login.PERSON, Login.HELD):
+        helpless = it.person == "no_hook" and it.user
+        if it.wish is not Wish.RUN or it.login is Login.HELD or (it.login is Login.PERSON and not helpless):
             self._leaves(member.name, now)
             return
         cause = None if it.up or not member.was_down else it.cause
-        for outage in self.watch.stands(member.name, member.account.proxy, cause, now):
+        failing = helpless or it.waits_for == "cooldown"
+        for outage in self.watch.stands(member.name, member.account.proxy, cause, now, failing=failing):
             self._begun(outage, None)
         if member.just_connected:
             for outage in self.watch.ended_by(member.name):
                 self._over(outage, f"{member.name} is connected", now)
-        elif not it.up and (member.failed_again or it.waits_for in ("cooldown", "proxy")):
+        elif not it.up and (member.failed_again or helpless or it.waits_for in ("cooldown", "proxy")):
             self._canary_failed(member.name, now)
+
+    def _note_new_login(self, member: SupervisedAccount) -> None:
+        if member.new_login:
+            self.watch.let_pass(member.name)
+            self._tell(member)
+        elif member.just_connected or member.failed_again:
+            self.watch.tried(member.name)
 
     def moved(self, member: SupervisedAccount) -> None:
         """The account is new, or goes another way now: what was lost on the old one says nothing."""
         member.was_down = False
         self.stands(member)
-        self._set_gates_of(member)
+        self._tell(member)
 
     def leave(self, name: str) -> None:
-        """The account is no member any more."""
+        """The account is gone for good, or all that was known about it."""
         self._leaves(name, time.monotonic())
+        self.watch.forget(name)
+        if name not in self._members:
+            self._exits(name)
+            self._to_tell.pop(name, None)
+
+    def token_given(self) -> None:
+        """An account got a new token: logins are taken, whoever else can't log in."""
+        self.watch.somebody_got_in()
+
+    def up_to_date(self, member: SupervisedAccount) -> None:
+        """Tell an account of its gates before it acts: of many, some are told a moment after an outage has begun."""
+        self._to_tell.pop(member.name, None)
+        self._tell(member)
 
     async def look_whose_trouble(self, member: SupervisedAccount, cause: Cause) -> None:
         """An account is FAILED: begin an outage when a probe over its way is not answered."""
         if GROUPS.get(cause) is not Group.REACH or self.holds(member):
             return
-        silent = await self._probe_once(member.account.proxy)
+        silent = await self._probe_once(member)
         if silent is not None:
             outage = self.watch.silent(member.name, time.monotonic())
             if outage is not None:
@@ -116,7 +156,7 @@ class OutageRecovery:
             now = time.monotonic()
             for outage in self.watch.empty():
                 self._over(outage, "nobody is down any more", now)
-            for outage in list(self.watch.outages.values()):
+            for outage in sorted(self.watch.outages.values(), key=lambda each: each.next_try):
                 if outage.group is Group.REACH:
                     # While all ways are silent it is enough to ask for the platform.
                     if outage.scope is PLATFORM or (PLATFORM, Group.REACH) not in self.watch.outages:
@@ -125,20 +165,35 @@ class OutageRecovery:
                     self._send_canary(outage, now)
                 elif now - outage.canary_since > CANARY_PATIENCE:
                     held = outage.canary in self._members and self.holds(self._members[outage.canary])
-                    self.watch.came_back(outage, now, failed=not held)
-                    self._set_gates()
+                    self._come_back(outage, now, failed=not held)
 
     # Probes.
 
-    async def _probe_once(self, proxy: Secret | None) -> str | None:
+    async def _probe_once(self, member: SupervisedAccount) -> str | None:
+        """Return why the account's way is silent; None when it is not, or when an outage holds it by now anyway."""
+        proxy = member.account.proxy
         at, answer = self._probed.get(proxy, (float("-inf"), None))
         if time.monotonic() - at < PROBE_GOOD_FOR:
             return answer
+        if proxy not in self._probing:
+            await self._probe_turn(member)
+            if self.holds(member):
+                return None
         job = self._probing.get(proxy)
         if job is None:
             job = self._probing[proxy] = asyncio.create_task(self._ask(proxy))
         await asyncio.wait([job])
         return job.result() if not job.cancelled() else None
+
+    async def _probe_turn(self, member: SupervisedAccount) -> None:
+        """Wait for a probe's turn, or until the account is held: then it takes none."""
+        turn = self._waiting[member.name] = asyncio.ensure_future(self._turns.take(member.name))
+        try:
+            await asyncio.wait([turn])
+        finally:
+            turn.cancel()
+            if self._waiting.get(member.name) is turn:
+                del self._waiting[member.name]
 
     async def _ask(self, proxy: Secret | None) -> str | None:
         try:
@@ -156,7 +211,7 @@ class OutageRecovery:
             return
         ways = self._ways(outage)
         way = ways[int(now / PROBE_EVERY) % len(ways)]
-        if way not in self._probing:
+        if way not in self._probing and self._turns.take_now():
             outage.next_try = now + PROBE_EVERY
             job = self._probing[way] = asyncio.create_task(self._ask(way))
             job.add_done_callback(lambda done: self._answered(outage, done))
@@ -165,7 +220,7 @@ class OutageRecovery:
         if outage.scope is not PLATFORM:
             assert outage.scope is None or isinstance(outage.scope, Secret)
             return [outage.scope]
-        return list({member.account.proxy: None for member in self._members.values()}) or [None]
+        return list(self._by_way) or [None]
 
     def _answered(self, outage: Outage, job: asyncio.Task[str | None]) -> None:
         if not job.cancelled() and job.exception() is None and job.result() is None:
@@ -180,7 +235,7 @@ class OutageRecovery:
         if name is not None:
             self.watch.send(outage, name, now)
             self._note(name, "outage", "canary", {})
-            self._set_gates()
+            self._tell_name(name)
 
     def _could_go(self, member: SupervisedAccount, outage: Outage) -> bool:
         it = member.condition
@@ -189,25 +244,41 @@ class OutageRecovery:
         return wanted and self.watch.in_scope(outage, member.account.proxy) and member.was_down
 
     def _canary_failed(self, name: str, now: float) -> None:
-        for outage in self._canaried(name):
-            self.watch.came_back(outage, now, failed=True)
-            self._set_gates()
+        for outage in self.watch.canary_of(name):
+            self._come_back(outage, now, failed=True)
+
+    def _come_back(self, outage: Outage, now: float, *, failed: bool) -> None:
+        name = outage.canary
+        self.watch.came_back(outage, now, failed=failed)
+        if name is not None:
+            self._tell_name(name)
+
+    def _enters(self, member: SupervisedAccount) -> None:
+        way, name = member.account.proxy, member.name
+        if self._way_of.get(name, _NOWHERE) != way:
+            self._exits(name)
+            self._way_of[name] = way
+            self._by_way.setdefault(way, {})[name] = member
+
+    def _exits(self, name: str) -> None:
+        if name in self._way_of:
+            way = self._way_of.pop(name)
+            del self._by_way[way][name]
+            if not self._by_way[way]:
+                del self._by_way[way]
 
     def _leaves(self, name: str, now: float) -> None:
-        for outage in self._canaried(name):
-            self.watch.came_back(outage, now, failed=False)
-            self._set_gates()
+        for outage in self.watch.canary_of(name):
+            self._come_back(outage, now, failed=False)
         self.watch.leaves(name)
-
-    def _canaried(self, name: str) -> list[Outage]:
-        return [each for each in self.watch.outages.values() if each.canary == name]
+        self._ring(name)
 
     # Begin and end.
 
     def _begun(self, outage: Outage, reason: str | None) -> None:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
-        self._set_gates()
+        self._set_gates(outage)
 
     def _over(self, outage: Outage, reason: str, now: float) -> None:
         if self.watch.outages.get((outage.scope, outage.group)) is not outage:
@@ -217,32 +288,63 @@ class OutageRecovery:
         if outage.group is Group.REACH:
             self._hurry()
         self._count_anew(outage)
-        self._set_gates()
+        self._set_gates(outage)
 
     def _count_anew(self, outage: Outage) -> None:
         """Who was down for it is on his way up: only what fails from now on counts."""
-        for member in self._members.values():
-            proxy = member.account.proxy
-            mine = self.watch.in_scope(outage, proxy) and GROUPS.get(member.condition.cause) is outage.group
-            if mine and (proxy, outage.group) not in self.watch.outages:
+        for member in self._in_scope(outage):
+            mine = GROUPS.get(member.condition.cause) is outage.group
+            if mine and (member.account.proxy, outage.group) not in self.watch.outages:
                 member.was_down = False
                 self.stands(member)
 
-    def _set_gates(self) -> None:
-        """Tell every account how its gates stand now; those of most do not move."""
-        for member in list(self._members.values()):
-            self._set_gates_of(member)
-        self._waking = asyncio.ensure_future(self._wake())
+    def _in_scope(self, outage: Outage) -> list[SupervisedAccount]:
+        """Return the accounts that obey an outage: those of its way, or all."""
+        if outage.scope is PLATFORM:
+            return list(self._members.values())
+        assert outage.scope is None or isinstance(outage.scope, Secret)
+        return list(self._by_way.get(outage.scope, {}).values())
 
-    def _set_gates_of(self, member: SupervisedAccount) -> None:
-        reach, login = self.watch.gates(member.name, member.account.proxy)
+    def _set_gates(self, outage: Outage) -> None:
+        """Tell those whom an outage concerns how their gates stand now: some at once, the others one by one."""
+        self._to_tell |= dict.fromkeys(member.name for member in self._in_scope(outage))
+        self._tell_some()
+        if self._to_tell and self._telling is None:
+            self._telling = asyncio.create_task(self._tell_all())
+
+    def _tell_some(self) -> None:
+        for _ in range(min(AT_ONCE, len(self._to_tell))):
+            name = next(iter(self._to_tell), None)
+            if name is None:
+                return
+            del self._to_tell[name]
+            self._tell_name(name)
+
+    async def _tell_all(self) -> None:
+        while self._to_tell:
+            await asyncio.sleep(0)
+            self._tell_some()
+        self._telling = None
+
+    def _tell_name(self, name: str) -> None:
+        member = self._members.get(name)
+        if member is not None:
+            self._tell(member)
+
+    def _tell(self, member: SupervisedAccount) -> None:
+        reach, login = self.gates(member)
         if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
             member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
+        if reach and member.name in self._waiting:
+            self._waiting[member.name].cancel()
+        self._ring(member.name)
 
-    async def _until(self, true: Callable[[], bool]) -> None:
-        async with self._moved:
-            await self._moved.wait_for(true)
+    def _ring(self, name: str) -> None:
+        bell = self._bells.pop(name, None)
+        if bell is not None:
+            bell.set()
 
-    async def _wake(self) -> None:
-        async with self._moved:
-            self._moved.notify_all()
+    async def _until(self, member: SupervisedAccount, true: Callable[[], bool]) -> None:
+        while not true():
+            bell = self._bells.setdefault(member.name, asyncio.Event())
+            await bell.wait()

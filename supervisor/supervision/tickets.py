@@ -97,6 +97,8 @@ class TicketIssuer:
                 token = await self._tokens.get(token_account(member.account), request.stale, waits, held_back)
             except HeldBack:
                 continue
+            if token.fresh:
+                self._recovery.token_given()
             await self._recovery.pass_reach(member)
             # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
             await self.dial_turn(member)

@@ -194,8 +194,10 @@ class AccountModel(RuleBasedStateMachine):
 
     @rule(reach=st.booleans(), login=st.booleans())
     def outage(self, reach: bool, login: bool) -> None:
-        """Outages begin and end."""
+        """Outages begin and end; what is said to all sends nobody to a person for want of a hook."""
         self.happen(Kind.GATES, reach=reach, login=login)
+        if (reach or login) and self.it.wish is Wish.RUN and self.it.user:
+            assert self.it.person != "no_hook"
 
     @rule(has_hook=st.booleans())
     def hook_setting(self, has_hook: bool) -> None:

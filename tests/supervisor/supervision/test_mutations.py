@@ -44,14 +44,23 @@ MUTATIONS = {
         "        self._set(login=Login.PERSON",
     ),
     "two of two are everybody": ("outage.py", "LEAST: Final = 3", "LEAST: Final = 1"),
-    "canaries do not take turns": ("outage.py", "outage.tried.add(name)", "pass"),
+    "canaries do not take turns": ("outage.py", "self._sent[name] = self._last_sent", "pass"),
+    "own troubles are everybody's": ("outage.py", "self._own |= failing", "pass"),
+    "a new login waits like the others": ("outage.py", "self._passing.add(name)", "pass"),
+    "an outage sends to a person": ("moves.py", 'if self._it.person == "no_hook" and self._it.user:', "if False:"),
     "login outages hold dials": (
         "outage.py",
         "return Group.REACH in held, Group.LOGIN in held",
         "return bool(held), Group.LOGIN in held",
     ),
 }
-PURE = ("test_transitions.py", "test_account_model.py", "test_outage.py", "test_restart_policy.py")
+PURE = (
+    "test_transitions.py",
+    "test_account_model.py",
+    "test_outage.py",
+    "test_outage_members.py",
+    "test_restart_policy.py",
+)
 
 
 @pytest.fixture(scope="module")

@@ -268,7 +268,7 @@ def test_a_refresh_that_waits_for_its_proxy_ends_with_a_connection() -> None:
 
 
 def test_a_silent_proxy_is_told_once() -> None:
-    """The hook is asked for every minute while the proxy is silent; that it waits is one event."""
+    """Finding 41: the hook is asked for every minute while the proxy is silent; that it waits is one event."""
     life = Life().live()
     life.fail(Cause.AUTH)
     notes = []
