@@ -126,7 +126,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     on_unknown: Literal["park", "retry"] = "park"
     takeover_pause: float = 600.0
     send_rate: float = 1.0
-    keep_days: float = 30.0
+    keep_days: float = 90.0
     keep_bytes: int = 100_000_000
     catch_up_every: float = 1800.0
 

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
+from xyfleet.worker.causes import FATAL, UNACKED, Cause, ConnectionLost
 from xyfleet.worker.clock import ClockDrift, ServerClock, Timing, boottime
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
@@ -65,6 +65,7 @@ class AccountRunner:
         self._ended_by: str | None = None  # what ended the last connection, until there is a new one
         self._hurry = False  # the delay is over
         self._revived: str | None = None  # why FAILED is over
+        self._unstored = 0  # connections in a row that ended while nothing could be stored
         self._dropped = ("", "")  # what told the session to leave, and why
         self._farewell = "stopped"
         self._mail = MessageService(
@@ -256,16 +257,26 @@ class AccountRunner:
         if isinstance(lost, KickedOut) and self._kick_outs.add(time.monotonic()):
             pace = self._pace
             lost = ConnectionLost(Cause.RIVAL, f"kicked out {pace.kick_limit} times within {pace.kick_window:g} s")
+        lost = self._blame_the_disk(lost)
         self._connection_over(lost.cause.value)
         standing, cycle = self._standing, self._settings.cycle
-        standing.failures += 1
+        standing.failures += lost.cause is not Cause.STORAGE
         exhausted = lost.cause in FATAL or standing.failures >= cycle.max_connection_failures
-        self._delay = delay(cycle.retry, lost.cause, standing.failures, random.random)
+        self._delay = delay(cycle.retry, lost.cause, standing.failures + self._unstored, random.random)
         standing.next_attempt = None if exhausted else time.time() + self._delay
         self._teller.move(Event.LOST, lost.cause, lost.reason)
         if exhausted:
             self._revived = None
             self._teller.move(Event.EXHAUSTED, lost.cause, lost.reason)
+
+    def _blame_the_disk(self, lost: ConnectionLost) -> ConnectionLost:
+        """What ends while nothing is stored, and so nothing acked, is no failure of the account: no login helps."""
+        trouble = self._mail.trouble
+        if trouble is None or lost.cause not in UNACKED or isinstance(lost, KickedOut):
+            self._unstored = 0
+            return lost
+        self._unstored += 1
+        return ConnectionLost(Cause.STORAGE, f"{lost.reason}; meanwhile {trouble}")
 
     def _drop(self) -> None:
         """Note an end that was asked for; it is no failure."""

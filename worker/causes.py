@@ -25,10 +25,15 @@ class Cause(StrEnum):
     REMOVED = "removed"
     RISK = "risk"
     BUG = "bug"
+    STORAGE = "storage"
+    """The server ended a connection on which nothing was acked, for nothing could be stored."""
 
 
 FATAL: Final = frozenset({Cause.RIVAL, Cause.AUTH, Cause.REMOVED, Cause.RISK})
 """Causes that no further dial can help: FAILED at once."""
+
+UNACKED: Final = frozenset({Cause.CLOSED, Cause.HEARTBEAT, Cause.NETWORK})
+"""Causes with which a server may end a connection that acks nothing."""
 
 RETRY_CLASS: Final[dict[Cause, RetryClass]] = {
     Cause.CLOSED: "closed",
@@ -42,6 +47,7 @@ RETRY_CLASS: Final[dict[Cause, RetryClass]] = {
     Cause.REMOVED: "other",
     Cause.RISK: "other",
     Cause.BUG: "other",
+    Cause.STORAGE: "network",
 }
 """Which delay rule applies. The fatal ones have a class too, for the attempt after somebody revived them."""
 

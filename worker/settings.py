@@ -83,7 +83,9 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of the inbox; it is made when the first message comes."""
     since: int = 0
     """Milliseconds since the epoch: what is older was there before xyfleet, and is not caught up with."""
-    keep_days: float = 30.0
+    known_row: int = 0
+    """Highest row of this inbox that the fleet knows: when the file is not there, it was lost."""
+    keep_days: float = 90.0
     keep_bytes: int = 100_000_000
     """Size at which the oldest messages go, whatever their age."""
     handler: str | None = None

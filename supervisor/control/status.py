@@ -120,6 +120,7 @@ def _messages(mail: MailFigures, *, alive: bool) -> MessagesView:
         zombies=mail.zombies,
         last=rfc3339(mail.last),
         trouble=mail.trouble if alive else None,
+        note=mail.inbox_note if alive else None,
         handler_trouble=mail.handler_trouble if alive else None,
     )
 

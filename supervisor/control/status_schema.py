@@ -64,6 +64,8 @@ class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
     last: str | None = None
     trouble: str | None = None
     """Why messages can't be stored: while it lasts none is acked."""
+    note: str | None = None
+    """What a person should know of the inbox though it works: it was lost, or its log is large."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
 

@@ -28,6 +28,7 @@ class MessageEvents:
         self._zombies = 0
         self._trouble = False
         self._newest = 0
+        self._note: str | None = None
 
     def worker_started(self) -> None:
         """A new worker counts its zombies from zero."""
@@ -35,7 +36,7 @@ class MessageEvents:
 
     def take(self, mail: MailFigures) -> list[MessageEvent]:
         """Return what is new in a report."""
-        return [*self._failed(mail), *self._stored(mail), *self._zombie(mail)]
+        return [*self._failed(mail), *self._stored(mail), *self._noted(mail), *self._zombie(mail)]
 
     def changed(self, mail: MailFigures) -> bool:
         """Return whether the inbox has something new since the report before. 0: it is not open yet."""
@@ -58,6 +59,13 @@ class MessageEvents:
             self._trouble = False
             return [MessageEvent("stored_again", {})]
         return []
+
+    def _noted(self, mail: MailFigures) -> list[MessageEvent]:
+        """Tell once of an inbox that was lost, or whose log grew large: only sizes change in what is said of that."""
+        before, self._note = self._note, mail.inbox_note
+        if mail.inbox_note is None or (before is not None and _shape(before) == _shape(mail.inbox_note)):
+            return []
+        return [MessageEvent("inbox", {"reason": mail.inbox_note})]
 
     def _zombie(self, mail: MailFigures) -> list[MessageEvent]:
         new, self._zombies = mail.zombies - self._zombies, mail.zombies

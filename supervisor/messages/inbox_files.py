@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,10 +84,13 @@ class Files:
     def _get(self, account: str) -> Opened | None:
         path = self._where(account)
         try:
-            inode = path.stat().st_ino
+            found = path.stat()
         except FileNotFoundError:
             self._drop(account)
             return None
+        if not stat.S_ISREG(found.st_mode):
+            raise Unreadable(Text(N_("%(path)s: %(why)s"), {"path": path, "why": "it is not a regular file"}))
+        inode = found.st_ino
         known = self._open.get(account)
         if known is not None and known.inode == inode:
             self._open.move_to_end(account)

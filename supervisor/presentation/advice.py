@@ -49,6 +49,10 @@ ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
         "copy the cookie, and run `xyfleet login %(name)s`."
     ),
     Cause.BUG: N_("This is a fault in xyfleet. See `xyfleet logs %(name)s`, and please report it."),
+    Cause.STORAGE: N_(
+        "Messages can't be stored, so the server is not told that they arrived, and ends the connection. "
+        "Make room on the disk, or put the file right."
+    ),
 }
 """What helps against each cause, whatever the supervisor does meanwhile."""
 
@@ -80,6 +84,7 @@ _CANNOT_STORE: Final = N_(
     "Messages can't be stored: %(what)s. The server keeps them until that works again; make room on the disk, or put "
     "the file right."
 )
+_NOTE: Final = N_("About its inbox: %(what)s.")
 _CANNOT_CALL: Final = N_(
     "The handler can't be called: %(what)s. Messages wait in the inbox until that is put right; it is tried again "
     "by itself."
@@ -113,6 +118,8 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
     said: list[tuple[str, object]] = []
     if messages.trouble is not None:
         said.append((_CANNOT_STORE, messages.trouble))
+    if messages.note is not None:
+        said.append((_NOTE, messages.note))
     if messages.handler_trouble is not None:
         said.append((_CANNOT_CALL, messages.handler_trouble))
     if messages.dead:

@@ -62,6 +62,7 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("operator", "shutdown"): N_("the whole fleet stopped by %(by)s"),
     ("message", "failed"): N_("messages that the handler did not answer: %(counts)s"),
     ("message", "trouble"): N_("messages can't be stored, none is acknowledged"),
+    ("message", "inbox"): N_("the inbox needs a look"),
     ("message", "stored_again"): N_("messages are stored again"),
     ("message", "handler_trouble"): N_("the handler can't be called, accounts: %(accounts)s"),
     ("message", "clock_wrong"): N_("this machine's clock is wrong: %(counts)s; messages go by the server's time"),

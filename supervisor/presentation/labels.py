@@ -44,6 +44,7 @@ CAUSES: Final[dict[str, str]] = {
     Cause.REMOVED: N_("session ended from elsewhere"),
     Cause.RISK: N_("risk control"),
     Cause.BUG: N_("fault in xyfleet"),
+    Cause.STORAGE: N_("messages can't be stored"),
 }
 
 

@@ -79,6 +79,8 @@ class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Wall time at which the last message came."""
     trouble: str | None = None
     """Why messages can't be stored: while it lasts none is acked."""
+    inbox_note: str | None = None
+    """What a person should know of the inbox though it works: it was lost, or its log is large."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
 

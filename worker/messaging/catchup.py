@@ -77,6 +77,8 @@ class CatchUp:
         self._mark: int | None = None
         self._mark_known = False
         self._read: dict[str, int] = {}
+        self._epoch = 0
+        """Changes when the inbox is another one: what a round has seen by then is not in it."""
         self._heard = 0.0
         self._visit: CatchUpSession | None = None
         self._news = asyncio.Event()
@@ -112,6 +114,12 @@ class CatchUp:
         if self._visit is not None:
             self._visit.judged = self._visit.refused = True
             self._visit.ring()
+
+    def lost(self) -> None:
+        """The inbox was lost and begun anew: all is to be looked for again, and what is found proves nothing."""
+        self._mark, self._read = None, {}
+        self._epoch += 1
+        self.refused()
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
@@ -157,10 +165,12 @@ class CatchUp:
         """Find all that was missed, in as many turns as it takes."""
         await self._permission(visit)
         visit.refused = False
+        epoch = self._epoch
         round_ = Round(catchup_plan.horizon(self._since(), await self._known_mark(), self._overlap))
         while not await self._turn(visit, round_):
             await self._permission(visit)
-        await self._finish(round_)
+        if epoch == self._epoch:
+            await self._finish(round_)
         self.rounds += 1
         self._log.say(
             log_texts.RECOVERED if round_.found else log_texts.CAUGHT_UP,

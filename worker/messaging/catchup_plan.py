@@ -14,7 +14,7 @@ import msgspec
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import millis
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.schema import LOST, Row
 
 
 class Tempo(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,7 @@ def zombie(row: Row, now: int, began: int, after: int) -> bool:
         after: Milliseconds within which a push may still be on its way.
     """
     time = millis(row.message.time)
-    return not row.message.own and began < time < now - after
+    return not row.message.own and row.reason != LOST and began < time < now - after
 
 
 def mark(newest: int | None, listed: int, before: int | None) -> int | None:

@@ -79,7 +79,8 @@ class MessageService:
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
-        self._inbox = AsyncStore(settings.mail, settings.account, changed, clock=clock.now)
+        self._inbox = AsyncStore(settings.mail, settings.account, self._inbox_changed, clock=clock.now)
+        self._losses = 0
         self._outbox = OutboxSender(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
@@ -150,8 +151,14 @@ class MessageService:
             zombies=self._catch_up.zombies,
             last=self._last,
             trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
+            inbox_note=None if self._inbox.note is None else cut(self._inbox.note),
             handler_trouble=None if trouble is None else cut(trouble),
         )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why messages can't be stored, for people; None = all is well."""
+        return self._inbox.trouble
 
     # The life.
 
@@ -253,6 +260,12 @@ class MessageService:
             self._wanted.set()
             self._last = time.time()
             self._changed()
+
+    def _inbox_changed(self) -> None:
+        if self._inbox.losses != self._losses:
+            self._losses = self._inbox.losses
+            self._catch_up.lost()
+        self._changed()
 
     def _look_again(self) -> None:
         if self._dispatcher is not None:

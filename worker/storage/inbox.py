@@ -31,6 +31,8 @@ SHRINK_TO: Final = 0.9
 """Share of `keep_bytes` that is left when the file has grown over it, so that it does not do so at once again."""
 SHRINK_EVERY: Final = 60.0
 """Seconds until the next such round, when one could not free enough."""
+LARGE_LOG: Final = 4_000_000
+"""Bytes of the write-ahead log that are nothing to speak of, however little is to be kept."""
 _DAY: Final = 86_400.0
 
 
@@ -61,7 +63,7 @@ class AsyncStore:
     Args:
         settings: Where the file is, and what is kept in it.
         account: Name of the account.
-        changed: Called when `trouble` comes, changes or goes.
+        changed: Called when `trouble` comes, changes or goes, and when an inbox was `lost`.
         idle: Seconds without a job after which the file is closed and the thread ends, for the memory's sake.
         clock: The time by which messages are old or young, in ms; called in the thread, when the disk takes them.
     """
@@ -80,6 +82,10 @@ class AsyncStore:
         """Why nothing can be stored now, for people; None = all is well."""
         self.counts = Counts()
         """How the store stood at the last commit of this process."""
+        self.lost: str | None = None
+        """What became of an inbox that was lost since this process began, for people."""
+        self.losses = 0
+        """How often one was."""
         self._settings = settings
         self._changed = changed
         self._idle = idle
@@ -101,7 +107,9 @@ class AsyncStore:
             lambda: self._settings.on_unknown,
             committed=lambda outcomes, counts: self._post(self._settle, outcomes, counts),
             trouble=lambda why: self._post(self._tell, why),
+            lost=lambda why: self._post(self._hear_of_loss, why),
             ended=lambda: self._post(self._thread_ended),
+            known=lambda: self._settings.known_row,
             retry=times.retry,
             clock=clock,
         )
@@ -113,6 +121,14 @@ class AsyncStore:
     def exists(self) -> bool:
         """Tell whether there is a file: without one, there is nothing to look for in it."""
         return os.path.exists(self._settings.file)
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know of the inbox though it works, None = nothing."""
+        if self.counts.log > max(LARGE_LOG, self._settings.keep_bytes // 2):
+            file, size = self._settings.file, self.counts.log // 1_000_000
+            return f"another program reads {file} without an end, so that its log can't shrink: {size} MB; close it"
+        return self.lost
 
     def full(self) -> bool:
         """Tell whether so much waits for the disk that nothing more should be taken in."""
@@ -224,6 +240,11 @@ class AsyncStore:
         if trouble != self.trouble:
             self.trouble = trouble
             self._changed()
+
+    def _hear_of_loss(self, why: str) -> None:
+        self.lost = why
+        self.losses += 1
+        self._changed()
 
     def _thread_ended(self) -> None:
         if self._ended is not None and not self._ended.done():

@@ -14,7 +14,7 @@ from xyfleet.worker.protocol.message import ANSWERABLE
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
 from xyfleet.worker.storage.operations import Added, Counts, HandlerRules
 from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.schema import ASKED, COLUMNS, OPEN, TAKEN_OVER, Row, row_of
+from xyfleet.worker.storage.schema import ASKED, COLUMNS, LOST, OPEN, TAKEN_OVER, Row, row_of
 
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
@@ -32,16 +32,21 @@ class MessageStore(OutboxStore):
         path: Its file, made when it is not there.
         account: Its name, which is part of every message.
         after: Row and outbox number that a new file begins behind (`sqlite.open_inbox`).
+        lost: When (ms) a new file takes the place of one that was lost; None: there was none.
 
     Raises:
         Unusable, OSError, sqlite3.Error: as `sqlite.open_inbox`.
     """
 
-    def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0)) -> None:
-        super().__init__(sqlite.open_inbox(path, after=after))
+    def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0), lost: int | None = None) -> None:
+        db, self.new = sqlite.open_inbox(path, after=after)
+        super().__init__(db)
         self._path = path
         self._account = account
         self._identity = sqlite.identity(path)
+        self._companions = sqlite.companions(path)
+        if self.new and lost is not None:
+            self.set_meta("lost", lost)
 
     def recover(self, on_unknown: Literal["park", "retry"], now: int) -> None:
         """Settle what a crash left half done. For the first opening in a process, before anything else."""
@@ -64,7 +69,8 @@ class MessageStore(OutboxStore):
         A new message waits for the handler when there is one, and its kind, its age and its conversation allow it;
         else it is kept. Of what catching up found, what is as old as messages that retention deleted is left out.
         An own message settles the letter that it is the echo of; if it is of none, its owner typed it: the handler
-        leaves that conversation alone for a while, and what waits in it is kept.
+        leaves that conversation alone for a while, and what waits in it is kept. What catching up brings into a store
+        that took the place of a lost one may have been answered: it is parked, and an own message in it means nothing.
 
         Args:
             recovered: Whether catching up found it.
@@ -72,6 +78,7 @@ class MessageStore(OutboxStore):
         """
         last = self.last_row()
         floor = (self.meta("floor") or 0) if recovered else 0
+        lost = (self.meta("lost") or 0) if recovered else 0
         uncalled: list[Row] = []
         for each in map(sanitize.texts, found):
             time = sanitize.time(each.time, now)
@@ -80,7 +87,9 @@ class MessageStore(OutboxStore):
             if time <= floor or known:
                 continue
             self._insert(each, time, recovered, now, rules)
-            if each.own:
+            if time <= lost:
+                self._park(each.id)
+            elif each.own:
                 self._heard_own(each, time, now, rules)
         return Added(self._rows("row > ? ORDER BY row", last), uncalled)
 
@@ -196,6 +205,7 @@ class MessageStore(OutboxStore):
             dead=states.get("failed", 0) + states.get("parked", 0),
             unsent=unsent,
             bytes=sqlite.size(self.db),
+            log=sqlite.log_size(self._path),
         )
 
     def trim(self, *, before: int, most_bytes: int, most_rows: int) -> bool:
@@ -212,6 +222,14 @@ class MessageStore(OutboxStore):
         """Tell whether the file at the path is still the one that is open."""
         return self._identity == sqlite.identity(self._path)
 
+    def is_whole(self) -> bool:
+        """Tell whether the log that is written is still the one that whoever opens the file next will find."""
+        return self._companions == sqlite.companions(self._path)
+
+    def save_log(self) -> None:
+        """Bring all that is in the log into the file (`sqlite.save_log`)."""
+        sqlite.save_log(self.db)
+
     def close(self) -> None:
         """Close the file; what is not committed is undone."""
         self.db.close()
@@ -225,6 +243,11 @@ class MessageStore(OutboxStore):
                 *(each.kind, each.text, each.own, recovered, state, sanitize.payload(each.raw)),
             ),
         )
+
+    def _park(self, id_: str) -> None:
+        """Leave to a person what may have been answered before."""
+        change = "UPDATE messages SET reason = ?, state = CASE state WHEN 'waiting' THEN 'parked' ELSE state END"
+        self.db.execute(f"{change} WHERE id = ?", (LOST, id_))
 
     def _is_for_handler(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> bool:
         if not rules.handler or each.own or each.kind not in ANSWERABLE:

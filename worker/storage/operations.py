@@ -56,6 +56,8 @@ class Counts(NamedTuple):
     """Queued or on their way."""
     bytes: int = 0
     """Pages in use."""
+    log: int = 0
+    """Bytes of the write-ahead log."""
 
 
 class OutgoingMessage(msgspec.Struct, frozen=True):

@@ -67,13 +67,15 @@ TABLES: Final = (
   outbox.reply_to: id of the message that it answers.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
-  deleted: what is as old is not taken in again).
+  deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost).
 """
 
 # SQLite uses a partial index only where its very condition is in the query.
 OPEN: Final = "state IN ('waiting', 'calling', 'failed', 'parked')"
 ASKED: Final = "asked"
 """The reason of a waiting message that a person wants handled, whatever its age."""
+LOST: Final = "inbox was lost"
+"""The reason of a message that catching up brought into the place of an inbox that was lost."""
 TAKEN_OVER: Final = "taken over"
 """The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
 TAKES_OVER: Final = "takes over"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
+import time
 from typing import Final
 
 from xyfleet.worker.storage.schema import TABLES, VERSION
@@ -49,16 +51,27 @@ class NewerSchema(Unusable):
         )
 
 
+class NoFile(Unusable):
+    """Something else has the file's name: a folder, a pipe."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is not a regular file; move it away and a new one is begun")
+
+
 class Broken(Unusable):
     """The file is no inbox, or a damaged one."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"{why}; move the file away and a new one is begun")
+
+class Unsaved(Unusable):
+    """The log beside the open file was taken away, and what is in it can't be brought into the file now."""
+
+    def __init__(self) -> None:
+        super().__init__("its log was removed, and another program that reads it has to be closed first")
 
 
-def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> sqlite3.Connection:
+def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.Connection, bool]:
     """
-    Return a connection to the inbox; it is made when it is not there, 0600 in a 0700 folder.
+    Return a connection to the inbox, and whether that is new: it is made when it is not there, 0600 in a 0700 folder.
 
     Args:
         after: Row number and outbox number that a new file begins behind. Whoever knew rows of a file that was
@@ -72,14 +85,35 @@ def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> sqlite3.Connect
     _make_file(path)
     db = _connect(path)
     try:
-        if _is_empty(db):
+        new = _is_empty(db)
+        if new:
             _make_tables(db, after)
         _check_tables(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # So that the log is there: see `companions`.
     except BaseException:
         db.close()
         raise
-    return db
+    return db, new
+
+
+def put_aside(path: str) -> str:
+    """
+    Give a ruined file, and what is beside it, another name with the time in it; return that.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    aside = stem = f"{path}.ruined-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = f"{stem}-{number}"
+    for end in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path + end, aside + end)
+    _sync(os.path.dirname(path))
+    return aside
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -87,6 +121,12 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, Unusable | OSError):
         return True
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _TROUBLES
+
+
+def is_ruined(error: BaseException) -> bool:
+    """Tell whether an error says that the file itself is no good."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Broken) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def explain(error: BaseException) -> str:
@@ -99,7 +139,7 @@ def explain(error: BaseException) -> str:
     if code == sqlite3.SQLITE_FULL:
         return "the disk is full; make room"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return str(Broken(str(error)))
+        return str(error)
     if code == sqlite3.SQLITE_BUSY:
         return "another program holds the file locked; close it"
     return f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})"
@@ -112,6 +152,23 @@ def identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def companions(path: str) -> tuple[tuple[int, int] | None, ...]:
+    """
+    Return what tells the log, and the index, beside an open file from every other.
+
+    SQLite names them after the file itself, not after a link to it.
+    """
+    real = os.path.realpath(path)
+    return identity(f"{real}-wal"), identity(f"{real}-shm")
+
+
+def save_log(db: sqlite3.Connection) -> None:
+    """Bring all that is in the log, wherever that went, into the file. Raises `Unsaved`, OSError, sqlite3.Error."""
+    busy, pages, moved = db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy or pages != moved:
+        raise Unsaved
 
 
 def size(db: sqlite3.Connection) -> int:
@@ -131,11 +188,7 @@ def log_size(path: str) -> int:
 
 def _refuse_foreign(path: str) -> None:
     """Look at a file's head, and at a crash's rest beside it, without writing anything."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(64)
-    except FileNotFoundError:
-        return
+    head = _head(path)
     if not head:
         return
     if len(head) < 64 or not head.startswith(_MAGIC):
@@ -146,6 +199,20 @@ def _refuse_foreign(path: str) -> None:
         # would move them into the file: this one may not.
         with contextlib.closing(_connect(path, "?mode=ro")) as db:
             _check_version(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _head(path: str) -> bytes:
+    """Return a file's first bytes, none if it is not there. Never waits, whatever has its name."""
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise NoFile(name)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    with open(handle, "rb") as file:
+        return file.read(64)
 
 
 def _check_version(found: int) -> None:

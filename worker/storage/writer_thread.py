@@ -39,6 +39,8 @@ RETRY: Final = 1.0
 REOPEN_AFTER: Final = 5
 """Failed tries after which an open file is opened anew, whatever the disk said. Not at once: a commit whose fsync
 failed may be found in the file by whoever opens it, and its jobs would find their own work there."""
+RUINED_AFTER: Final = 3
+"""Tries in a row that find the file ruined before it is put aside: somebody may just be putting a good one there."""
 _ROUNDS: Final = 3
 """Python specialises bytecode at the second or third run."""
 _KEEP_OPEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
@@ -70,7 +72,9 @@ class GroupCommitThread:
         on_unknown: What becomes of calls that a crash cut off; asked at the first opening.
         committed: Hears what is on disk, and how the store stands then.
         trouble: Hears at every failed try why nothing can be stored.
+        lost: Hears of an inbox that was lost, and in whose place a new one was begun: what became of it.
         ended: Hears that the thread ends, the file being closed.
+        known: Returns up to which row somebody knows of messages: when there are any, a file was there before.
         retry: Seconds between two tries.
         clock: The time of what is carried out now, in ms.
     """
@@ -83,7 +87,9 @@ class GroupCommitThread:
         *,
         committed: Callable[[list[Outcome], Counts], None],
         trouble: Callable[[str], None],
+        lost: Callable[[str], None],
         ended: Callable[[], None],
+        known: Callable[[], int] = lambda: 0,
         retry: float = RETRY,
         clock: Callable[[], int] = wall_ms,
     ) -> None:
@@ -92,6 +98,8 @@ class GroupCommitThread:
         self._on_unknown = on_unknown
         self._committed = committed
         self._trouble = trouble
+        self._lost = lost
+        self._known = known
         self._ended = ended
         self._retry = retry
         self._clock = clock
@@ -105,6 +113,8 @@ class GroupCommitThread:
         self._counts = Counts()
         self._numbers = (0, 0)
         self._failures = 0
+        self._ruined = 0
+        self._aside: str | None = None
 
     def put(self, key: object, job: Job) -> None:
         """Have a job run; `committed` hears of it under this key."""
@@ -164,7 +174,7 @@ class GroupCommitThread:
                 if self._give_up.wait(self._retry):
                     return False
             else:
-                self._failures = 0
+                self._failures = self._ruined = 0
                 self._committed(outcomes, counts)
                 return True
         return True
@@ -188,19 +198,42 @@ class GroupCommitThread:
         return outcomes, counts
 
     def _opened(self) -> MessageStore:
-        """Return the open store: not one whose file somebody took away, for that would be written into nowhere."""
+        """Return the open store: not one whose file, or log, somebody took away: that would be written into nowhere."""
         if self._store is not None and not self._store.is_there():
             self._close()
+        if self._store is not None and not self._store.is_whole():
+            self._store.save_log()
+            self._close()
         if self._store is None:
-            self._store = MessageStore(self._path, self._account, after=self._numbers)
+            self._store = self._open()
         return self._store
+
+    def _open(self) -> MessageStore:
+        known = self._known()
+        had = self._recovered or known > 0 or self._aside is not None
+        after = (max(self._numbers[0], known), self._numbers[1])
+        store = MessageStore(self._path, self._account, after=after, lost=self._clock() if had else None)
+        if store.new and had:
+            what = "was gone" if self._aside is None else f"was ruined, and is now {self._aside}"
+            self._lost(f"the inbox {self._path} {what}; a new one was begun")
+        self._aside = None
+        return store
 
     def _note(self, error: Exception) -> None:
         self._failures += 1
+        self._ruined = self._ruined + 1 if sqlite.is_ruined(error) else 0
         keep = getattr(error, "sqlite_errorcode", 0) & 0xFF in _KEEP_OPEN and self._failures % REOPEN_AFTER
-        if not keep:
+        if not keep and not isinstance(error, sqlite.Unsaved):
             self._close()
+        if self._ruined >= RUINED_AFTER:
+            self._put_aside()
         self._trouble(f"messages can't be stored in {self._path}: {sqlite.explain(error)}")
+
+    def _put_aside(self) -> None:
+        """Have a new file begun in the place of a ruined one, which nobody but a person can mend."""
+        self._ruined = 0
+        with contextlib.suppress(OSError):  # The disk refuses that too: it is tried again.
+            self._aside = sqlite.put_aside(self._path)
 
     def _abandon(self, batch: list[tuple[Any, Job]], error: Exception) -> None:
         """A program error outside of every job: those who wait learn of it, and the next batch begins afresh."""

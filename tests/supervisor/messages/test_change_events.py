@@ -48,6 +48,22 @@ def test_a_disk_that_refuses_is_told_at_its_begin_and_its_end() -> None:
     ]
 
 
+def test_what_is_to_be_known_of_an_inbox_is_told_once() -> None:
+    """D8, D2: an inbox that was lost, or whose log grows; not that it grows on."""
+    tidings = MessageEvents()
+    notes = ["its log holds 4 MB", "its log holds 5 MB", None, "it was gone", "it was gone", "it was ruined"]
+    told = [tidings.take(MailFigures(stored=1, inbox_note=note)) for note in notes]
+
+    assert told == [
+        [MessageEvent("inbox", {"reason": "its log holds 4 MB"})],
+        [],
+        [],
+        [MessageEvent("inbox", {"reason": "it was gone"})],
+        [],
+        [MessageEvent("inbox", {"reason": "it was ruined"})],
+    ]
+
+
 def test_an_inbox_is_new_when_its_newest_row_is_another() -> None:
     """Over the lives of workers too; one that has not opened its inbox yet says nothing."""
     tidings = MessageEvents()

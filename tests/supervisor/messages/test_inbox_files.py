@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,13 @@ def test_a_full_disk_is_named(small_disk: Path) -> None:
 
     assert ids(newest(files, "a")) == ["1.PNM"]
     files.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_that_accounts_trouble(tmp_path: Path, files: Files, make: Callable[[Path], None]) -> None:
+    """B23: a pipe or a folder in the place of an inbox does not keep the reader of all waiting."""
+    (tmp_path / "inbox").mkdir()
+    make(tmp_path / "inbox" / "a.db")
+
+    with pytest.raises(Unreadable, match="it is not a regular file"), files.reading("a"):
+        pass

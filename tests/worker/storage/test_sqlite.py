@@ -80,7 +80,7 @@ def other_file() -> bytes:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"garbage" * 1000, "it is not an SQLite file; move the file away and a new one is begun"),
+        (b"garbage" * 1000, "it is not an SQLite file"),
         (b"SQLite format 3\0", "it is not an SQLite file"),
         (other_file(), "it is an SQLite file, but no inbox"),
     ],
@@ -108,7 +108,8 @@ def test_a_damaged_page_is_trouble_not_a_program_error(path: str, store: Message
         again.figures()
 
     assert sqlite.is_trouble(caught.value)
-    assert "malformed; move the file away" in sqlite.explain(caught.value)
+    assert "malformed" in sqlite.explain(caught.value)
+    assert sqlite.is_ruined(caught.value)
 
 
 def test_an_empty_file_becomes_an_inbox(path: str) -> None:
@@ -135,7 +136,7 @@ def test_noticing_that_the_file_was_taken_away(path: str, store: MessageStore) -
     [
         (OSError(28, "No space left on device"), True, "No space left on device"),
         (ValueError("x"), False, "x (ValueError)"),
-        (Broken("odd"), True, "odd; move the file away"),
+        (Broken("odd"), True, "odd"),
     ],
 )
 def test_what_is_trouble(error: Exception, trouble: bool, said: str) -> None:
