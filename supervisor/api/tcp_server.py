@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
+import socket
 from typing import Final
 
 from aiohttp import web
@@ -35,13 +37,18 @@ def guard(token: Secret) -> Middleware:
 
 
 class TcpServer:
-    """Serves an application, which should have the `guard`, on the listener's sockets."""
+    """
+    Serves an application, which should have the `guard`, on the listener's sockets.
+
+    A life (`run`) that raises may be followed by another: who dials meanwhile waits, and connections go on.
+    """
 
     def __init__(self, app: web.Application, door: TcpListener) -> None:
         self._door = door
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         self._faults = ConnectionFaults()
-        self._servers: list[asyncio.Server] = []
+        self._greeting: set[asyncio.Task[None]] = set()
+        """Connections that are not the application's yet: those of a TLS handshake."""
 
     @property
     def port(self) -> int:
@@ -49,33 +56,48 @@ class TcpServer:
         port: int = self._door.sockets[0].getsockname()[1]
         return port
 
-    async def start(self) -> None:
-        """Accept connections."""
-        await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        tls = self._door.tls
-        patience = None if tls is None else SILENCE
-        for one in self._door.sockets:
-            server = await loop.create_server(self._protocol, sock=one, ssl=tls, ssl_handshake_timeout=patience)
-            self._servers.append(server)
+    async def run(self) -> None:
+        """Accept connections for ever. Cancelled, it leaves those there are to `close`."""
+        if self._runner.server is None:
+            await self._runner.setup()
+        accepting = [asyncio.create_task(self._accept(one)) for one in self._door.sockets]
+        try:
+            done, _ = await asyncio.wait(accepting, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
+        finally:
+            for task in accepting:
+                task.cancel()
 
     async def close(self) -> None:
         """Stop listening, and give running requests a second to end."""
-        for server in self._servers:
-            server.close()
+        for greeting in self._greeting:
+            greeting.cancel()
         await self._runner.cleanup()
         self._door.close()
 
-    def _protocol(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        assert server is not None
-        if len(server.connections) >= MAX_CONNECTIONS:
-            return _TooMany()
-        return ApiConnection(server, SILENCE, self._faults)
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _address = await loop.sock_accept(listener)
+            except ConnectionError:
+                continue  # it had gone before its turn
+            server = self._runner.server
+            assert server is not None
+            if len(server.connections) + len(self._greeting) >= MAX_CONNECTIONS:
+                connection.close()
+                continue
+            greeting = asyncio.create_task(self._greet(connection, server))
+            self._greeting.add(greeting)
+            greeting.add_done_callback(self._greeting.discard)
 
-
-class _TooMany(asyncio.Protocol):
-    """A connection that is closed at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+    async def _greet(self, connection: socket.socket, server: web.Server) -> None:
+        """Have the application take a connection, after its handshake; whose handshake fails is let go."""
+        tls = self._door.tls
+        with contextlib.suppress(OSError):  # TLS errors are such too
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: ApiConnection(server, SILENCE, self._faults),
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else SILENCE,
+            )

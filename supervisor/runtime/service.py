@@ -133,9 +133,6 @@ class Service:
         loop.add_signal_handler(signal.SIGINT, self._asked_to_stop, "SIGINT")
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         await self._api.start()
-        if self._http is not None:
-            await self._http.start()
-            log.info("the API is on TCP too, port %d", self._http.port)
         for account in self._premises.settings.accounts.values():
             self._fleet.enlist(account)
 
@@ -167,6 +164,9 @@ class Service:
         parts.start("lock", self._keep_locks)
         parts.start("console", self._show)
         parts.start("orphans", self._orphans.run)
+        if self._http is not None:
+            parts.start("API on TCP", self._http.run)
+            log.info("the API is on TCP too, port %d", self._http.port)
         await self._stop.wait()
         if parts.cause is not None and self._console is not None:
             self._console.say(parts.cause)

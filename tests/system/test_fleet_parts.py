@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import resource
 import socket
+import urllib.error
+import urllib.request
 from pathlib import Path
 
-from support.fleet import Fleet, running
+import pytest
+
+from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 
 
@@ -27,6 +33,29 @@ def test_a_fleet_whose_lock_another_holds_ends_and_says_why(tmp_path: Path, gate
     assert "CRITICAL the fleet ends: the lock" in fleet.own_log()
     assert "pid 12345 holds it" in fleet.own_log()
     assert "all workers are gone" in fleet.own_log()
+
+
+def test_the_api_on_tcp_fails_alone_and_begins_anew(tmp_path: Path, gateway: Gateway) -> None:
+    """No files left for its next connection: that is said, no account notices, and it serves again afterwards."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    fleet.config["fleet"]["http"] = f"127.0.0.1:{port}"
+    with running(fleet):
+        fleet.wait_connected()
+        before = fleet.pids()
+        assert fleet.process is not None
+        limits = resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        with socket.create_connection(("127.0.0.1", port)):
+            fleet.until(lambda: "fault in part API on TCP, which begins anew" in fleet.own_log(), "it fails")
+        resource.prlimit(fleet.process.pid, resource.RLIMIT_NOFILE, limits)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=15)
+        assert "API on TCP" in json.dumps(fleet.status()["notes"])
+        assert fleet.pids() == before
+        assert gateway.stats(unb(0))["dials"] == gateway.stats(unb(1))["dials"] == 1
 
 
 def test_systemd_is_told_what_the_fleet_does(tmp_path: Path, gateway: Gateway) -> None:

@@ -67,10 +67,11 @@ async def on_tcp(folder: Path) -> AsyncIterator[Streams]:
     """A connection to the port, for clients without the token."""
     door = open_listener(Http(host="127.0.0.1", port=0), folder)
     server = TcpServer(make_app(StandIn(folder, [account("a")]), door.token), door)
-    await server.start()
+    running = asyncio.create_task(server.run())
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     yield reader, writer
     writer.close()
+    running.cancel()
     await server.close()
 
 

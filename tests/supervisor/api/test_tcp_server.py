@@ -50,10 +50,11 @@ async def serving(folder: Path, **http: Any) -> AsyncIterator[tuple[TcpServer, T
     """Serve a stand-in's API on a free port of loopback."""
     door = open_listener(Http(**{"host": "127.0.0.1", "port": 0, **http}), folder)
     server = TcpServer(make_app(StandIn(folder, [account("a")]), door.token), door)
-    await server.start()
+    running = asyncio.create_task(server.run())
     try:
         yield server, door
     finally:
+        running.cancel()
         await server.close()
 
 
@@ -111,7 +112,7 @@ async def test_operator_is_called_http(tmp_path: Path) -> None:
     control = StandIn(tmp_path, [account("a")])
     door = open_listener(Http(host="127.0.0.1", port=0), tmp_path)
     server = TcpServer(make_app(control, door.token), door)
-    await server.start()
+    running = asyncio.create_task(server.run())
     async with (
         aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http,
         http.post(
@@ -121,6 +122,7 @@ async def test_operator_is_called_http(tmp_path: Path) -> None:
         ) as response,
     ):
         assert response.status == 200
+    running.cancel()
     await server.close()
 
     assert control.acts == [("stop", ["a"], "http")]
@@ -136,6 +138,25 @@ async def test_tls_is_spoken_when_there_is_a_certificate(tmp_path: Path) -> None
                 assert response.status == 200
             with pytest.raises(aiohttp.ClientError):
                 await http.get(f"http://127.0.0.1:{server.port}/v1/health")
+
+
+async def test_handshakes_count_as_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding 45: who connects and never says its TLS hello takes a place too, and gives it back when it leaves."""
+    monkeypatch.setattr(http_module, "MAX_CONNECTIONS", 2)
+    async with serving(tmp_path, tls=Tls(cert=CERT, key=KEY)) as (server, door):
+        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert await reader.read() == b""
+        for one in (writer, *(writer for _, writer in silent)):
+            one.close()
+        headers = {"Authorization": f"Bearer {door.token.reveal()}"}
+        async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(10):
+            while True:
+                trust = ssl.create_default_context(cafile=CERT)
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with http.get(f"https://127.0.0.1:{server.port}/v1/health", ssl=trust) as response:
+                        assert response.status == 200
+                        return
 
 
 async def test_connections_are_limited(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
