@@ -1,14 +1,16 @@
 """An event loop whose clock jumps from one timer to the next: a month passes in the time that its events take. Shell.
 
 `time.monotonic` and `time.time` tell its time while it runs, since what it is for (the rules of supervision) asks them.
+They are replaced when this module is imported, which has to be before any that keeps one of them as a default.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -16,6 +18,24 @@ EPOCH: Final = 1_800_000_000.0
 """Wall time at the beginning."""
 START: Final = 1_000_000.0
 """Monotonic time at the beginning."""
+
+
+_REAL: Final = time.monotonic, time.time
+_playing: list[Callable[[], float]] = []
+"""The clock of the loop that plays."""
+
+
+def _monotonic() -> float:
+    return _playing[-1]() if _playing else _REAL[0]()
+
+
+def _wall() -> float:
+    return EPOCH + _playing[-1]() - START if _playing else _REAL[1]()
+
+
+if any(name.startswith("xyfleet.supervisor.") for name in sys.modules):
+    raise ImportError("the fake clock must be imported before what is to run by it")
+time.monotonic, time.time = _monotonic, _wall
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -45,13 +65,11 @@ class FakeClock(asyncio.SelectorEventLoop):
 def play(main: Coroutine[Any, Any, T]) -> T:
     """Run to its end under a fake clock."""
     loop = FakeClock()
-    real = time.monotonic, time.time
-    time.monotonic = loop.time
-    time.time = lambda: EPOCH + loop.time() - START
+    _playing.append(loop.time)
     try:
         return loop.run_until_complete(main)
     finally:
-        time.monotonic, time.time = real
+        _playing.pop()
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from pathlib import Path
 from typing import Final
 
 from scripts.lib.policy.figures import Figures
@@ -13,7 +14,7 @@ from scripts.lib.policy.month import Month, Trouble, Ways, struck, way_of
 from scripts.lib.policy.shop import Shop, Worker
 from scripts.lib.policy.tokens import MonthTokens
 from xyfleet.supervisor.common.event_log import Kind as EventKind
-from xyfleet.supervisor.settings import Account
+from xyfleet.supervisor.settings import Account, Fleet
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
@@ -27,7 +28,7 @@ from xyfleet.worker.ipc.messages import Go, Report, TicketRequest, Up
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 
-CONNECT_RATE: Final = 10.0
+FLEET: Final = Fleet(name="month", state_dir=Path("nowhere"))
 QUIET: Final = 60.0
 START: Final = 0.02
 """Seconds of a worker's start."""
@@ -52,7 +53,7 @@ class MonthFleet:
         self._hooks = MonthHooks(cooldown, month.hook_good, month.hook_person, self._chance)
         self._by_proxy = {self._proxy(shop): shop for shop in self.shops.values()}
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, self._tokens.hurry)
-        self._desk = TicketIssuer(self._tokens, self.recovery, CONNECT_RATE)  # type: ignore[arg-type]
+        self._desk = TicketIssuer(self._tokens, self.recovery, FLEET)  # type: ignore[arg-type]
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._recovering: asyncio.Task[None] | None = None
@@ -96,8 +97,7 @@ class MonthFleet:
         shop = self.shops[member.name]
         match action:
             case do.Queue():
-                wait = self._desk.dial_wait(member) if self._tokens.held(shop.name) is not None else 0.0
-                asyncio.get_running_loop().call_later(wait + START, self._start, shop, member)
+                self._run(self._start(shop, member))
             case do.AskHook(number, _):
                 self._hooks.ask(shop, member, number)
             case do.CancelHook():
@@ -111,11 +111,17 @@ class MonthFleet:
             case do.Note("refresh", "needs_login"):
                 self.figures.persons += 1
 
-    def _start(self, shop: Shop, member: SupervisedAccount) -> None:
+    async def _start(self, shop: Shop, member: SupervisedAccount) -> None:
+        if self._token_at_hand(member):
+            await self._desk.dial_turn(member)
+        await asyncio.sleep(START)
         if member.take_turn():
-            token = self._tokens.held(shop.name)
+            token = self._tokens.held(shop.name) if self._token_at_hand(member) else None
             shop.worker = Worker(shop, member, None if token is None else ticket_of(token, 0))
             member.started(shop.worker)  # type: ignore[arg-type]
+
+    def _token_at_hand(self, member: SupervisedAccount) -> bool:
+        return not self.recovery.holds(member) and self._tokens.held(member.name) is not None
 
     def _go(self, member: SupervisedAccount) -> Go:
         raise NotImplementedError("made-up workers are told nothing first")

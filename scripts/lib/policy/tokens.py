@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from xyfleet.supervisor.common.rate_limit import TokenBucket, recent
+from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
-from xyfleet.supervisor.tokens.egress import Egress
+from xyfleet.supervisor.settings import FleetRate
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
-from xyfleet.supervisor.tokens.service import Token, TokenAccount, TokenRefused
+from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 if TYPE_CHECKING:
@@ -24,24 +25,14 @@ CALL: Final = 0.3
 UNANSWERED: Final = 10.0
 
 
-class Way(Egress):
-    """A way out whose calls are only counted."""
-
-    def __init__(self, limits: TokenLimits) -> None:
-        self.bucket = TokenBucket(limits.rate, limits.burst)
-        self.turn = asyncio.Lock()
-
-
 class MonthTokens:
     """Stands for `TokenService` before the accounts of a month."""
 
     def __init__(self, shops: dict[str, Shop], reaches: Callable[[Shop], bool]) -> None:
         self._shops = shops
         self._reaches = reaches
-        self._limits = TokenLimits()
-        self._turns = TokenSchedule(self._limits, wall=lambda: time.time(), clock=lambda: time.monotonic())
+        self._turns = TokenSchedule(TokenLimits(over_fleet=FleetRate().token_calls))
         self._flights: SingleFlight[Token] = SingleFlight()
-        self._ways: dict[int, Way] = {}
 
     def held(self, name: str, stale: int | None = None) -> Token | None:
         """Return the token at hand."""
@@ -51,7 +42,11 @@ class MonthTokens:
         return shop.token
 
     async def get(
-        self, account: TokenAccount, stale: int | None = None, on_wait: Callable[[str], None] | None = None
+        self,
+        account: TokenAccount,
+        stale: int | None = None,
+        on_wait: Callable[[Reason], None] | None = None,
+        held_back: Callable[[], bool] = lambda: False,
     ) -> Token:
         """Return a token, or raise `TokenRefused`."""
         held = self.held(account.name, stale)
@@ -59,7 +54,7 @@ class MonthTokens:
             return held
         shop = self._shops[account.name]
         shop.token = None
-        return await self._flights.share(account.name, lambda: self._fetch(shop))
+        return await self._flights.share(account.name, lambda: self._fetch(shop, account, held_back))
 
     def forgive(self, name: str) -> None:
         """Let the next call be made."""
@@ -79,10 +74,12 @@ class MonthTokens:
         await asyncio.sleep(0.1 if self._reaches(shop) else 5.0)
         return None if self._reaches(shop) else "timed out"
 
-    async def _fetch(self, shop: Shop) -> Token:
-        way = self._ways.setdefault(shop.way, Way(self._limits))
+    async def _fetch(self, shop: Shop, account: TokenAccount, held_back: Callable[[], bool]) -> Token:
         self._check(shop)
-        await self._turns.wait(shop.name, way, lambda: shop.calls, lambda why: None)
+        await self._turns.wait_pause(shop.name, lambda: shop.calls, lambda why: None)
+        await self._turns.wait_turn(shop.name, account.proxy)
+        if held_back():
+            raise HeldBack
         self._check(shop)
         now = time.time()
         if not self._reaches(shop):
