@@ -218,13 +218,35 @@ class AccountRunner:
         """Run a session; when it refuses a token that is not fresh, run another one with a new token, once."""
         try:
             await self._run_session(ticket)
-        except TokenRefused:
+        except TokenRefused as refused:
             self._desk.void()
-            renewed = None if ticket.fresh else await self._desk.get(0.0, patient=False)
-            if renewed is None:
+            if ticket.fresh:
                 raise
+            await self._run_session(await self._renewed(refused))
+
+    async def _renewed(self, refused: TokenRefused) -> Ticket:
+        """
+        Return a ticket with a new token. That may take hours, in which nothing is dialled: then the attempt is over.
+
+        That a token is old is no failure, and nothing that others should take for a trouble of logins: no cause.
+        """
+        over = False
+
+        def queued(why: str) -> None:
+            nonlocal over
+            if not over:
+                over = True
+                self._teller.move(Event.LOST, reason=f"{refused.reason}; waiting for a new token: {why}".rstrip(": "))
+
+        try:
+            renewed = await self._desk.get(0.0, patient=False, queued=queued)
+            if renewed is None:
+                raise refused
             await self._keep_gap()
-            await self._run_session(renewed)
+        finally:
+            if over and not self._wakeup.stopping:
+                self._teller.move(Event.DIAL)
+        return renewed
 
     async def _run_session(self, ticket: Ticket) -> None:
         self._wakeup.check()

@@ -23,6 +23,7 @@ from xyfleet.supervisor.simulator.signing import APP_KEY_IM, DEVICE_ID, Token, r
 _BEAT_FAULTS: Final = names(Point.BEAT)
 _EARLY: Final = frozenset({"push_before_reg"})
 _REG_FAULTS: Final = names(Point.REG) - _EARLY
+_UNREGISTERED: Final = frozenset({"call_401"})
 _SEND_FAULTS: Final = frozenset({"send_rejected", "send_busy", "send_silent"})
 _REG_HEADERS: Final = ("cache-header", "app-key", "token", "ua", "dt", "wv", "sync", "did")
 
@@ -175,6 +176,9 @@ class Answers:
             connection.send(payloads.refused(mid, 401, "not auth"))
             return
         account.counters.calls += 1
+        if self._fault(_UNREGISTERED, connection, account):
+            connection.send(payloads.refused(mid, 401, "not auth"))
+            return
         handler = _CALLS.get(lwp)
         try:
             answer = handler(self, connection, account, body) if handler else {"reason": f"unknown lwp {lwp}"}

@@ -165,6 +165,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("other_answer", Point.BEAT, {}),
         Kind("zombie", Point.CALL, {}),
         Kind("flow_control", Point.CALL, {}),
+        Kind("call_401", Point.CALL, {}),
         Kind("send_rejected", Point.CALL, {"reason": (text, "安全拦截")}),
         Kind("send_busy", Point.CALL, {"reason": (text, "闲鱼走神了")}),
         Kind("send_silent", Point.CALL, {}),

@@ -6,16 +6,20 @@ The one border where exceptions of websockets, python-socks, ssl and the system 
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection, connect
+from aiohappyeyeballs import start_connection
+from websockets.asyncio.client import ClientConnection, connect, connect_http_proxy, connect_socks_proxy
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidProxy,
     InvalidURI,
 )
+from websockets.proxy import parse_proxy
 from websockets.typing import Origin
 
 from xyfleet.worker.connection.loss_causes import lost_by_dial
@@ -26,14 +30,64 @@ from xyfleet.worker.settings import WorkerSettings
 ORIGIN: Final = Origin("https://www.goofish.com")
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds that a polite end may take."""
+HANG_UP: Final = 1.0
+"""Seconds from a close frame to the end of TCP; else we would be deaf until the next beat."""
+HAPPY_EYEBALLS_DELAY: Final = 0.25
+"""Seconds that an address of several has before the next one is tried beside it (RFC 8305)."""
 
 
 class _Dial(connect):
-    """A redirect is an error: the token goes to the endpoint of the settings and to nobody else."""
+    """
+    Opens TCP and TLS in steps of our own: every address has its chance, and what TLS is carried by stays in sight.
+
+    A redirect is an error: the token goes to the endpoint of the settings and to nobody else.
+    """
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Refuse to follow."""
         return exc
+
+    async def open_tcp_connection(self) -> ClientConnection:
+        """Return a connection whose handshake is still to come."""
+        loop = asyncio.get_running_loop()
+        transport = await self._tcp(loop)
+        connection = self.factory(self.ws_uri)
+        assert isinstance(connection, Socket)
+        transport.set_protocol(connection)
+        if self.ws_uri.secure:
+            connection.raw = transport
+            tls = self.create_connection_kwargs["ssl"]
+            try:
+                over = await loop.start_tls(transport, connection, tls, server_hostname=self.ws_uri.host)
+            except BaseException:
+                transport.abort()
+                raise
+            assert over is not None
+            transport = over
+        connection.connection_made(transport)
+        return connection
+
+    async def _tcp(self, loop: asyncio.AbstractEventLoop) -> asyncio.Transport:
+        """Return a transport to the endpoint, through the proxy if there is one."""
+        if self.proxy is None:
+            sock = await _first_to_answer(loop, self.ws_uri.host, self.ws_uri.port)
+        else:
+            assert isinstance(self.proxy, str)
+            proxy = parse_proxy(self.proxy)
+            if proxy.scheme.startswith("http"):
+                return await connect_http_proxy(proxy, self.ws_uri)
+            sock = await connect_socks_proxy(proxy, self.ws_uri)
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
+        return transport
+
+
+async def _first_to_answer(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """Return a socket that is connected to the first of the host's addresses that answers."""
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        return await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY)
+    except RuntimeError as error:  # uvloop's, of a handle that it has closed
+        raise OSError(str(error)) from error
 
 
 class Socket(ClientConnection):
@@ -41,11 +95,22 @@ class Socket(ClientConnection):
 
     chunks = 0
     """How many portions of bytes have come in; grows while a long frame is still on its way."""
+    raw: asyncio.WriteTransport | None = None
+    """Of TLS the transport below, which holds bytes of its own."""
+    _hang_up: asyncio.TimerHandle | None = None
+
+    def unsent(self) -> int:
+        """Return how many bytes the kernel has not taken yet."""
+        below = 0 if self.raw is None else self.raw.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + below
 
     def data_received(self, data: bytes) -> None:
-        """Take a portion of bytes."""
+        """Take a portion of bytes. Whoever has said that it closes, or was told so by us, has a moment to hang up."""
         self.chunks += 1
         super().data_received(data)
+        over = self.protocol.close_rcvd is not None or self.protocol.parser_exc is not None
+        if over and self._hang_up is None:
+            self._hang_up = self.loop.call_later(HANG_UP, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """
@@ -54,6 +119,8 @@ class Socket(ClientConnection):
         Behind an HTTP proxy the library names this object as the transport's protocol before TLS is up, but begins it
         (`connection_made`) after that; a TLS handshake that fails must not reach an object that never began.
         """
+        if self._hang_up is not None:
+            self._hang_up.cancel()
         if hasattr(self, "transport"):
             super().connection_lost(exc)
 

@@ -14,7 +14,7 @@ from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.heartbeat import REARM, HeartbeatTracker, Verdict
 from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.wait import InterruptibleSleep
-from xyfleet.worker.connection.writer import FrameWriter
+from xyfleet.worker.connection.writer import FrameWriter, WriteFailed
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Response
 from xyfleet.worker.settings import Cycle
@@ -26,6 +26,11 @@ GRACE: Final = 0.02
 """
 Seconds between a deadline and the look that decides. The loop reads all pending input meanwhile: after a standstill
 an answer may lie in the kernel.
+"""
+STANDSTILL_GRACE: Final = 0.25
+"""
+The same after a standstill, in which a window of TCP may have filled: until the server has heard that it is open again
+a round trip passes without a byte.
 """
 LONGEST_GRACE: Final = 0.08
 """As long as input keeps coming the look waits, for so long at most: the answer may lie behind a big frame."""
@@ -56,6 +61,7 @@ class Keepalive:
         self._until_beat = InterruptibleSleep()
         self._until_deadline = InterruptibleSleep()
         self._proving = False
+        self._awaiting_send = False
         self._began = time.monotonic()
         self._heart = HeartbeatTracker(cycle.heartbeat_interval, cycle.heartbeat_timeout, self._began)
 
@@ -64,8 +70,11 @@ class Keepalive:
         return self._heart.answered and time.monotonic() - self._began >= self._cycle.stable_after
 
     def retune(self, cycle: Cycle) -> None:
-        """Go on with new settings."""
-        self._cycle = cycle
+        """Go on with new settings; beats keep their rhythm unless it is theirs that changed."""
+        before, self._cycle = self._cycle, cycle
+        rhythm = (cycle.heartbeat_interval, cycle.heartbeat_timeout)
+        if rhythm == (before.heartbeat_interval, before.heartbeat_timeout):
+            return
         self._heart.retune(cycle.heartbeat_interval, cycle.heartbeat_timeout, time.monotonic())
         self._until_beat.wake()
         self._until_deadline.wake()
@@ -86,10 +95,20 @@ class Keepalive:
             self._log.say(log_texts.BEAT_ANSWERED, mid=response.key, rtt_ms=round(answer.rtt * 1000, 1))
             self._listener.beat_answered()
         else:
-            self._metrics.answer_abnormal()
-            self._log.say(log_texts.BEAT_ABNORMAL, mid=response.key, code=response.code)
-            self._listener.news()
+            self._abnormal(response.key, code=response.code)
         return True
+
+    def take_malformed(self, key: str) -> bool:
+        """Take what would be a response if it had a code; return whether it means a beat."""
+        ours = self._heart.answer(key, False, time.monotonic()).ours
+        if ours:
+            self._abnormal(key, reason="malformed: it has no code")
+        return ours
+
+    def _abnormal(self, key: str, **why: object) -> None:
+        self._metrics.answer_abnormal()
+        self._log.say(log_texts.BEAT_ABNORMAL, mid=key, **why)
+        self._listener.news()
 
     async def beat(self) -> None:
         """Send a beat at every point of the grid, whatever else flows."""
@@ -107,25 +126,29 @@ class Keepalive:
             if drained:
                 self._send()
             else:
-                self._fail()
+                self._fail(f"earlier data was not sent within {self._cycle.heartbeat_send_timeout:g} s")
 
     def _send(self) -> None:
         mid = self._mids.new()
         key = frames.key(mid)
-        self._heart.sent(key, time.monotonic())
-        if self._proving:
-            self._proving = False
+        stamp = time.monotonic()  # from before the write, which is part of the round trip
+        try:
+            self._outlet.write(frames.heartbeat(mid))
+        except WriteFailed as error:
+            self._fail(f"not written: {error}")
+            return
+        self._heart.sent(key, stamp)
+        if self._proving or self._awaiting_send:
+            self._proving = self._awaiting_send = False
             self._until_deadline.wake()
-        self._outlet.write(frames.heartbeat(mid))
         self._metrics.beat_sent(time.time())
         self._log.say(log_texts.BEAT_SENT, mid=key)
         self._listener.news()
 
-    def _fail(self) -> None:
+    def _fail(self, reason: str) -> None:
         self._heart.send_failed(time.monotonic(), self._cycle.heartbeat_retry_delay)
         self._metrics.beat_failed()
         failures = self._heart.failures
-        reason = f"earlier data was not sent within {self._cycle.heartbeat_send_timeout:g} s"
         self._log.say(log_texts.BEAT_SEND_FAILED, failures=failures, reason=reason)
         self._listener.news()
         if failures >= self._cycle.max_heartbeat_failures:
@@ -142,17 +165,30 @@ class Keepalive:
                 await self._until_deadline.take(self._cycle.heartbeat_timeout)
             elif deadline > now:
                 await self._until_deadline.take(max(deadline - now, _SHORTEST_SLEEP))
+            elif self._last_try():
+                self._awaiting_send = True
+                await self._until_deadline.take(self._cycle.heartbeat_retry_delay)
             else:
                 # A loop that is late has stood still, and has more to read than one that is on time.
-                await self._read_on(REARM if now - deadline > GRACE else LONGEST_GRACE)
+                late = now - deadline > GRACE
+                await self._read_on(REARM if late else LONGEST_GRACE, STANDSTILL_GRACE if late else GRACE)
                 self._look()
 
-    async def _read_on(self, longest: float) -> None:
+    def _last_try(self) -> bool:
+        """
+        Tell whether the send that may be the last failed one in a row is still to come, or under way.
+
+        It is the third at 31 s of 15/30, one second after the deadline, and it is what the seed wants to be said then.
+        """
+        return 0 < self._heart.failures == self._cycle.max_heartbeat_failures - 1
+
+    async def _read_on(self, longest: float, quiet: float) -> None:
+        """Wait until no input has come for `quiet` seconds, for `longest` at most."""
         end = time.monotonic() + longest
         chunks = -1
         while chunks != self._outlet.chunks and time.monotonic() < end:
             chunks = self._outlet.chunks
-            await asyncio.sleep(GRACE)
+            await asyncio.sleep(quiet)
 
     def _look(self) -> None:
         now = time.monotonic()

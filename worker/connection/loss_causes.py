@@ -5,6 +5,7 @@ What they quote is whole: who shows it masks it first and cuts it then (`Account
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from typing import Final
@@ -27,7 +28,7 @@ _REFUSED_CODE: Final = 1008
 
 
 class ServerClosed(ConnectionLost):
-    """A connection that ended with a close frame."""
+    """A connection that ended with the server's close frame."""
 
 
 def lost_by_dial(error: Exception, settings: WorkerSettings) -> ConnectionLost:
@@ -69,14 +70,19 @@ def _network_words(error: Exception, settings: WorkerSettings) -> str:
     elif isinstance(error, ssl.SSLError):
         return f"tls: {error.reason or error}"
     else:
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        # Who tries several addresses writes each one's fate into the text.
+        number = error.errno if isinstance(error, OSError) else None
+        words = os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
     return f"via proxy: {words}" if settings.proxy is not None else words
 
 
 def lost_by_close(error: ConnectionClosed) -> ConnectionLost:
     """Return what the end of an open connection means."""
     ours_first = error.rcvd is None or error.rcvd_then_sent is False
-    close = error.sent if ours_first else error.rcvd
+    if ours_first and error.sent is not None:
+        cause = Cause.PROTOCOL if error.sent.code in _PROTOCOL_CODES else Cause.CLOSED
+        return ConnectionLost(cause, f"we closed with {error.sent.code} {error.sent.reason}".strip())
+    close = error.rcvd
     if close is None:
         words = getattr(error.__cause__, "strerror", None) or "the connection broke off"
         return ConnectionLost(Cause.CLOSED, f"no close frame: {words}")

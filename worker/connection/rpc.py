@@ -19,6 +19,10 @@ class ChannelClosed(Exception):
     """The connection ended before the answer came; the call may have been carried out."""
 
 
+class NeverWritten(ChannelClosed):
+    """The connection ended before the call was even written: it was not carried out."""
+
+
 class PendingCalls:
     """The calls that wait for their answers. `close()` ends all of them."""
 
@@ -44,18 +48,22 @@ class PendingCalls:
 
         Raises:
             NoAnswer: none came within `timeout` seconds.
-            LineClosed: the connection is over.
+            ChannelClosed: the connection is over; as `NeverWritten` where the call can't have reached the server.
         """
         if self._closed:
-            raise ChannelClosed
+            raise NeverWritten
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         mid = self._mids.new()
         self._waiting[frames.key(mid)] = answer
-        self._outlet.post(frames.call(lwp, mid, body))
+        posted = self._outlet.post(frames.call(lwp, mid, body))
         try:
             if not await in_time(answer, self.timeout):
                 raise NoAnswer
             return answer.result()
+        except ChannelClosed:
+            if not posted.written:
+                raise NeverWritten from None
+            raise
         finally:
             self._waiting.pop(frames.key(mid), None)
 

@@ -213,7 +213,7 @@ class Session:
             self._take_response(frame)
         elif isinstance(frame, Push):
             self._take_push(frame)
-        else:
+        elif self._pulse is None or not self._pulse.take_malformed(frame.key):
             self._log.say(log_texts.FRAME_IGNORED, bytes=len(raw))
 
     def _take_response(self, response: Response) -> None:
@@ -224,6 +224,9 @@ class Session:
             self._take_registration(response)
         elif self._calls is None or not self._calls.take(response):
             self._log.say(log_texts.ANSWER_FOREIGN, mid=response.key, code=response.code)
+        elif response.code == frames.NOT_REGISTERED:
+            # Beats may go on being answered: this is the one confession of a connection that is of no use any more.
+            raise ConnectionLost(Cause.CLOSED, "not registered any more: 401 to a call")
 
     def _take_push(self, push: Push) -> None:
         self._log.say(log_texts.PUSH_RECEIVED, lwp=push.lwp)
@@ -271,6 +274,9 @@ class Session:
             self._log.say(log_texts.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
         elif isinstance(error, ConnectionLost):
             self._log.say(log_texts.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
+        else:
+            reason = f"program error: {type(error).__name__}"
+            self._log.say(log_texts.SOCKET_ERROR, cause=Cause.BUG.value, reason=reason)
 
     def _say_left(self, left: _Left) -> None:
         if self._outlet is not None:

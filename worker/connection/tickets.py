@@ -42,6 +42,7 @@ class TicketClient:
         self._answer: Ticket | Refusal | None = None
         self._heard = 0.0
         self._queued: str | None = None
+        self._tell_queued: Callable[[str], None] = lambda why: None
         self._opened = float("-inf")
         if carried is not None:
             self._keep(carried)
@@ -67,7 +68,9 @@ class TicketClient:
             self._answer = None
             self._ask()
 
-    async def get(self, delay: float, *, patient: bool = True) -> Ticket | None:
+    async def get(
+        self, delay: float, *, patient: bool = True, queued: Callable[[str], None] = lambda why: None
+    ) -> Ticket | None:
         """
         Return a ticket: the one that the process carried, one from the supervisor, or, when it answers nothing at
         all, the one in hand once more.
@@ -76,6 +79,7 @@ class TicketClient:
             delay: The wait before this attempt; an attempt without permission waits as long again.
             patient: Whether to go on waiting when the supervisor is silent and there is no token to use; else None
                 is returned.
+            queued: Called with the reason when the supervisor says that it will take a while.
 
         Raises:
             ConnectionLost: the supervisor refused.
@@ -87,11 +91,13 @@ class TicketClient:
         self._answer = None
         self._heard = time.monotonic()
         self._asking = True
+        self._tell_queued = queued
         self._ask()
         try:
             return await self._wait(delay, patient)
         finally:
             self._asking = False
+            self._tell_queued = lambda why: None
 
     async def _wait(self, delay: float, patient: bool) -> Ticket | None:
         while self._answer is None:
@@ -131,6 +137,7 @@ class TicketClient:
         if why != self._queued:
             self._log.say(log_texts.TICKET_QUEUED, reason=why or None)
         self._queued = why
+        self._tell_queued(why)
 
     def _ask(self) -> None:
         self._request += 1

@@ -20,6 +20,11 @@ class InterruptibleWait:
         self._stopping = False
         self._bell = asyncio.Event()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is time to leave."""
+        return self._stopping
+
     def ring(self) -> None:
         """End the wait that is on, or the next one."""
         self._bell.set()

@@ -24,6 +24,21 @@ _LOST_WITHIN: Final = 1.0
 """Seconds within which the loop tells of an aborted transport's end; it takes one round of the loop."""
 
 
+class WriteFailed(Exception):
+    """The socket did not take a frame."""
+
+
+class Posted:
+    """What became of a frame that was left to be written."""
+
+    __slots__ = ("frame", "written")
+
+    def __init__(self, frame: bytes) -> None:
+        self.frame = frame
+        self.written = False
+        """Whether it was handed to the socket, so that it may arrive."""
+
+
 class FrameWriter:
     """
     Writes, and ends, one connection.
@@ -35,7 +50,7 @@ class FrameWriter:
     def __init__(self, socket: Socket, send_timeout: float) -> None:
         self.send_timeout = send_timeout
         self._socket = socket
-        self._posted: deque[bytes] = deque()
+        self._posted: deque[Posted] = deque()
         self._news = asyncio.Event()
 
     @property
@@ -49,19 +64,30 @@ class FrameWriter:
         return self._socket.chunks
 
     def write(self, frame: bytes) -> None:
-        """Hand a frame to the socket, without waiting."""
-        broadcast((self._socket,), frame.decode(errors="replace"))
+        """
+        Hand a frame to the socket, without waiting.
 
-    def post(self, frame: bytes) -> None:
+        Raises:
+            WriteFailed: it was not taken.
+        """
+        if not self.open or self._socket.transport.is_closing():
+            raise WriteFailed("the connection is gone")  # it would be thrown away without a word
+        try:
+            broadcast((self._socket,), frame, text=True, raise_exceptions=True)
+        except ExceptionGroup as group:
+            raise WriteFailed(str(group.exceptions[0]) or type(group.exceptions[0]).__name__) from None
+
+    def post(self, frame: bytes) -> Posted:
         """Leave a frame to be written, without waiting."""
-        self._posted.append(frame)
+        posted = Posted(frame)
+        self._posted.append(posted)
         self._news.set()
+        return posted
 
     async def drained(self) -> bool:
         """Wait until the socket has taken all that was written; False when that takes longer than the send timeout."""
-        transport = self._socket.transport
         end = time.monotonic() + self.send_timeout
-        while transport.get_write_buffer_size():
+        while self._socket.unsent():
             if time.monotonic() >= end:
                 return False
             await asyncio.sleep(_LOOK)
@@ -78,7 +104,12 @@ class FrameWriter:
             await self._news.wait()
             self._news.clear()
             while self._posted:
-                self.write(self._posted.popleft())
+                posted = self._posted.popleft()
+                try:
+                    self.write(posted.frame)
+                except WriteFailed:
+                    return  # the reader is about to say why it is over
+                posted.written = True
                 if not await self.drained():
                     raise ConnectionLost(Cause.HEARTBEAT, f"a frame was not sent within {self.send_timeout:g} s")
 

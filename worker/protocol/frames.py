@@ -26,6 +26,8 @@ KICKOUT: Final = "/push/kickout"
 SESSION_REMOVE: Final = "/s/session/remove"
 GET_STATE: Final = "/r/SyncStatus/getState"
 ACK_DIFF: Final = "/r/SyncStatus/ackDiff"
+NOT_REGISTERED: Final = 401
+"""The code of an answer to whoever is not registered, or not any more."""
 STATE_TOPIC: Final = [{"topic": "sync"}]
 
 _ACK_COPIES: Final = ("mid", "sid", "app-key", "ua", "dt")
@@ -65,6 +67,9 @@ class Response(msgspec.Struct, frozen=True):
 
 class Other(msgspec.Struct, frozen=True):
     """Neither a push nor a response: to be ignored, without an ack."""
+
+    key: str = ""
+    """Where it would be a response if it had a code: the request that it means."""
 
 
 OTHER: Final = Other()
@@ -136,9 +141,11 @@ def parse(frame: bytes) -> Push | Response | Other:
     if isinstance(lwp, str):
         return Push(lwp, headers, envelope.body)
     mid = headers.get("mid")
-    if lwp is None and code is not None and isinstance(mid, str):
-        return Response(key(mid), code, envelope.body, frame)
-    return OTHER
+    if lwp is not None or not isinstance(mid, str):
+        return OTHER
+    if code is None:
+        return Other(key(mid))
+    return Response(key(mid), code, envelope.body, frame)
 
 
 def _head(raw: msgspec.Raw) -> object:
@@ -224,7 +231,7 @@ def registration(response: Response) -> tuple[Registration, str]:
     lower = words.lower()
     if any(text in lower for text in _LIMIT_TEXTS):
         return Registration.LIMIT, words
-    if response.code == 401 or any(text in lower for text in _TOKEN_TEXTS):
+    if response.code == NOT_REGISTERED or any(text in lower for text in _TOKEN_TEXTS):
         return Registration.BAD_TOKEN, words
     return Registration.PROTOCOL, words
 

@@ -1,0 +1,95 @@
+"""Names with several addresses, of which some are dead."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import uvloop
+
+from support.gateway import Gateway
+from support.station import FAST, TLS, settings_for
+from xyfleet.worker.causes import Cause, ConnectionLost
+from xyfleet.worker.connection.connect import Socket, dial
+from xyfleet.worker.settings import WorkerSettings
+
+
+class Resolving(uvloop.Loop):  # type: ignore[misc]
+    """A loop that knows one name, with the addresses that it was given."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__()
+        self.addresses = addresses
+
+    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> list[Any]:
+        """Return the addresses, in their order."""
+        if host != "shop.test":
+            found: list[Any] = await super().getaddrinfo(host, port, **more)
+            return found
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
+
+
+def settings(port: int) -> WorkerSettings:
+    """Return settings for an endpoint of that name."""
+    return settings_for(f"ws://shop.test:{port}/", Path("unused"), msgspec.structs.replace(FAST, open_timeout=3.0))
+
+
+@contextmanager
+def black_hole(address: str, port: int) -> Iterator[None]:
+    """Have an address take no connection and refuse none: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((address, port))
+        listener.listen(0)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex((address, port))
+        yield
+
+
+def peer_of(loop: Resolving, port: int) -> str:
+    """Dial, and return the address of the other end."""
+
+    async def once() -> str:
+        connection = await dial(settings(port), TLS)
+        try:
+            assert isinstance(connection, Socket)
+            return str(connection.remote_address[0])
+        finally:
+            await connection.close()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(once())
+
+
+@pytest.mark.parametrize("dead", [1, 3])
+def test_a_dead_address_costs_a_moment(gateway: Gateway, dead: int) -> None:
+    """An address that swallows everything is passed over after a quarter of a second, and so is the next one (H5)."""
+    holes = [f"127.0.0.{number}" for number in range(2, 2 + dead)]
+    with ExitStack() as stack:
+        for hole in holes:
+            stack.enter_context(black_hole(hole, gateway.port))
+
+        assert peer_of(Resolving(*holes, "127.0.0.1"), gateway.port) == "127.0.0.1"
+
+
+def test_a_refusing_address_costs_nothing(gateway: Gateway) -> None:
+    """The next one is tried at once."""
+    assert peer_of(Resolving("127.0.0.9", "127.0.0.1"), gateway.port) == "127.0.0.1"
+
+
+def test_all_addresses_refuse() -> None:
+    """The reason is that of the addresses, in words without them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionLost) as caught:
+        peer_of(Resolving("127.0.0.1", "127.0.0.2"), port)
+
+    assert (caught.value.cause, caught.value.reason) == (Cause.NETWORK, "Connection refused")
