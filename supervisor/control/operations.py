@@ -11,6 +11,7 @@ from typing import Final
 
 from xyfleet.supervisor.common.errors import BadCookie, NotPossible, Stopping
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.stretches import Stretches
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
@@ -150,33 +151,48 @@ class FleetOperations:
     async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
         self._refuse_when_ending()
-        outcome = Outcome([], {})
+        outcome, stretches = Outcome([], {}), Stretches()
         chosen = self._chosen(names)
+        self._remember_wishes(action, [member for member in chosen if self._refusal(action, member) is None], by)
         for member in chosen:
-            refusal = self._do(action, member, by)
+            refusal = self._refusal(action, member) or self._do(action, member)
             if refusal is None:
                 outcome.done.append(member.name)
                 self._fleet.note(member, "operator", action, by=by)
             else:
                 outcome.refused[member.name] = refusal
+            await stretches.pause()
         if action == "stop":
             for member in chosen:
-                if member.name in outcome.done:
+                if member.name not in outcome.refused:
                     await member.slot.wait_gone()
         return outcome
 
-    def _do(self, action: Action, member: SupervisedAccount, by: str) -> Text | None:
+    def _remember_wishes(self, action: Action, members: Sequence[SupervisedAccount], by: str) -> None:
+        """Have it stored who is to stay stopped: once for all of them, for all are in one file."""
+        if action == "stop":
+            now = time.time()
+            self._fleet.store.set_stopped([member.name for member in members], by, now)
+            for member in members:
+                member.stopped_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
+        elif action == "restart":
+            self._want(members)
+
+    def _refusal(self, action: Action, member: SupervisedAccount) -> Text | None:
+        """Return why an account takes no such order now, whatever its condition is."""
         if member.condition.wish is Wish.REMOVED:
             return BEING_REMOVED
         if action != "stop" and not member.account.enabled:
             return Text(N_("it is disabled in the accounts file (enabled: false)"))
         if member.name in self._office.forgetting:
             return BEING_FORGOTTEN
+        return None
+
+    def _do(self, action: Action, member: SupervisedAccount) -> Text | None:
         match action:
             case "stop":
-                self._stop_account(member, by)
+                member.happened(Event(kind=Kind.UNWANT))
             case "restart":
-                self._want(member)
                 member.happened(Event(kind=Kind.RESTART, why="operator"))
             case "reconnect":
                 return self._reconnect(member)
@@ -184,17 +200,12 @@ class FleetOperations:
                 return self._refresh(member)
         return None
 
-    def _stop_account(self, member: SupervisedAccount, by: str) -> None:
-        now = time.time()
-        self._fleet.store.set_stopped([member.name], by, now)
-        member.stopped_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
-        member.happened(Event(kind=Kind.UNWANT))
-
-    def _want(self, member: SupervisedAccount) -> None:
-        """The account is to run from now on; whether its worker is started anew is the caller's part."""
-        self._fleet.logins.adopt_again(member)
-        self._fleet.store.set_running([member.name])
-        member.stopped_by = None
+    def _want(self, members: Sequence[SupervisedAccount]) -> None:
+        """Accounts are to run from now on; whether their workers are started anew is the caller's part."""
+        for member in members:
+            self._fleet.logins.adopt_again(member)
+            member.stopped_by = None
+        self._fleet.store.set_running([member.name for member in members])
 
     def _reconnect(self, member: SupervisedAccount) -> Text | None:
         if not member.wanted:
@@ -223,7 +234,7 @@ class FleetOperations:
         if problem is not None:
             raise BadCookie(problem)
         self._fleet.note(member, "operator", "login", by=by)
-        self._want(member)
+        self._want([member])
         member.happened(Event(kind=Kind.COOKIE, why="login"))
         member.happened(Event(kind=Kind.WANT))
         return self._fleet.logins.doubt(member)

@@ -38,6 +38,8 @@ from xyfleet.worker.ipc.messages import (
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.states import State
 
+ASKED_FOR: Final = ("operator", "settings")
+"""Why a worker is restarted when nothing is wrong: not counted."""
 KEPT: Final = 200
 """So many of the latest events are remembered, with what they did."""
 
@@ -216,8 +218,8 @@ class SupervisedAccount:
                 self._set_timer(number, at - now, shown=kind not in ("grace", "healthy"))
             case do.CancelTimer():
                 self._cancel_timer()
-            case do.Note("restart", "starting" | "backoff"):
-                self.restarts += 1
+            case do.Note("restart", "starting" | "backoff", why):
+                self.restarts += why not in ASKED_FOR
                 self._ports.carry_out(self, action)
             case _:
                 self._ports.carry_out(self, action)

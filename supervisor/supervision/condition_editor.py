@@ -110,6 +110,12 @@ class ConditionEditor:
         elif self._it.worker is not Worker.QUEUED:
             self._stop(delay)
 
+    def _replace(self, why: str) -> None:
+        """Replace the worker by another because somebody wants that: on record where there is one to be replaced."""
+        if self._it.worker in (Worker.STARTING, Worker.LIVE):
+            self._note_restart(0.0, why)
+        self._again(0.0)
+
     def _revive(self, why: str, *, drop: bool, stale: bool) -> None:
         """Have the worker dial now, or one started; FAILED still after the grace means a restart."""
         if self._it.worker is Worker.LIVE:

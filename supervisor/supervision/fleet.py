@@ -15,6 +15,7 @@ import msgspec
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
@@ -244,6 +245,7 @@ class Fleet:
             new=change.new.value,
             cause=change.cause,
             reason=change.reason,
+            next_attempt=rfc3339(_next_attempt(member.report, change)),
         )
 
         if change.new is State.CONNECTED:
@@ -386,3 +388,8 @@ class Fleet:
 def token_limits(fleet: FleetSettings) -> TokenLimits:
     """Return how often tokens may be asked for."""
     return TokenLimits(rate=fleet.token_rate, over_fleet=fleet.fleet_rate.token_calls)
+
+
+def _next_attempt(report: Report | None, change: Change) -> float | None:
+    """Return when the worker dials next by the report that a change came in; only its last change stands still."""
+    return report.next_attempt if report is not None and report.changes[-1:] == [change] else None

@@ -56,13 +56,13 @@ class Move(ConditionEditor):
     def restart(self, event: Event) -> None:
         """An operator restarts it, and forgives what was held against it. A login under way is paid for: it goes on."""
         self._forgive()
-        self._again(0.0)
+        self._replace("operator")
 
     def settings_restart(self, event: Event) -> None:
         """New settings need a new worker; they forgive nothing but a hook that waits for a place."""
         if self._it.login in NO_START and self._it.worker is Worker.NONE:
             return
-        self._again(0.0)
+        self._replace("settings")
 
     def settings_live(self, event: Event) -> None:
         """New settings that a live worker takes; a hook that is there now helps who waited for a person only for it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from support.jobs import until
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
@@ -161,3 +162,26 @@ async def test_a_fault_in_one_action_ends_nothing_else() -> None:
     await asyncio.sleep(0)
 
     assert member.condition.worker is Worker.QUEUED
+
+
+async def test_a_canary_that_is_removed_ends_nothing() -> None:
+    """Finding 33: the account that tries first is taken out of the file; another one goes, and the part runs on."""
+    world = direct(8)
+    for n in range(4):
+        world.lose(f"a{n}", Cause.AUTH)
+    (outage,) = world.recovery.watch.outages.values()
+    job = asyncio.ensure_future(world.recovery.run())
+    try:
+        outage.next_try = 0.0
+        await until(lambda: outage.canary is not None)
+        first = outage.canary
+        assert first is not None
+        world.members[first].happened(Event(kind=Kind.REMOVED))
+        world.recovery.leave(first)
+        del world.members[first]
+        outage.next_try = 0.0
+        await until(lambda: outage.canary not in (None, first))
+        assert not job.done()
+    finally:
+        job.cancel()
+        await asyncio.wait([job])

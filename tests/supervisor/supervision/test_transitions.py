@@ -88,7 +88,7 @@ def test_first_restart_is_at_once_then_in_a_doubling_window() -> None:
 
 
 def test_quarantine_is_told_and_its_end_too() -> None:
-    """From a window of 300 s on an account is quarantined; 120 s healthy end it, told then and not at the next loss."""
+    """Finding 23: quarantined from a window of 300 s on; 120 s healthy end it, told then and not at the next loss."""
     life = Life()
     notes: list[str] = []
     for _ in range(12):
@@ -346,3 +346,27 @@ def test_every_wish_is_shown() -> None:
     """Every condition has one word for `status`."""
     for wish, worker, login in itertools.product(Wish, Worker, Login):
         assert isinstance(process_of(Condition(wish=wish, worker=worker, login=login), 300.0), Process)
+
+
+def test_a_hook_in_the_settings_helps_nobody_who_waits_for_another_reason() -> None:
+    """Finding 25: who waits for a person because the hook said so, or is held, is left alone; and nobody without it."""
+    for life in (Life(login=Login.PERSON, person="hook_says"), Life(login=Login.HELD), Life()):
+        assert not of(do.AskHook, life.go(Kind.SETTINGS_LIVE, has_hook=True))
+    assert not of(do.AskHook, Life(login=Login.PERSON, person="no_hook").go(Kind.SETTINGS_LIVE))
+
+
+def test_new_settings_forgive_nobody_who_has_no_worker() -> None:
+    """Finding 25: no change of settings starts who waits for a person, the end of a hold, or a hook."""
+    for login in (Login.PERSON, Login.HELD, Login.HOOK_WAITING, Login.HOOK_RUNNING):
+        for kind in (Kind.SETTINGS_LIVE, Kind.SETTINGS_RESTART):
+            life = Life(login=login)
+            assert life.go(kind) == []
+            assert life.it.login is login
+
+
+@pytest.mark.parametrize(("kind", "why"), [(Kind.SETTINGS_RESTART, "settings"), (Kind.RESTART, "operator")])
+def test_a_restart_that_was_asked_for_is_on_record_with_its_reason(kind: Kind, why: str) -> None:
+    """Finding 37: `why` is `settings` or `operator`; where no worker is replaced nothing is said."""
+    (note,) = of(do.Note, Life().live().go(kind))
+    assert (note.kind, note.to, note.why) == ("restart", "starting", why)
+    assert not of(do.Note, Life().go(kind))
