@@ -218,8 +218,18 @@ class _Loop(asyncio.SelectorEventLoop):
         """Return the fast clock's time."""
         return time.monotonic() * _SPEED
 
-    async def create_connection(self, protocol_factory: Callable[[], Any], *_: Any, **_more: Any) -> Any:
-        """Connect to a server of our own, whatever the address."""
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
+        """Return some address, whatever the name."""
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("192.0.2.1", port))]
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect to nobody: see `create_connection`."""
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], Any], *_: Any, sock: socket.socket, **_more: Any
+    ) -> Any:
+        """Connect to a server of our own in the place of what this socket would be connected to."""
+        sock.close()
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setblocking(False)
