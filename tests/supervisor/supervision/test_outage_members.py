@@ -26,6 +26,8 @@ def test_dead_logins_are_their_own_trouble_once_somebody_gets_in() -> None:
     assert not dies(watch, "d0")
     assert not dies(watch, "d1")
     watch.somebody_got_in()
+    assert not dies(watch, "d0")
+    assert not dies(watch, "d1")
     assert not dies(watch, "d2")
     watch.somebody_got_in()
 
@@ -66,12 +68,12 @@ def test_canaries_take_turns_over_outages_too() -> None:
         for name in names:
             watch.stands(name, None, Cause.AUTH, 1.0)
         (outage,) = watch.outages.values()
-        name = watch.next_canary(outage, names)
-        assert name is not None
-        sent.append(name)
-        watch.send(outage, name, 1.0)
+        canary = watch.next_canary(outage, names)
+        assert canary is not None
+        sent.append(canary)
+        watch.send(outage, canary, 1.0)
         watch.over(outage, 2.0)
-        assert watch.canary_of(name) == []
+        assert watch.canary_of(canary) == []
         for each in names:
             watch.stands(each, None, None, 2.0)
 
