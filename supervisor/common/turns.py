@@ -83,12 +83,12 @@ class EgressTurns:
     """The turns of one kind of act. `clock` is monotonic."""
 
     def __init__(
-        self, rate: float, over_fleet: float = 0.0, burst: int = BURST, clock: Callable[[], float] = time.monotonic
+        self, rate: float, over_fleet: float = 0.0, burst: int = BURST, clock: Callable[[], float] | None = None
     ) -> None:
         self._rate = rate
         self._burst = burst
-        self._clock = clock
-        self._fleet = TurnQueue(over_fleet, BURST, clock)
+        self._clock = clock or time.monotonic
+        self._fleet = TurnQueue(over_fleet, BURST, self._clock)
         self._queues: dict[Hashable, TurnQueue] = {}
 
     def pace(self, rate: float, over_fleet: float, burst: int = BURST) -> None:
