@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker.connection.interfaces import RpcChannel
-from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer
+from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
 from xyfleet.worker.protocol import im_calls
-from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import OutgoingMessage, Settled
+from xyfleet.worker.storage.operations import OutgoingMessage, Queued, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -31,6 +31,7 @@ OPEN_STATES: Final = frozenset({"queued", "sending"})
 _LOOK_BACK: Final = 20
 """Letters before the first one of this process that tell which uuids were used."""
 _SAID: Final = {"sent": log_texts.MESSAGE_SENT, "unknown": log_texts.MESSAGE_UNKNOWN}
+TOO_LATE: Final = "older than reply_max_age when it could be sent"
 _CLOSED: Final = "the connection was lost before the answer came"
 
 
@@ -61,6 +62,7 @@ class OutboxSender:
         self._log = log
         self._changed = changed
         self._retries = retries
+        self._wall = wall
         self._resumed = resumed
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
@@ -96,22 +98,25 @@ class OutboxSender:
         self._settings = settings
         self._bell.set()
 
-    async def queue(self, conversation: str, text: str, receiver: str | None) -> OutgoingMessage | None:
+    def lost(self) -> None:
+        """The inbox was lost, and the outbox with it: nobody will learn what becomes of its letters."""
+        waiting, self._waiting = self._waiting, {}
+        for news in (one for some in waiting.values() for one in some if not one.done()):
+            news.set_exception(LookupError("the outbox was lost"))
+
+    async def queue(self, conversation: str, text: str, receiver: str | None) -> Queued:
         """
         Put a text into the outbox, for good when this returns.
 
         Args:
             receiver: User id; None: whoever wrote last in that conversation.
-
-        Returns:
-            The letter, or None when nobody has written in that conversation.
         """
         # What goes over the wire as its uuid is given when it goes.
-        letter = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver))
-        if letter is not None:
+        queued = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver))
+        if queued.letter is not None:
             self._changed()
             self.wake()
-        return letter
+        return queued
 
     async def settled(self, number: int) -> OutgoingMessage:
         """
@@ -165,6 +170,8 @@ class OutboxSender:
         """Send a queued letter; return for how long to wait before the next one may go."""
         line = self._line
         assert line is not None
+        if self._is_stale(letter):
+            return await self._settle(letter, "failed", None, TOO_LATE)
         if letter.receiver is None:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
@@ -177,18 +184,23 @@ class OutboxSender:
 
     async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()
-        written = asyncio.Event()
-        asyncio.get_running_loop().call_soon(written.set)
         try:
             answer = await line.ask(im_calls.SEND, body)
         except NoAnswer:
             return await self._settle(letter, "unknown", None, "no answer came in time")
+        except NeverWritten:
+            return await self._not_written(letter, line)
         except ChannelClosed:
-            if written.is_set():
-                return await self._settle(letter, "unknown", None, _CLOSED)
-            # It did not even wait for an answer: the connection was over before that, and nothing was written.
+            return await self._settle(letter, "unknown", None, _CLOSED)
+        if answer.code == NOT_REGISTERED:
+            # The server takes nothing on this connection, whose end is near.
             return await self._not_written(letter, line)
         return await self._answered(letter, answer)
+
+    def _is_stale(self, letter: OutgoingMessage) -> bool:
+        """Tell whether a handler's reply waited for so long that it is none any more."""
+        limit = self._settings.reply_max_age * 1000
+        return letter.reply_to is not None and 0 < limit < self._wall() * 1000 - letter.created
 
     async def _answered(self, letter: OutgoingMessage, answer: Response) -> float:
         match im_calls.sent(answer):
@@ -229,6 +241,7 @@ class OutboxSender:
         """Note how a letter ended, unless its echo was faster, and tell who waits for it."""
         done = await self._inbox.do(ops.Settle(letter.number, state, message_id, reason))
         if done.resumed:
+            self.wake()
             self._resumed()
         return self._tell(done.letter)
 

@@ -38,6 +38,8 @@ LAST_WRITES: Final = 1.0
 MOST_HELD: Final = 32 * 1024 * 1024
 """Bytes of pushes that wait for the disk at one time, before no more are taken in; decoded they take several times as
 much, and whatever is not acked the server has still."""
+MOST_REQUESTS: Final = 1000
+"""Requests of the supervisor that wait at one time, for the disk or for what becomes of a text."""
 FIRST_LOOK: Final = (1.0, 6.0)
 """Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
 
@@ -81,7 +83,10 @@ class MessageService:
         self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
         self._inbox = AsyncStore(settings.mail, settings.account, self._inbox_changed, clock=clock.now)
         self._losses = 0
-        self._outbox = OutboxSender(self._inbox, settings.mail, settings.unb, log, changed, resumed=self._look_again)
+        self._open_requests = 0
+        self._outbox = OutboxSender(
+            self._inbox, settings.mail, settings.unb, log, changed, wall=clock.time, resumed=self._look_again
+        )
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
@@ -226,7 +231,7 @@ class MessageService:
     async def _answer_later(self, conversation: str, text: str) -> bool:
         """Send for a handler; return whether it was taken."""
         self._wanted.set()
-        return await self._outbox.queue(conversation, text, None) is not None
+        return (await self._outbox.queue(conversation, text, None)).letter is not None
 
     # Messages.
 
@@ -265,6 +270,7 @@ class MessageService:
         if self._inbox.losses != self._losses:
             self._losses = self._inbox.losses
             self._catch_up.lost()
+            self._outbox.lost()
         self._changed()
 
     def _look_again(self) -> None:
@@ -279,18 +285,43 @@ class MessageService:
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             message = await self._requests.get()
-            tasks.create_task(self._post(message) if isinstance(message, Send) else self._redo(message))
+            if self._open_requests >= MOST_REQUESTS or self._inbox.full():
+                self._refuse(message, f"{self._open_requests} requests wait already")
+                continue
+            self._open_requests += 1
+            tasks.create_task(self._answer(message))
+
+    async def _answer(self, message: Send | Redo) -> None:
+        """Answer a request, whatever goes wrong: it is no other's trouble."""
+        try:
+            await (self._post(message) if isinstance(message, Send) else self._redo(message))
+        except Closed as error:
+            self._refuse(message, str(error))
+        except LookupError as error:  # the inbox was removed or ruined meanwhile
+            self._refuse(message, f"{error}; it may have been sent")
+        except Exception as error:  # noqa: BLE001 (a fault of ours in one request must not end the others)
+            self._log.bug(error, request=message.request)
+            self._refuse(message, f"a fault in xyfleet: {type(error).__name__}")
+        finally:
+            self._open_requests -= 1
+
+    def _refuse(self, message: Send | Redo, reason: str) -> None:
+        """Answer a request that comes to nothing, or to nothing that anybody knows."""
+        if isinstance(message, Redo):
+            self._send(Redone(request=message.request, count=0))
+        else:
+            self._send(Sent(request=message.request, state="refused", reason=cut(reason)))
 
     async def _post(self, message: Send) -> None:
         """Queue a text and tell what becomes of it."""
         self._wanted.set()
-        letter = await self._outbox.queue(message.conversation, message.text, message.receiver)
-        if letter is None:
-            reason = "nobody is known in this conversation: no message of it is in the inbox"
-            self._send(Sent(request=message.request, state="refused", reason=reason))
+        queued = await self._outbox.queue(message.conversation, message.text, message.receiver)
+        if queued.letter is None:
+            nobody = "nobody is known in this conversation: no message of it is in the inbox"
+            self._refuse(message, nobody if queued.refused == "nobody" else ops.OUTBOX_FULL)
             return
-        self._tell(message.request, letter)
-        self._tell(message.request, await self._outbox.settled(letter.number))
+        self._tell(message.request, queued.letter)
+        self._tell(message.request, await self._outbox.settled(queued.letter.number))
 
     def _tell(self, request: int, letter: OutgoingMessage) -> None:
         self._send(

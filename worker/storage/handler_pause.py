@@ -6,8 +6,12 @@ Each function is a step of a job (`xyfleet.worker.storage.inbox`).
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 from xyfleet.worker.storage.schema import OPEN, TAKEN_OVER, TAKES_OVER
+
+# SQLite uses a partial index only where its very condition is in the query.
+_UNSENT: Final = "state IN ('queued', 'sending', 'unknown')"
 
 
 def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -> None:
@@ -18,6 +22,11 @@ def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -
         (conversation, until),
     )
     db.execute("UPDATE messages SET reason = ? WHERE id = ?", (TAKES_OVER, id_))
+    db.execute(
+        "UPDATE outbox SET state = 'failed', reason = ?, settled = (SELECT stamp FROM messages WHERE id = ?)"
+        f" WHERE {_UNSENT} AND state = 'queued' AND conversation = ? AND reply_to IS NOT NULL",
+        (TAKEN_OVER, id_, conversation),
+    )
     db.execute(
         f"UPDATE messages SET state = 'kept', reason = ? WHERE {OPEN} AND state = 'waiting' AND conversation = ?",
         (TAKEN_OVER, conversation),
@@ -34,14 +43,15 @@ def undo_takeover(db: sqlite3.Connection, message_id: str) -> bool:
     """
     An echo came before its answer, and looked like the owner's: so the owner has not taken over.
 
-    Return whether messages wait again: those that this takeover kept. Earlier takeovers kept earlier ones.
+    Return whether anything waits again: the messages and replies that this takeover kept. Earlier ones kept others.
     """
     found = db.execute(
-        "SELECT row, conversation FROM messages WHERE id = ? AND own = 1 AND reason = ?", (message_id, TAKES_OVER)
+        "SELECT row, conversation, stamp FROM messages WHERE id = ? AND own = 1 AND reason = ?",
+        (message_id, TAKES_OVER),
     ).fetchone()
     if found is None:
         return False
-    row, talk = found
+    row, talk, stamp = found
     db.execute("DELETE FROM pauses WHERE conversation = ?", (talk,))
     db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
     query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
@@ -51,4 +61,9 @@ def undo_takeover(db: sqlite3.Connection, message_id: str) -> bool:
         " WHERE conversation = ? AND state = 'kept' AND reason = ? AND row > ? AND row < ?",
         (talk, TAKEN_OVER, before or 0, row),
     )
-    return change.rowcount > 0
+    letters = db.execute(
+        "UPDATE outbox SET state = 'queued', reason = NULL, settled = NULL"
+        " WHERE conversation = ? AND state = 'failed' AND reason = ? AND settled = ?",
+        (talk, TAKEN_OVER, stamp),
+    )
+    return change.rowcount + letters.rowcount > 0

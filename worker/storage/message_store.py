@@ -12,7 +12,7 @@ from typing import Final, Literal
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
-from xyfleet.worker.storage.operations import Added, Counts, HandlerRules
+from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules
 from xyfleet.worker.storage.outbox_store import OutboxStore
 from xyfleet.worker.storage.schema import ASKED, COLUMNS, LOST, OPEN, TAKEN_OVER, Row, row_of
 
@@ -138,6 +138,10 @@ class MessageStore(OutboxStore):
         if talk is None or handler_pause.is_paused(self.db, talk, now):
             self._explain(row, TAKEN_OVER if talk else "no conversation to reply in")
             return None
+        if self.unsent() >= MOST_QUEUED:
+            self._move(row, "done", "failed")
+            self._explain(row, OUTBOX_FULL)
+            return None
         return self._put(uuid, talk, sender, reply, id_, now)
 
     def again(self, row: int, now: int) -> bool:
@@ -195,15 +199,11 @@ class MessageStore(OutboxStore):
     def figures(self) -> Counts:
         """Return how the store stands; costs little, however many messages there are."""
         states = dict(self.db.execute(f"SELECT state, count(*) FROM messages WHERE {OPEN} GROUP BY state"))
-        (unsent,) = self.db.execute(
-            "SELECT count(*) FROM outbox"
-            " WHERE state IN ('queued', 'sending', 'unknown') AND state IN ('queued', 'sending')"
-        ).fetchone()
         return Counts(
             stored=self.last_row(),
             waiting=states.get("waiting", 0) + states.get("calling", 0),
             dead=states.get("failed", 0) + states.get("parked", 0),
-            unsent=unsent,
+            unsent=self.unsent(),
             bytes=sqlite.size(self.db),
             log=sqlite.log_size(self._path),
         )

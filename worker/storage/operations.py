@@ -7,7 +7,7 @@ message's id, a row and the number of its calls, a letter's uuid), and says what
 
 from __future__ import annotations
 
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,6 +18,10 @@ T = TypeVar("T")
 
 Settled = Literal["sent", "rejected", "failed", "unknown"]
 """How a letter ends (`xyfleet.worker.storage.schema`)."""
+MOST_QUEUED: Final = 1000
+"""Letters that may wait to be sent: what a person or a program gives when an account is offline for long has an end."""
+OUTBOX_FULL: Final = f"{MOST_QUEUED} texts wait to be sent already"
+"""The reason of a message whose reply found no room."""
 
 
 # What comes back.
@@ -76,6 +80,16 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
     message_id: str | None
     """The server's id, once sent."""
     reason: str | None
+    created: int = 0
+    """When it was given, in ms."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """What came of putting a text into the outbox."""
+
+    letter: OutgoingMessage | None = None
+    refused: Literal["nobody", "full"] | None = None
+    """Why there is none: it is not known who is to receive it, or as many wait as may (`MOST_QUEUED`)."""
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -171,8 +185,8 @@ class Waiting(Operation[list[Row]], frozen=True):
     limit: int
 
 
-class Queue(Operation[OutgoingMessage | None], frozen=True):
-    """Put a text into the outbox; None: it is not known who is to receive it. Key: the uuid."""
+class Queue(Operation[Queued], frozen=True):
+    """Put a text into the outbox. Key: the uuid."""
 
     uuid: str
     conversation: str

@@ -9,9 +9,9 @@ import sqlite3
 from typing import Final
 
 from xyfleet.worker.storage import handler_pause
-from xyfleet.worker.storage.operations import OutgoingMessage, Settled
+from xyfleet.worker.storage.operations import MOST_QUEUED, OutgoingMessage, Queued, Settled
 
-_COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason"
+_COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created"
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
 ECHO_SLACK: Final = 300_000
@@ -25,7 +25,7 @@ class OutboxStore:
         self.db = db
         """For whoever makes the transactions."""
 
-    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> OutgoingMessage | None:
+    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> Queued:
         """
         Put a text into the outbox. With a uuid that is there already, return that letter.
 
@@ -33,17 +33,21 @@ class OutboxStore:
             uuid: Never used before.
             receiver: User id; None: whoever wrote last in that conversation.
             now: Milliseconds.
-
-        Returns:
-            The letter, or None: there is no receiver, because nobody has written in that conversation.
         """
         held = self._letter("uuid = ?", uuid)
         if held is not None:
-            return held
+            return Queued(held)
         receiver = receiver or self._writer(conversation)
         if receiver is None:
-            return None
-        return self.letter(self._put(uuid, conversation, receiver, text, None, now))
+            return Queued(refused="nobody")
+        if self.unsent() >= MOST_QUEUED:
+            return Queued(refused="full")
+        return Queued(self.letter(self._put(uuid, conversation, receiver, text, None, now)))
+
+    def unsent(self) -> int:
+        """Return how many letters are queued or on their way."""
+        query = f"SELECT count(*) FROM outbox WHERE {_OPEN} AND state IN ('queued', 'sending')"
+        return int(self.db.execute(query).fetchone()[0])
 
     def letter(self, number: int) -> OutgoingMessage | None:
         """Return a letter as it stands."""

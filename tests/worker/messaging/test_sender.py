@@ -33,7 +33,7 @@ def gateway(fresh_gateway: Gateway) -> Iterator[Gateway]:
 
 async def queued(desk: Desk, text: str = "在的") -> OutgoingMessage:
     """Put a text into the outbox."""
-    letter = await desk.outbox.queue(TALK, text, PEER)
+    letter = (await desk.outbox.queue(TALK, text, PEER)).letter
     assert letter is not None
     return letter
 
@@ -72,8 +72,8 @@ async def test_the_receiver_is_who_wrote_last(gateway: Gateway, tmp_path: Path) 
         await desk.connect()
         gateway.push(UNB, items=[{"text": "在吗", "conversation": "77", "peer": "66"}])
         await desk.until(lambda: desk.inbox.counts.stored, "the message is stored")
-        nobody = await desk.outbox.queue("78", "在的", None)
-        letter = await desk.outbox.queue("77", "在的", None)
+        nobody = (await desk.outbox.queue("78", "在的", None)).letter
+        letter = (await desk.outbox.queue("77", "在的", None)).letter
         assert letter is not None
         await desk.outbox.settled(letter.number)
 

@@ -23,7 +23,7 @@ async def test_reason_is_masked_and_then_cut(fresh_gateway: Gateway, tmp_path: P
         desk.log.hide(Secret(token))
         await desk.connect()
         fault = fresh_gateway.fault(UNB, kind="send_rejected", reason=f"no,\n{'x' * 100} {token} {'y' * 5000}")
-        letter = await desk.outbox.queue("51000000009", "在的", "3300000000009")
+        letter = (await desk.outbox.queue("51000000009", "在的", "3300000000009")).letter
         assert letter is not None
         async with asyncio.timeout(5):
             end = await desk.outbox.settled(letter.number)

@@ -251,7 +251,8 @@ async def test_what_waits_for_the_disk_is_bounded(
             gateway.push(UNB, text)
         await until(lambda: read_log(tmp_path, "消息暂时无法保存，未确认"))
         (tmp_path / "inbox").unlink()
-        await until(lambda: station.last.mail.stored > 0)
+        refused = len(read_log(tmp_path, "消息暂时无法保存，未确认"))
+        await until(lambda: station.last.mail.stored + refused == len(big))
         stored, acks = station.last.mail.stored, gateway.stats(UNB)["acks"]
         for count in range(1, 8):
             gateway.push(UNB, big[0])

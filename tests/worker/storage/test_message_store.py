@@ -38,8 +38,8 @@ def test_a_file_that_takes_anothers_place_goes_on_numbering(path: str, store: Me
     with contextlib.closing(MessageStore(path, "a", after=(41, 7))) as made:
         assert (made.last_row(), made.last_number()) == (41, 7)
         assert [row.row for row in add(made, incoming("1.PNM"))] == [42]
-        assert made.queue("u", "c1", None, "x", NOW) == OutgoingMessage(
-            8, "u", "c1", "buyer", "x", None, "queued", 0, None, None
+        assert made.queue("u", "c1", None, "x", NOW).letter == OutgoingMessage(
+            8, "u", "c1", "buyer", "x", None, "queued", 0, None, None, NOW
         )
 
 
@@ -136,7 +136,9 @@ def test_a_call_and_its_reply(store: MessageStore) -> None:
     assert begun is not None
     assert (begun.state, begun.message.attempt) == ("calling", 1)
     assert number == 1
-    assert store.next_queued() == OutgoingMessage(1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None)
+    assert store.next_queued() == OutgoingMessage(
+        1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None, NOW
+    )
     assert stands(store) == ("done", None)
     assert [row.row for row in store.waiting(0, 10)] == [2]
     assert store.figures()._replace(bytes=0, log=0) == Counts(stored=2, waiting=1, unsent=1)

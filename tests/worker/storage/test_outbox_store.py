@@ -22,8 +22,8 @@ def test_to_whom_a_text_goes(store: MessageStore) -> None:
         incoming("3.PNM", sender="platform", kind="system", conversation="c2"),
         own("4.PNM", time=NOW + 9),
     )
-    letters = [store.queue(f"u{talk}", talk, None, "x", NOW) for talk in ("c1", "c2", "c3")]
-    named = store.queue("u4", "c3", "somebody", "x", NOW)
+    letters = [store.queue(f"u{talk}", talk, None, "x", NOW).letter for talk in ("c1", "c2", "c3")]
+    named = store.queue("u4", "c3", "somebody", "x", NOW).letter
 
     assert [None if each is None else each.receiver for each in [*letters, named]] == [
         "old",
@@ -31,7 +31,7 @@ def test_to_whom_a_text_goes(store: MessageStore) -> None:
         None,
         "somebody",
     ]
-    assert store.queue("u4", "c3", "somebody", "x", NOW) == named
+    assert store.queue("u4", "c3", "somebody", "x", NOW).letter == named
 
 
 def test_the_way_of_a_letter(store: MessageStore) -> None:
@@ -53,7 +53,7 @@ def test_the_way_of_a_letter(store: MessageStore) -> None:
     assert following.number == 2
     assert queued is not None
     assert (queued.number, queued.reason) == (1, "try again")
-    assert letter(store) == OutgoingMessage(1, "u1b", "c1", "b", "first", None, "sent", 2, "9.PNM", None)
+    assert letter(store) == OutgoingMessage(1, "u1b", "c1", "b", "first", None, "sent", 2, "9.PNM", None, NOW)
     assert store.letter(3) is None
 
 
