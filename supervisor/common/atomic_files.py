@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -104,21 +105,42 @@ class Writer:
         self.trouble: str | None = None
         """Why the last round failed, for people; None = all is well."""
         self._retry = retry
-        self._pending: dict[Path, bytes] = {}
+        self._pending: dict[Path, bytes | None] = {}
+        """None: the file is to be deleted."""
+        self._batch: dict[Path, bytes | None] = {}
+        """What is being written just now."""
+        self._waiting: dict[Path, list[Future[bool]]] = {}
         self._torn: set[Path] = set()
         self._busy = False
         self._stopping = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def put(self, path: Path, data: bytes) -> None:
-        """Have a file written soon."""
+    def put(self, path: Path, data: bytes | None) -> None:
+        """Have a file written soon, behind all that was given before; None: have it deleted, in all its versions."""
         with self._change:
+            self._pending.pop(path, None)
             self._pending[path] = data
             self._change.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="xyfleet-state", daemon=True)
                 self._thread.start()
+
+    def done(self, path: Path) -> Future[bool]:
+        """Return what says when a file is on disk as it was given last; False as soon as the disk refuses it."""
+        told: Future[bool] = Future()
+        told.set_running_or_notify_cancel()  # who waits may go away; the thread that tells must not mind
+        with self._change:
+            if path in self._pending or path in self._batch:
+                self._waiting.setdefault(path, []).append(told)
+            else:
+                told.set_result(True)
+        return told
+
+    def given(self, path: Path) -> bytes | None:
+        """Return what a file will hold as soon as all is written, None if nothing is on its way."""
+        with self._change:
+            return self._pending.get(path, self._batch.get(path))
 
     def mark_torn(self, path: Path) -> None:
         """The file as it is must not become the version before."""
@@ -135,7 +157,8 @@ class Writer:
             self._change.wait_for(lambda: not self._busy)
             self._pending.pop(path, None)
             self._torn.discard(path)
-            for each in (path, backup(path), *temporaries(path.parent, path.name)):
+            _tell_all(self._waiting.pop(path, ()), on_disk=False)
+            for each in _versions(path):
                 try:
                     with contextlib.suppress(FileNotFoundError):
                         each.unlink()
@@ -166,11 +189,14 @@ class Writer:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._pending or self._stopping)
-                batch, self._pending = self._pending, {}
+                self._batch, self._pending = self._pending, {}
                 self._busy = True
-            failed = self._write(batch)
+            failed = self._write(self._batch)
             with self._change:
-                self._pending = failed | self._pending
+                self._pending = {
+                    path: data for path, data in failed.items() if path not in self._pending
+                } | self._pending
+                self._batch = {}
                 self._busy = False
                 self._change.notify_all()
                 if self._stopping and (failed or not self._pending):
@@ -178,17 +204,24 @@ class Writer:
                 if failed:
                     self._change.wait_for(lambda: self._stopping, self._retry)
 
-    def _write(self, batch: dict[Path, bytes]) -> dict[Path, bytes]:
+    def _write(self, batch: dict[Path, bytes | None]) -> dict[Path, bytes | None]:
         """Write a batch; return what is to be tried again."""
-        failed: dict[Path, bytes] = {}
+        failed: dict[Path, bytes | None] = {}
         trouble = None
         for path, data in batch.items():
             try:
-                write(path, data, keep=path not in self._torn)
+                if data is None:
+                    for each in _versions(path):
+                        each.unlink(missing_ok=True)
+                else:
+                    write(path, data, keep=path not in self._torn)
                 self._torn.discard(path)
             except OSError as error:
                 failed[path] = data
                 trouble = f"{path.name}: {reason(error)}"
+            with self._change:
+                if path not in self._pending:  # else a newer version is awaited
+                    _tell_all(self._waiting.pop(path, ()), on_disk=path not in failed)
         self._tell(trouble)
         return failed
 
@@ -198,3 +231,13 @@ class Writer:
         elif trouble is None and self.trouble is not None:
             _log.warning("state is saved again")
         self.trouble = trouble
+
+
+def _versions(path: Path) -> list[Path]:
+    """Return all that there may be of a file, and what crashes left of its writes."""
+    return [path, backup(path), *temporaries(path.parent, path.name)]
+
+
+def _tell_all(waiting: Iterable[Future[bool]], *, on_disk: bool) -> None:
+    for each in waiting:
+        each.set_result(on_disk)

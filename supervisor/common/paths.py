@@ -13,6 +13,8 @@ from xyfleet.supervisor.settings import Fleet
 
 MAX_SOCKET_PATH: Final = 107
 """Most bytes of a Unix socket's path (`sun_path` is 108 bytes with its final zero, unix(7))."""
+OLD_ACCOUNTS: Final = "accounts"
+"""The folder of credentials in the state folder of version 1."""
 
 
 class PathRefused(Exception):
@@ -57,14 +59,24 @@ def webhook_socket(folder: Path) -> Path:
     return _socket(folder / "webhook.sock")
 
 
-def inbox_file(state_dir: Path, name: str) -> Path:
-    """Return where an account's messages are, in a folder that its worker makes when the first one comes."""
-    return state_dir / "inbox" / f"{name}.db"
+def inbox_file(state_dir: Path, unb: str) -> Path:
+    """Return where a user's messages are, in a folder that his worker makes when the first one comes."""
+    return state_dir / "inbox" / f"{unb}.db"
 
 
-def account_file(state_dir: Path, name: str) -> Path:
-    """Return where an account's credentials are."""
-    return state_dir / "accounts" / f"{name}.json"
+def user_file(state_dir: Path, unb: str) -> Path:
+    """Return where a user's login is, and what goes with it."""
+    return state_dir / "users" / f"{unb}.json"
+
+
+def name_file(state_dir: Path, name: str) -> Path:
+    """Return where the record is of an account that never had a login, so that nobody knows whose it is."""
+    return state_dir / "names" / f"{name}.json"
+
+
+def fleet_file(state_dir: Path) -> Path:
+    """Return where it stands which account is which user, and what an operator stopped."""
+    return state_dir / "fleet.json"
 
 
 def _socket(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.common.paths import account_file, unit_dir
+from xyfleet.supervisor.common.paths import OLD_ACCOUNTS, fleet_file, unit_dir
 from xyfleet.supervisor.config import addresses, cross_checks
 from xyfleet.supervisor.config.reading import source, suggestions
 from xyfleet.supervisor.config.reading.context import Context, good, subsection, value
@@ -125,7 +125,7 @@ def _state_dir(section: Section, name: str, top: At, context: Context) -> Path:
 
 
 def _holds_state(folder: Path) -> bool:
-    return account_file(folder, "").parent.is_dir()
+    return fleet_file(folder).exists() or (folder / OLD_ACCOUNTS).is_dir()
 
 
 def _state_home(section: Section, name: str, top: At, context: Context, *, asked: bool) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.common.paths import PathRefused, account_file
+from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import refuse_shared
 from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
 from xyfleet.supervisor.config.capacity import total_memory
@@ -17,6 +17,7 @@ from xyfleet.supervisor.config.reading import includes, section_readers, source,
 from xyfleet.supervisor.config.reading.context import Context, subsection, value
 from xyfleet.supervisor.config.reading.file_schema import RawFile, RawIncluded
 from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, BadFile, Item, Problem, Section, problem
+from xyfleet.supervisor.credentials.known_names import ran_before
 from xyfleet.supervisor.settings import SIMULATOR, Settings
 
 VERSION: Final = 1
@@ -122,7 +123,7 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
         context.problems.add(top, _("there is no account in it"), _("add accounts: with “- name: …” below it"))
     cross_checks.check_names(entries, context.problems)
     cross_checks.check_reserved(
-        entries, lambda name: context.running or account_file(fleet.state_dir, name).exists(), context.problems
+        entries, lambda name: context.running or ran_before(fleet.state_dir, name), context.problems
     )
     cross_checks.check_users(entries, context.problems)
     cross_checks.check_proofs(entries, fleet.endpoint, context.problems)

@@ -8,8 +8,6 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.common.paths import inbox_file
-
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
 _SIDE: Final = (".stack", ".hook")
 """What the names of an account's further log files have before `.log`."""
@@ -23,10 +21,10 @@ def is_name(name: str) -> bool:
 class Leftovers:
     """An account's inbox and log files. Names in `others` are accounts too: what is theirs is left alone."""
 
-    def __init__(self, name: str, state_dir: Path, log_dir: Path | None, others: Container[str]) -> None:
+    def __init__(self, name: str, inbox: Path, log_dir: Path | None, others: Container[str]) -> None:
         assert is_name(name), name
         self._name = name
-        self._inbox = inbox_file(state_dir, name)
+        self._inbox = inbox
         self._log_dir = log_dir
         self._others = others
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from xyfleet.supervisor.common.errors import NotPossible, NotTaken, UnknownName
 from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.control.types import Forgotten, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
@@ -30,7 +29,7 @@ class MessageOperations:
         if child is None or member.slot.stopping:
             text = N_("nothing was sent: %(name)s has no worker now; xyfleet status %(name)s says why")
             raise NotTaken(Text(text, {"name": member.name}))
-        inbox = inbox_file(self._fleet.settings.fleet.state_dir, member.name)
+        inbox = self._fleet.store.inbox(member.name)
         return await self._fleet.mail.post.send(child, letter, wait, inbox)
 
     async def retry(self, members: Sequence[SupervisedAccount], ids: Sequence[str]) -> Retried:
@@ -66,7 +65,7 @@ class MessageOperations:
     async def _forget(self, name: str, member: SupervisedAccount | None, by: str) -> Forgotten:
         fleet, settings = self._fleet, self._fleet.settings.fleet
         await fleet.let_go(name)
-        left = Leftovers(name, settings.state_dir, settings.log.dir, fleet.members)
+        left = Leftovers(name, fleet.store.inbox(name), settings.log.dir, fleet.members)
         deleted, trouble = await fleet.store.erase(name)
         more, other_trouble = await asyncio.to_thread(left.delete)
         deleted += more

@@ -163,6 +163,8 @@ class FleetOperations:
                 outcome.refused[member.name] = refusal
             await stretches.pause()
         if action == "stop":
+            if outcome.done:
+                await self._fleet.store.saved(outcome.done[0])  # on disk before it is said to be done
             for member in chosen:
                 if member.name not in outcome.refused:
                     await member.slot.wait_gone()
@@ -218,7 +220,7 @@ class FleetOperations:
             return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
         refusal = self._fleet.logins.refusal(member)
         if refusal is None:
-            self._fleet.store.get(member.name).needs_human = False
+            self._fleet.forget_person(member.name)
             member.happened(Event(kind=Kind.REFRESH))
         return refusal
 
@@ -237,6 +239,7 @@ class FleetOperations:
         self._want([member])
         member.happened(Event(kind=Kind.COOKIE, why="login"))
         member.happened(Event(kind=Kind.WANT))
+        await self._fleet.store.saved(name)  # on disk before it is said to be done
         return self._fleet.logins.doubt(member)
 
     async def send(self, letter: SendRequest, wait: float) -> Delivery:

@@ -77,12 +77,16 @@ async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[
 
 
 def _plan(before: Settings, settled: Mapping[str, Settled], wanted: Settings, store: Store, *, sure: bool) -> Plan:
-    running = msgspec.structs.replace(before, accounts={name: each.account for name, each in settled.items()})
+    found = store.assignment(wanted.accounts.values())
+    # Another user is another account: the old one goes, and the new one is added.
+    renamed = {name for name in found.users if name in settled and store.user(name) is not None}
+    accounts = {name: each.account for name, each in settled.items() if name not in renamed}
+    running = msgspec.structs.replace(before, accounts=accounts)
     told: dict[str, FleetSettings] = {name: each.fleet for name, each in settled.items()}
-    held = {name: store.peek(name) for name in wanted.accounts}
+    held = {name: store.peek(name, found.users.get(name)) for name in wanted.accounts}
     new_cookies = {name for name, account in wanted.accounts.items() if is_new(account, held[name])}
     changes = diff(running, wanted, new_cookies=new_cookies, told=told)
-    return Plan(running, wanted, changes, held, read_limits(), sure)
+    return Plan(running, wanted, changes, held, read_limits(), sure, found, frozenset(renamed))
 
 
 async def carry_out(fleet: Fleet, plan: Plan, warnings: list[str]) -> Reloaded:
@@ -101,6 +105,8 @@ class _Work:
         self._fleet = fleet
         self._wanted = plan.wanted
         self._changes = plan.changes
+        self._users = plan.assignment.users
+        self._renamed = plan.renamed
         self._unfinished: list[str] = []
         self._stretches = Stretches()
 
@@ -109,6 +115,8 @@ class _Work:
         fleet.apply(self._wanted)
         leaving = self._leaving()
         await self._each([member.name for member in leaving], self._remove)
+        # A user with a new name: whoever had him is on his way out, and the new one waits until he is gone.
+        fleet.store.assign({name: user for name, user in self._users.items() if name not in fleet.members})
         await self._each(changes.restarted, lambda name: self._update(name, restart=True))
         await self._each(changes.live, self._update)
         await self._each(changes.kept, lambda name: self._update(name, news=False))
@@ -118,15 +126,17 @@ class _Work:
         for member in leaving:
             await member.slot.wait_gone()
         await self._each([member.name for member in leaving], self._discharge)
-        # A name that an interrupted reload was removing, and that is wanted again.
+        # Names that are another user now, and such as an interrupted reload was removing and that are wanted again.
+        fleet.store.assign({name: user for name, user in self._users.items() if name in held_up})
         await self._each([name for name in changes.added if name in held_up], self._add)
         await self._until_started()
         return self._reloaded(warnings)
 
     def _leaving(self) -> list[SupervisedAccount]:
-        """Return the accounts that the file does not name any more, and those that an earlier reload left behind."""
+        """Return the accounts that the file does not name, or as another user, and those left behind before."""
         members, wanted = self._fleet.members.values(), self._wanted.accounts
-        return [m for m in members if m.name not in wanted or m.condition.wish is Wish.REMOVED]
+        stays = wanted.keys() - self._renamed
+        return [m for m in members if m.name not in stays or m.condition.wish is Wish.REMOVED]
 
     async def _each(self, names: Sequence[str], step: Callable[[str], None]) -> None:
         for name in names:
@@ -168,10 +178,8 @@ class _Work:
         member.settled = Settled(member.account, self._wanted.fleet)
 
     def _take_cookie(self, member: SupervisedAccount) -> None:
-        before = self._fleet.store.get(member.name).unb
         if self._fleet.logins.adopt(member.account):
-            other = before not in (None, self._fleet.store.get(member.name).unb)
-            member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file", other_user=other))
+            member.happened(Event(kind=Kind.COOKIE, why="new cookie in the file"))
 
     def _switch(self, member: SupervisedAccount, *, restart: bool) -> None:
         """Have it run, not run, or run anew."""
@@ -206,9 +214,9 @@ class _Work:
             first = ", ".join(unfinished[:NAMED])
             warnings = [*warnings, said(Text(text, {"count": len(unfinished), "first": first}))]
         return Reloaded(
-            added=list(changes.added),
+            added=[name for name in changes.added if name not in self._renamed],
             removed=list(changes.removed),
-            restarted=list(changes.restarted),
+            restarted=[*changes.restarted, *(name for name in changes.added if name in self._renamed)],
             applied=list(changes.live),
             unchanged=len(changes.kept),
             unfinished=unfinished,

@@ -12,7 +12,8 @@ from xyfleet.supervisor.common.errors import NotPossible
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.config.capacity import Limits, growth
 from xyfleet.supervisor.config.diff import Changes, lost
-from xyfleet.supervisor.credentials.cookies import fingerprint, unb
+from xyfleet.supervisor.credentials.assignment import Assignment
+from xyfleet.supervisor.credentials.cookies import fingerprint
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Settings
 
@@ -34,6 +35,10 @@ class Plan(NamedTuple):
     limits: Limits
     sure: bool
     """Whether it was said that ending many accounts is meant."""
+    assignment: Assignment
+    """Which account of `wanted` is which user."""
+    renamed: frozenset[str]
+    """The accounts that are another user by it."""
 
 
 def is_new(account: Account, held: Credentials) -> bool:
@@ -53,24 +58,12 @@ def _fleet_changes(plan: Plan) -> list[str]:
     return []
 
 
-def _users_twice(plan: Plan) -> list[str]:
-    """Two accounts of one user would kick each other out for ever. What runs so by now is not this reload's doing."""
-    seen: dict[str, str] = {}
-    for name, account in plan.wanted.accounts.items():
-        held = plan.held[name]
-        new = account.cookie if is_new(account, held) else None
-        user = held.unb if new is None else unb(new)
-        holder = name if user is None else seen.setdefault(user, name)
-        if holder != name and (_is_news(plan, name) or _is_news(plan, holder)):
-            name, holder = (name, holder) if _is_news(plan, name) else (holder, name)
-            text = N_("the new cookie of %(name)s is of the user that account %(holder)s is; nothing was changed")
-            raise NotPossible(Text(text, {"name": name, "holder": holder}))
+def _users(plan: Plan) -> list[str]:
+    """Two accounts of one user would kick each other out for ever; an account that changed its user would mix them."""
+    if plan.assignment.clashes:
+        text = N_("%(why)s; nothing was changed")
+        raise NotPossible(Text(text, {"why": plan.assignment.clashes[0].text}))
     return []
-
-
-def _is_news(plan: Plan, name: str) -> bool:
-    """Whether an account may be another user's by this reload."""
-    return name not in plan.running.accounts or is_new(plan.wanted.accounts[name], plan.held[name])
 
 
 def _mass_removal(plan: Plan) -> list[str]:
@@ -95,4 +88,4 @@ def _growth(plan: Plan) -> list[str]:
     return found.warnings
 
 
-CHECKS: Final[tuple[Callable[[Plan], list[str]], ...]] = (_fleet_changes, _users_twice, _mass_removal, _growth)
+CHECKS: Final[tuple[Callable[[Plan], list[str]], ...]] = (_fleet_changes, _users, _mass_removal, _growth)

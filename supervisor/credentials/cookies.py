@@ -130,6 +130,11 @@ def unb(cookie: Secret) -> str | None:
     return parse(cookie.reveal()).get(IDENTITY) or None
 
 
+def is_user(unb: str) -> bool:
+    """Say whether this can be a user's id; what is none never becomes part of a path."""
+    return _UNB.fullmatch(unb) is not None
+
+
 def sign_token(cookie: Secret) -> str:
     """Return the part of the signing cookie that signs, empty when there is none yet."""
     return parse(cookie.reveal()).get(SIGNING, "").partition("_")[0]

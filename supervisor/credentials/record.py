@@ -1,4 +1,4 @@
-"""What is known of one account's login: cookie, token, device id, hook runs; and which cookie wins. Pure.
+"""What is kept of one user: cookie, token, device id, hook runs; and which cookie wins. Pure.
 
 A cookie that the hook or `xyfleet login` gave wins over the one in accounts.yml until that one changes.
 """
@@ -10,27 +10,35 @@ from uuid import UUID
 
 import msgspec
 
-from xyfleet.supervisor.credentials import cookies, record
+from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.credentials import cookies
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
-SCHEMA: Final = 1
-"""Version of the state files. A file with a higher one belongs to a newer xyfleet and is not touched."""
+SCHEMA: Final = 2
+"""Version of the state files that this xyfleet writes."""
+READABLE_BY: Final = 2
+"""The oldest version that may read them. A file that wants a newer one than ours is not touched."""
 
 Source = Literal["file", "cookie_file", "hook", "login"]
 """Where a cookie came from: written in accounts.yml, its `cookie_file`, the refresh hook, `xyfleet login`."""
 
 
 class OtherUser(Exception):
-    """The cookie logs in somebody else than this account's user."""
+    """The cookie logs in somebody else than the user that this account is."""
 
     def __init__(self, expected: str, found: str) -> None:
         self.expected = expected
         self.found = found
+        text = N_(
+            "it is the cookie of another user (unb %(found)s, not %(expected)s): give him an account of his own, with"
+            " another name, or begin this one anew: xyfleet forget NAME"
+        )
+        self.text = Text(text, {"found": found, "expected": expected})
         super().__init__(expected, found)
 
     def __str__(self) -> str:
-        return f"cookie of another user: {cookies.IDENTITY} is {self.found}, expected {self.expected}"
+        return self.text.say("en")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +50,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time."""
 
 
-class Attempt(msgspec.Struct, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the refresh hook. Wall times."""
 
     start: float
@@ -54,60 +62,87 @@ class Attempt(msgspec.Struct, kw_only=True):
     """The hook's own wish (`retry_after`) for the next one."""
 
 
-class Credentials(msgspec.Struct, kw_only=True):
-    """One account's state file. Changed in place; `Store.save()` puts it on disk."""
+class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What supervision has to remember of an account over its own restarts. Times are wall times."""
+
+    crashes: int = 0
+    window: float = 0.0
+    """Seconds; the next restart's delay is drawn from it."""
+    fresh_restart_at: float | None = None
+    """When it was last restarted only to get a new token."""
+    hold: Cause | None = None
+    """Why it is left alone, until `hold_until`."""
+    hold_until: float = 0.0
+    hold_level: int = 0
+    held_for: float = 0.0
+    """Seconds."""
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one user, or of an account that never had a login. `Store.put` and `write` take a new one."""
 
     schema: int = SCHEMA
+    readable_by: int = READABLE_BY
+    login: int = 0
+    """Number of the login; grows with each new one and with `forget`, never by what its calls bring."""
     cookie: Secret | None = None
     """With all that answers have set since."""
     source: Source | None = None
     file_fingerprint: str | None = None
     """Of the cookie that accounts.yml or the `cookie_file` had when it was last read."""
     unb: str | None = None
-    """The user that this account is; pinned with the first cookie."""
+    """The user whose record this is; None: of an account that never had a login."""
     since: int = 0
-    """Milliseconds since the epoch at which xyfleet first met this user; 0 = not yet (`meet` says when)."""
+    """Milliseconds since the epoch at which xyfleet first met this user; 0 = not yet (`met` says when)."""
     device_id: str | None = None
     token: Secret | None = None
     serial: int = 0
     """Number of the token; grows for ever."""
     expires: float = 0.0
     """Wall time from which the token is not handed out any more."""
-    calls: list[float] = []
+    calls: tuple[float, ...] = ()
     """Wall times of the last day's token calls."""
     verdict: Verdict | None = None
-    attempts: list[Attempt] = []
+    attempts: tuple[Attempt, ...] = ()
     hook_runs: int = 0
     """Since the account exists."""
     needs_human: bool = False
     """The hook said that only a person can help; a new cookie ends it."""
+    past: Past = Past()
+
+    def but(self, **changes: Any) -> Credentials:
+        """Return a record like this one but for these fields."""
+        return msgspec.structs.replace(self, **changes)
 
 
-def adopt(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> bool:
-    """Take the owner's file's cookie unless it is the one seen before; return whether it was taken.
-
-    Another user's cookie is the owner's decision here: it becomes another account. Raises `InvalidCookie`.
+def adopted(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials | None:
     """
-    plain = cookies.checked(cookie)
+    Return what the owner's file's cookie makes of a record; None if it is the one seen there before.
+
+    Raises `InvalidCookie` or `OtherUser`.
+    """
+    plain = same_user(held, cookie)
     seen = cookies.fingerprint(plain)
     if seen == held.file_fingerprint:
-        return False
-    _put(held, plain, source, uuid)
-    held.file_fingerprint = seen
-    return True
+        return None
+    return _with(held, plain, source, uuid).but(file_fingerprint=seen)
 
 
-def replace(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> None:
-    """Take a cookie from the hook or from `login`. Raises `InvalidCookie` or `OtherUser`, and changes nothing then."""
-    _put(held, same_user(held, cookie), source, uuid)
+def replaced(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials:
+    """Return what a cookie of the hook or of `login` makes of a record. Raises `InvalidCookie` or `OtherUser`."""
+    return _with(held, same_user(held, cookie), source, uuid)
 
 
-def meet(held: Credentials, now: float) -> bool:
-    """Set `since` to wall time `now` if the user is known and was not met before; return whether it was set."""
-    if held.unb is None or held.since:
-        return False
-    held.since = int(now * 1000)
-    return True
+def met(held: Credentials, now: float) -> Credentials:
+    """Return the record with `since` at wall time `now` if its user is known and was not met before."""
+    return held if held.device_id is None or held.since else held.but(since=int(now * 1000))
+
+
+def joined(user: Credentials, name: Credentials) -> Credentials:
+    """Return a user's record with what an account did before it was known that it is this user."""
+    attempts = tuple(sorted((*user.attempts, *name.attempts), key=lambda attempt: attempt.start))
+    login = max(user.login, name.login)
+    return user.but(attempts=attempts, hook_runs=user.hook_runs + name.hook_runs, login=login)
 
 
 def same_user(held: Credentials, cookie: Secret) -> Secret:
@@ -119,15 +154,25 @@ def same_user(held: Credentials, cookie: Secret) -> Secret:
     return plain
 
 
-def _put(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> None:
+def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials:
     """A new login: what the old one had (token, verdict) is void."""
     unb = cookies.unb(cookie)
-    if unb is not None and unb != held.unb:
-        held.since = 0  # Another user's earlier messages are not ours to catch up with.
-    if unb is not None and (unb != held.unb or held.device_id is None):
-        held.unb, held.device_id = unb, record.device_id(unb, uuid)
-    held.cookie, held.source = cookie, source
-    held.token, held.verdict, held.needs_human = None, None, False
+    assert unb is not None, "checked before"
+    return held.but(
+        unb=unb,
+        device_id=held.device_id or device_id(unb, uuid),
+        cookie=cookie,
+        source=source,
+        login=held.login + 1,
+        token=None,
+        verdict=None,
+        needs_human=False,
+    )
+
+
+def device_id(unb: str, uuid: UUID) -> str:
+    """Return a device id for a user: made once, and then kept, for the gateway compares it with the token's."""
+    return f"{str(uuid).upper()}-{unb}"
 
 
 def _encode_secret(value: object) -> object:
@@ -154,8 +199,3 @@ def encode(value: msgspec.Struct) -> bytes:
 def decode(data: bytes) -> Credentials:
     """Return what `encode` wrote, or raise `msgspec.MsgspecError`."""
     return _decoder.decode(data)
-
-
-def device_id(unb: str, uuid: UUID) -> str:
-    """Return a device id for a user: made once, and then kept, for the gateway compares it with the token's."""
-    return f"{str(uuid).upper()}-{unb}"

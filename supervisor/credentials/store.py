@@ -1,44 +1,41 @@
-"""The state folder: each account's credentials, and what the operator wants stopped. Shell.
+"""The state folder: what is kept of each user, and which account is which user. Shell.
 
-`accounts/<name>.json` (one small file per account, read when first asked for) and `desired.json`. Reading is done in
-place, about 50 µs a file; writing is a thread's job (`xyfleet.supervisor.common.atomic_files`).
+`users/<unb>.json` (one small file per user, read when first asked for), `names/<name>.json` for an account of which
+nobody knows yet who it is, and `fleet.json`. Records are frozen: who changes one puts another in its place. What is put
+counts at once; whoever must know it on disk before he acts waits for `write` or `saved`. Reading is done in place,
+about 50 µs a file; writing is a thread's job (`state_files`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import NewType
 
 import msgspec
 
 from xyfleet.supervisor.common import atomic_files
-from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.common.paths import account_file
-from xyfleet.supervisor.common.private_folders import reason
-from xyfleet.supervisor.credentials import record
-from xyfleet.supervisor.credentials.desired_state import Desired, Stopped
-from xyfleet.supervisor.credentials.record import SCHEMA, Credentials, Source
+from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.common.paths import fleet_file, inbox_file, name_file, user_file
+from xyfleet.supervisor.credentials import cookies, move_v1, record
+from xyfleet.supervisor.credentials.assignment import Assignment, assign
+from xyfleet.supervisor.credentials.fleet_document import FleetDocument, Stopped
+from xyfleet.supervisor.credentials.record import Credentials, Source
+from xyfleet.supervisor.credentials.state_files import StateFiles, StateRefused, unreadable
+from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
 
-T = TypeVar("T")
-_log: Final = logging.getLogger("xyfleet.store")
+__all__ = ["Key", "StateRefused", "Store", "Superseded"]
+
+Key = NewType("Key", Path)
+"""Whose record it is: a user's, or that of an account that never had a login. Its file."""
 
 
-class StateRefused(Exception):
-    """The state folder can't be used as it is; nothing in it was changed. `text` is for people."""
-
-    def __init__(self, text: Text) -> None:
-        self.text = text
-        super().__init__(text.say("en"))
-
-
-class _Header(msgspec.Struct):
-    schema: int
+class Superseded(Exception):
+    """There is a newer login than the one that was asked under: nothing was changed."""
 
 
 class Store:
@@ -46,154 +43,233 @@ class Store:
 
     def __init__(self, state_dir: Path, *, retry: float = 5.0) -> None:
         self._state_dir = state_dir
-        self._accounts_dir = account_file(state_dir, "").parent
-        self._desired_file = state_dir / "desired.json"
-        self._files = atomic_files.Writer(retry=retry)
-        self._held: dict[str, Credentials] = {}
-        self._torn: dict[str, Text] = {}
-        self._desired: Desired | None = None
+        self._files = StateFiles(retry=retry)
+        self._held: dict[Key, Credentials] = {}
+        self._fleet: FleetDocument | None = None
+        self._holders: dict[str, str] = {}
+        """Users and their names: `FleetDocument.names` the other way round."""
 
     def load(self, names: Iterable[str]) -> None:
-        """Make the folders and read what belongs to these accounts; for who holds the lock. Raises `StateRefused`."""
+        """Make the folders and read what belongs to these accounts; for who holds the lock. Raises `StateRefused`.
+
+        What an older version left in another form is moved over first.
+        """
+        folders = (user_file(self._state_dir, "").parent, name_file(self._state_dir, "").parent)
         try:
-            self._accounts_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            desired = atomic_files.temporaries(self._state_dir, self._desired_file.name)
-            for left in (*atomic_files.temporaries(self._accounts_dir), *desired):
+            move_v1.move(self._state_dir)
+            for folder in folders:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            document = fleet_file(self._state_dir)
+            for left in (
+                *(each for folder in folders for each in atomic_files.temporaries(folder)),
+                *atomic_files.temporaries(self._state_dir, document.name),
+            ):
                 left.unlink()
         except OSError as error:
-            raise _unreadable(self._accounts_dir, error) from None
-        self._desired = self._read(self._desired_file, msgspec.json.Decoder(Desired).decode) or Desired()
+            raise unreadable(Path(error.filename or self._state_dir), error) from None
+        found = self._files.read(document, msgspec.json.Decoder(FleetDocument).decode)
+        self._take(found or FleetDocument())
         for name in names:
             self.get(name)
 
+    # Who is who.
+
+    def user(self, name: str) -> str | None:
+        """Return the user that an account is, None while nobody knows."""
+        return self._document().names.get(name)
+
+    def holder(self, unb: str) -> str | None:
+        """Return the account that is this user."""
+        return self._holders.get(unb)
+
+    def knows(self, unb: str) -> bool:
+        """Say whether this user ever was an account of the fleet."""
+        return unb in self._holders or self._files.read(user_file(self._state_dir, unb), record.decode) is not None
+
+    def assignment(self, accounts: Iterable[Account]) -> Assignment:
+        """Say which accounts of a file are which users, and what can't be."""
+        wanted = {each.name: None if each.cookie is None else cookies.unb(each.cookie) for each in accounts}
+        return assign(wanted, self._document().names, self.knows)
+
+    def key(self, name: str) -> Key:
+        """Return whose record an account has now. It stays that user's when the account gets another name."""
+        unb = self.user(name)
+        return Key(name_file(self._state_dir, name) if unb is None else user_file(self._state_dir, unb))
+
+    def inbox(self, name: str) -> Path:
+        """Return where an account's messages are; nothing is there for one that never had a login. For any thread."""
+        return inbox_file(self._state_dir, self._document().names.get(name, "nobody"))
+
+    def assign(self, users: Mapping[str, str]) -> None:
+        """Give users to names: an account has its first login, was renamed, or several changed their names."""
+        for name, unb in users.items():
+            if self.user(name) is None:
+                self._join(name, unb)
+        if users:
+            self._take(self._document().with_users(users))
+            self._save_document()
+
+    def _join(self, name: str, unb: str) -> None:
+        """What an account did before it was known who it is goes to that user."""
+        before, key = self.key(name), Key(user_file(self._state_dir, unb))
+        held = self._held.pop(before, None) or self.at(before)
+        self._held.pop(before, None)
+        if held.attempts or held.login:
+            self.put(key, record.joined(self.at(key), held))
+            self._files.put(before, None)
+
+    # Records.
+
     def get(self, name: str) -> Credentials:
-        """Return an account's credentials, empty ones for a new account; `save()` after a change."""
-        held = self._held.get(name)
+        """Return what is kept of an account, nothing for a new one."""
+        return self.at(self.key(name))
+
+    def at(self, key: Key) -> Credentials:
+        """Return a record as it is now."""
+        held = self._held.get(key)
         if held is None:
-            held = self._read(self._file(name), record.decode) or Credentials()
-            self._held[name] = held
-            if record.meet(held, time.time()):  # Written by a version that knew nothing of messages.
-                self.save(name)
+            held = self._held[key] = self._files.read(key, record.decode) or self._empty(key)
+            met = record.met(held, time.time())
+            if met is not held:  # Written by a version that knew nothing of messages.
+                self.put(key, met)
         return held
 
-    def peek(self, name: str) -> Credentials:
-        """Return what `get` would, and remember nothing; for any thread. Raises `StateRefused`."""
-        held, path = self._held.get(name), self._file(name)
-        if held is not None:
-            return held
-        try:
-            return atomic_files.read(path, lambda data: _decode(path, data, record.decode)).value or Credentials()
-        except OSError as error:
-            raise _unreadable(path, error) from None
+    def _empty(self, key: Key) -> Credentials:
+        return Credentials(unb=key.stem if key.parent == user_file(self._state_dir, "").parent else None)
 
-    def save(self, name: str) -> None:
-        """Have an account's credentials written as they are now."""
-        self._files.put(self._file(name), record.encode(self.get(name)))
+    def peek(self, name: str, unb: str | None = None) -> Credentials:
+        """Return what `get` would, were it this user's, and remember nothing; for any thread. Raises `StateRefused`."""
+        key = self.key(name)
+        if unb is not None:
+            self._files.read(key, record.decode)
+            key = Key(user_file(self._state_dir, unb))
+        return self._held.get(key) or self._files.read(key, record.decode) or self._empty(key)
+
+    async def read(self, keys: Iterable[Key]) -> list[Credentials]:
+        """Return records as they are on disk or about to be, beside the loop. Raises `StateRefused`."""
+        return await asyncio.to_thread(lambda: [self._files.read(key, record.decode) or Credentials() for key in keys])
+
+    def put(self, key: Key, new: Credentials, if_serial: int | None = None) -> bool:
+        """
+        Let a record be another one from now on, and have it written.
+
+        Args:
+            if_serial: Only if its login is this one still.
+
+        Returns:
+            Whether it was taken.
+        """
+        if if_serial is not None and self.at(key).login != if_serial:
+            return False
+        self._held[key] = new
+        self._files.put(key, new)
+        return True
+
+    async def write(self, key: Key, new: Credentials, if_serial: int) -> bool:
+        """As `put`; return when it is on disk, False if the disk refuses it. Raises `Superseded`."""
+        if not self.put(key, new, if_serial):
+            raise Superseded
+        return await self._files.saved(key)
+
+    async def saved(self, name: str) -> bool:
+        """Wait until what is kept of an account is on disk; False when the disk refuses."""
+        record_is, document_is = await asyncio.gather(
+            self._files.saved(self.key(name)), self._files.saved(fleet_file(self._state_dir))
+        )
+        return record_is and document_is
 
     def forget(self, name: str) -> None:
         """Drop a removed account from memory. Its file stays, for the account may come back."""
-        self._held.pop(name, None)
+        self._held.pop(self.key(name), None)
 
     async def erase(self, name: str) -> tuple[list[str], str | None]:
-        """Delete an account's file in all its versions, and an operator's stop.
+        """Delete an account's file in all its versions, who it is, and an operator's stop.
 
         Returns the paths that are gone now, and what the system said about one that could not go.
         """
-        self._held[name] = Credentials()  # Not read again by who asks meanwhile.
-        self._torn.pop(self._file(name).name, None)
-        self.set_running([name])
-        return await asyncio.to_thread(self._files.remove, self._file(name))
+        key = self.key(name)
+        before = self.at(key)
+        self._held.pop(key)
+        document = self._document().without(name)
+        if document != self._document():
+            self._take(document)
+            self._save_document()
+        # Not read again by who asks meanwhile; and what was asked under the old login is nobody's.
+        self._held[self.key(name)] = Credentials(login=before.login + 1)
+        deleted, trouble = await self._files.remove(key)
+        await self._files.saved(fleet_file(self._state_dir))
+        old, old_trouble = await asyncio.to_thread(move_v1.forget, self._state_dir, name)
+        return deleted + old, trouble or old_trouble
+
+    # Logins.
 
     def adopt(self, name: str, cookie: Secret, source: Source) -> bool:
-        """Offer the cookie that the owner's file has; return whether it is new and was taken. `InvalidCookie`."""
-        taken = record.adopt(self.get(name), cookie, source, uuid.uuid4())
-        if taken:
-            record.meet(self.get(name), time.time())
-            self.save(name)
-        return taken
+        """
+        Offer the cookie that the owner's file has; return whether it is new and was taken.
+
+        Raises `InvalidCookie` or `OtherUser`, changing nothing.
+        """
+        self._be(name, cookie)
+        new = record.adopted(self.get(name), cookie, source, uuid.uuid4())
+        if new is not None:
+            self.put(self.key(name), record.met(new, time.time()))
+        return new is not None
 
     def replace(self, name: str, cookie: Secret, source: Source) -> None:
         """Take a cookie of the hook or of `login`. Raises `InvalidCookie` or `OtherUser`, changing nothing."""
-        record.replace(self.get(name), cookie, source, uuid.uuid4())
-        record.meet(self.get(name), time.time())
-        self.save(name)
+        self._be(name, cookie)
+        new = record.replaced(self.get(name), cookie, source, uuid.uuid4())
+        self.put(self.key(name), record.met(new, time.time()))
+
+    def _be(self, name: str, cookie: Secret) -> None:
+        """An account without a login becomes who the cookie is."""
+        unb = cookies.unb(cookies.checked(cookie))
+        if unb is not None and self.user(name) is None:
+            self.assign({name: unb})
+
+    # What operators want.
 
     def stopped(self, name: str) -> Stopped | None:
         """Return who stopped an account and when, None when it should run."""
-        return self._wishes().stopped.get(name)
+        return self._document().stopped.get(name)
 
     def set_stopped(self, names: Iterable[str], by: str, at: float) -> None:
         """Keep accounts stopped from now on, across restarts of the supervisor too."""
-        self._wishes().stopped.update((name, Stopped(by=by, at=at)) for name in names)
-        self._save_desired()
+        self._take(self._document().with_stops(dict.fromkeys(names, Stopped(by=by, at=at))))
+        self._save_document()
 
     def set_running(self, names: Iterable[str]) -> None:
         """Forget an operator's stop."""
-        wishes = self._wishes()
-        changed = [wishes.stopped.pop(name, None) for name in names]
-        if any(changed):
-            self._save_desired()
+        document = self._document().without_stops(names)
+        if document is not self._document():
+            self._take(document)
+            self._save_document()
 
     def forget_stops(self) -> None:
         """Let every account run again (`start --fresh`)."""
-        self.set_running(list(self._wishes().stopped))
+        self.set_running(list(self._document().stopped))
+
+    # The disk.
 
     def notes(self) -> list[Text]:
         """Return what a person should know: files that were torn, a disk that refuses."""
-        notes = list(self._torn.values())
-        if self._files.trouble is not None:
-            template = N_("state can't be saved, the fleet goes on without: %(why)s")
-            notes.append(Text(template, {"why": self._files.trouble}))
-        return notes
+        return self._files.notes()
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything is on disk; False when it is not."""
-        return await asyncio.to_thread(self._files.flush, timeout)
+        return await self._files.flush(timeout)
 
     async def close(self, timeout: float = 5.0) -> bool:
         """Write what is left and end the writing thread; return whether everything is on disk."""
-        return await asyncio.to_thread(self._files.stop, timeout)
+        return await self._files.close(timeout)
 
-    def _file(self, name: str) -> Path:
-        return account_file(self._state_dir, name)
+    def _document(self) -> FleetDocument:
+        assert self._fleet is not None, "load() comes first"
+        return self._fleet
 
-    def _wishes(self) -> Desired:
-        assert self._desired is not None, "load() comes first"
-        return self._desired
+    def _take(self, document: FleetDocument) -> None:
+        self._fleet = document
+        self._holders = {unb: name for name, unb in document.names.items()}
 
-    def _save_desired(self) -> None:
-        self._files.put(self._desired_file, record.encode(self._wishes()))
-
-    def _read(self, path: Path, decode: Callable[[bytes], T]) -> T | None:
-        """Return a file's newest good version and note what was wrong with it."""
-        try:
-            found = atomic_files.read(path, lambda data: _decode(path, data, decode))
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        if found.torn:
-            self._files.mark_torn(path)
-            template = (
-                N_("state file %(path)s was empty or torn; there was no good version of it, so it begins anew")
-                if found.value is None
-                else N_("state file %(path)s was empty or torn; the version before it is used")
-            )
-            self._torn[path.name] = Text(template, {"path": str(path)})
-            _log.warning("%s", self._torn[path.name].say("en"))
-        return found.value
-
-
-def _decode(path: Path, data: bytes, decode: Callable[[bytes], T]) -> T:
-    try:
-        schema = msgspec.json.decode(data, type=_Header).schema
-        if schema > SCHEMA:
-            template = N_(
-                "state file %(path)s was written by a newer xyfleet (schema %(found)d, this one knows %(known)d)"
-            )
-            raise StateRefused(Text(template, {"path": str(path), "found": schema, "known": SCHEMA}))
-        return decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise atomic_files.Unusable from None
-
-
-def _unreadable(path: Path, error: OSError) -> StateRefused:
-    return StateRefused(Text(N_("cannot use %(path)s: %(why)s"), {"path": str(path), "why": reason(error)}))
+    def _save_document(self) -> None:
+        self._files.put(fleet_file(self._state_dir), self._document())

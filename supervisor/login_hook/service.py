@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import takewhile
@@ -20,10 +20,11 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.common.program_check import diagnose
+from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials.cookies import InvalidCookie
 from xyfleet.supervisor.credentials.record import Attempt, Credentials, OtherUser, encode, same_user
-from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.credentials.store import Key, Store
 from xyfleet.supervisor.login_hook.log import HookLog
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, understand
 from xyfleet.supervisor.login_hook.process import MAX_OUTPUT, Ended, execute
@@ -35,7 +36,7 @@ from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
 KEPT_ATTEMPTS: Final = 64
-"""Runs remembered per account; the rules look back a day."""
+"""Runs remembered per account beside all those of the last day, which the rules look back."""
 _PASSED_ON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8", "TZ": ""}
 """What a hook sees of our environment, and what it sees when we have none ourselves (empty = absent)."""
 _log: Final = logging.getLogger("xyfleet.hook")
@@ -119,16 +120,21 @@ class HookService:
         self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None
     ) -> Result:
         async with self._place(account.name):
-            held = self._store.get(account.name)
-            attempt = self._begin(account.name, held)
+            key = self._store.key(account.name)
+            held = self._store.at(key)
+            attempt = Attempt(start=self._wall())
+            if not await self._begin(key, attempt):
+                return Failed("not started: its run can't be put on record, the disk refuses", ran=False)
             if started is not None:
                 started()
             redactor = _redactor(account, held)
             log = HookLog(account.name, self._log_dir, redactor, self._writer)
             said = "ended: not wanted any more"
             try:
-                result = await self._attempt(_request(account, held, cause, failures), held, log, redactor)
-                said = self._settle(account.name, held, attempt, result)
+                result = await self._attempt(
+                    _request(account, self._store.at(key), cause, failures), held, log, redactor
+                )
+                said = self._settle(account.name, key, attempt, result)
                 return result
             finally:
                 log.end(said, self._wall())
@@ -168,13 +174,19 @@ class HookService:
             return Reason("wait_hook", {"turn": place + 1})
         return Reason("wait_hook_about", {"turn": place + 1, "seconds": (place // self._places + 1) * self._usual})
 
-    def _begin(self, name: str, held: Credentials) -> Attempt:
+    async def _begin(self, key: Key, attempt: Attempt) -> bool:
         """Put the run on disk before it starts: a supervisor that dies meanwhile must not forget it."""
-        attempt = Attempt(start=self._wall())
-        held.attempts = [*held.attempts, attempt][-KEPT_ATTEMPTS:]
-        held.hook_runs += 1
-        self._store.save(name)
-        return attempt
+        held = self._store.at(key)
+        attempts = (*_remembered(held.attempts, attempt.start), attempt)
+        if await self._store.write(key, held.but(attempts=attempts, hook_runs=held.hook_runs + 1), held.login):
+            return True
+        self._replace(key, attempt, msgspec.structs.replace(attempt, ran=False))
+        return False
+
+    def _replace(self, key: Key, attempt: Attempt, by: Attempt) -> None:
+        held = self._store.at(key)
+        attempts = tuple(by if each is attempt else each for each in held.attempts)
+        self._store.put(key, held.but(attempts=attempts))
 
     async def _attempt(self, request: _Request, held: Credentials, log: HookLog, redactor: Redactor) -> Result:
         log.say(f"attempt {request.attempt}, cause {request.cause.value}", self._wall())
@@ -214,22 +226,30 @@ class HookService:
             return msgspec.structs.replace(result, reason=cut(redactor.line(result.reason)))
         return result
 
-    def _settle(self, name: str, held: Credentials, attempt: Attempt, result: Result) -> str:
+    def _settle(self, name: str, key: Key, attempt: Attempt, result: Result) -> str:
         """Put the result on record; return it in words."""
+        by = msgspec.structs.replace(attempt, ok=not isinstance(result, Failed))
         match result:
             case Failed(reason, retry_after, needs_human, ran):
-                attempt.ran = ran
-                attempt.not_before = None if retry_after is None else self._wall() + retry_after
-                held.needs_human = needs_human
+                until = None if retry_after is None else self._wall() + retry_after
+                by = msgspec.structs.replace(by, ran=ran, not_before=until)
+                if needs_human != (held := self._store.at(key)).needs_human:
+                    self._store.put(key, held.but(needs_human=needs_human))
                 said = f"failed: {reason}"
             case NothingToChange():
                 said = "nothing to change"
             case NewCookie():
                 said = "new cookie"
-        attempt.ok = not isinstance(result, Failed)
-        self._store.save(name)
+        self._replace(key, attempt, by)
         _log.info("refresh hook account=%s %s", name, said)
         return said
+
+
+def _remembered(history: Sequence[Attempt], now: float) -> tuple[Attempt, ...]:
+    """Return what is kept of earlier runs: all of the last day that ran, and some before them. None else counts."""
+    ran = [attempt for attempt in history if attempt.ran]
+    old = sum(now - attempt.start >= DAY for attempt in ran)
+    return tuple(ran[max(0, min(old, len(ran) - KEPT_ATTEMPTS)) :])
 
 
 def _request(account: HookAccount, held: Credentials, cause: Cause, failures: int) -> _Request:

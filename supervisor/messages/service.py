@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
-from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents
 from xyfleet.supervisor.messages.requests import MessageRequests
@@ -30,12 +28,17 @@ class MailService:
         self,
         settings: Settings,
         webhook_socket: Path,
+        inbox: Callable[[str], Path],
         label: Callable[[str], str],
         events: EventLog,
         notes: MutableMapping[str, Text],
     ) -> None:
+        """
+        Args:
+            inbox: Returns where an account's messages are; called in any thread.
+        """
         self.post = MessageRequests()
-        self.hub = MessageFeed(functools.partial(inbox_file, settings.fleet.state_dir))
+        self.hub = MessageFeed(inbox)
         self.webhooks = WebhookProcessManager(webhook_socket, settings.fleet.name, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
         self._turns = CatchUpQueue(settings.fleet.catch_up_rate)

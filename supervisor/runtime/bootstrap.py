@@ -138,11 +138,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
     _raise_file_limit(len(settings.accounts))
     with contextlib.ExitStack() as stack:
         folder, socket, locks = _claim(settings, env, stack)
-        store = Store(fleet.state_dir)
-        try:
-            store.load(settings.accounts)
-        except StateRefused as refusal:
-            raise StartRefused(refusal.text.say(language)) from None
+        store = _store(settings, language)
         _open_log(fleet)
         door = _door(settings, stack)
         forkserver = _forkserver(folder)
@@ -167,6 +163,22 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             embedded=embedded,
             door=door,
         )
+
+
+def _store(settings: Settings, language: str) -> Store:
+    """Read what is kept of the accounts, or refuse: each must be a user that no other one is."""
+    store = Store(settings.fleet.state_dir)
+    try:
+        store.load(settings.accounts)
+        found = store.assignment(settings.accounts.values())
+        if found.clashes:
+            raise StartRefused(found.clashes[0].text.say(language))
+        store.assign(found.users)
+        for name in found.users:
+            store.get(name)
+    except StateRefused as refusal:
+        raise StartRefused(refusal.text.say(language)) from None
+    return store
 
 
 def _forkserver(folder: Path) -> Forkserver:

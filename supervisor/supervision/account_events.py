@@ -70,8 +70,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     end: HookEnd | None = None
     wait: float = 0.0
     """HOOK_ENDED: seconds until the hook may run again."""
-    other_user: bool = False
-    """COOKIE: whether it is another user's than the one before."""
     has_hook: bool = False
     """SETTINGS_LIVE: whether there is a login hook now."""
     reach: bool = False

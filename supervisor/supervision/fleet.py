@@ -106,7 +106,7 @@ class Fleet:
         self._verbose = verbose
         self._webhook_socket = webhook_socket
         self.clock = MachineClock()
-        self.mail = MailService(settings, webhook_socket, self._label, events, self.notes)
+        self.mail = MailService(settings, webhook_socket, self.store.inbox, self._label, events, self.notes)
         self._marker = build_id()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -120,7 +120,7 @@ class Fleet:
         self.logins.adopt(account)
         held = self.store.get(account.name)
         wish = Wish.DISABLED if not account.enabled else Wish.RUN if stop is None else Wish.STOPPED
-        condition = Condition(wish=wish, user=held.unb is not None)
+        condition = Condition(wish=wish, user=held.device_id is not None)
         if held.needs_human:
             condition = msgspec.structs.replace(condition, login=Login.PERSON, person="hook_says")
         member = SupervisedAccount(account, condition, self._ports)
@@ -181,11 +181,10 @@ class Fleet:
             case do.CancelTicket():
                 self._cancel_asking(member.name)
             case do.VoidToken():
-                self.store.get(member.name).token = None
-                self.store.save(member.name)
+                self.tokens.void(member.name)
             case do.ForgiveToken():
                 self.tokens.forgive(member.name)
-                self._forget_person(member.name)
+                self.forget_person(member.name)
             case do.Note(kind, to, why, reason, cause):
                 self.note(member, kind, to, why=why, reason=reason, cause=cause)
 
@@ -249,14 +248,13 @@ class Fleet:
         )
 
         if change.new is State.CONNECTED:
-            self._forget_person(member.name)
+            self.forget_person(member.name)
 
-    def _forget_person(self, name: str) -> None:
-        """Whatever the login hook said of a person once: the account connects, or is to try again."""
+    def forget_person(self, name: str) -> None:
+        """Forget whatever the login hook said of a person once: the account connects, or is to try again."""
         held = self.store.get(name)
         if held.needs_human:
-            held.needs_human = False
-            self.store.save(name)
+            self.store.put(self.store.key(name), held.but(needs_human=False))
 
     def failed(self, member: SupervisedAccount, event: Event) -> None:
         """Let the account's condition know that it is FAILED, once it is clear whose trouble that is."""
@@ -361,7 +359,9 @@ class Fleet:
             self.gateway,
             fleet.hang_timeout,
             log_settings(fleet, log_bytes(self.settings).per_file, self._verbose),
-            mail_settings(self.settings, member.account, held.since, self._webhook_socket),
+            mail_settings(
+                self.settings, member.account, self.store.inbox(member.name), held.since, self._webhook_socket
+            ),
         )
 
     def _label(self, name: str) -> str:

@@ -69,26 +69,31 @@ class Logins:
         if self._store.get(account.name).unb is not None:
             return
         try:
-            if self.adopt(account):
+            problem = None if account.cookie is None else self._stranger(member, account.cookie)
+            if problem is not None:
+                log.error("cookie not taken account=%s: %s", account.name, problem.say("en"))
+            elif self.adopt(account):
                 member.happened(Event(kind=Kind.COOKIE, why="cookie of the file"))
         except InvalidCookie as error:
             log.error("cookie not taken account=%s: %s", account.name, error)
 
     def cookie_file_changed(self, member: SupervisedAccount, path: Path) -> None:
         """Take the cookie of a watched `cookie_file`, or say in the log why not."""
+        taken = False
         try:
             cookie = read_cookie_file(path)
-            problem, before = self._stranger(member, cookie), self._store.get(member.name).unb
+            problem = self._stranger(member, cookie)
             taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file")
+        except OtherUser as error:
+            problem = error.text
         except (BadFile, InvalidCookie) as error:
-            before, problem, taken = None, Text(N_("it can't be used: %(why)s"), {"why": str(error)}), False
+            problem = Text(N_("it can't be used: %(why)s"), {"why": str(error)})
         if problem is not None:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
             _warn(member.name, cookie)
-            other = before not in (None, self._store.get(member.name).unb)
-            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file", other_user=other))
+            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file"))
 
     def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
@@ -100,7 +105,7 @@ class Logins:
         except InvalidCookie as error:
             return Text(N_("the cookie can't be used: %(why)s"), {"why": error.text})
         except OtherUser as error:
-            return Text(N_("the cookie can't be used: %(why)s"), {"why": str(error)})
+            return Text(N_("the cookie can't be used: %(why)s"), {"why": error.text})
         return problem
 
     def doubt(self, member: SupervisedAccount) -> Text | None:
@@ -111,12 +116,10 @@ class Logins:
     def _stranger(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Two accounts of one user would kick each other out for ever."""
         user = unb(cookie)
-        if user is None or user == self._store.get(member.name).unb:
-            return None  # As nearly always: then nobody has to be asked, and 1,500 new cookies cost no 1,500² looks.
-        for other in self._members.values():
-            if other is not member and self._store.get(other.name).unb == user:
-                return Text(N_("it is the cookie of account %(name)s"), {"name": other.name})
-        return None
+        holder = None if user is None else self._store.holder(user)
+        if holder in (None, member.name) or holder not in self._members:
+            return None
+        return Text(N_("it is the cookie of account %(name)s"), {"name": holder})
 
     # The login hook.
 
@@ -212,10 +215,9 @@ class Logins:
                 self._answer(member, number, "unchanged")
             case Failed(reason, _, needs_human):
                 self._answer(member, number, "person" if needs_human else "failed", reason)
-
                 held = self._store.get(member.name)
-                held.needs_human = member.condition.login is Login.PERSON
-                self._store.save(member.name)
+                human = member.condition.login is Login.PERSON
+                self._store.put(self._store.key(member.name), held.but(needs_human=human))
 
 
 def _newest(path: Path, read: Secret, name: str) -> Secret:

@@ -96,11 +96,7 @@ class Move(ConditionEditor):
         self._set(user=True)
         if self._it.wish is not Wish.RUN:
             return
-        if event.other_user:
-            # A worker is somebody: its device id and what it takes for its own words are the old user's.
-            self._again(0.0)
-        else:
-            self._revive(event.why or "new cookie", drop=True, stale=True)
+        self._revive(event.why or "new cookie", drop=True, stale=True)
 
     def forget(self, event: Event) -> None:
         """All that was stored about it was deleted."""

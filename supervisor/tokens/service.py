@@ -6,20 +6,21 @@ gateway refuses it, and nothing is called after a dead login or a risk check unt
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Final
 
-import aiohttp
 import msgspec
 
 from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials, Verdict
-from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.credentials.store import Key, Store, Superseded
 from xyfleet.supervisor.tokens import call, egress, mtop
 from xyfleet.supervisor.tokens.egress import Egress
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
@@ -31,6 +32,8 @@ MAX_SIGNINGS: Final = 3
 """Calls for one token: the signing cookie is renewed by an answer, so the second one should do."""
 EXPIRY_MARGIN: Final = 60.0
 """Seconds before its expiry (but at most a tenth of its life) a token is not handed out any more: a dial takes time."""
+LAST_CALL: Final = 3.0
+"""Seconds that a call already sent may still take when nobody wants its token any more: it is paid for."""
 _log: Final = logging.getLogger("xyfleet.tokens")
 
 
@@ -89,6 +92,8 @@ class TokenService:
         self._wall = wall
         self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
         self._flights: SingleFlight[Token] = SingleFlight()
+        self._sent: dict[Key, asyncio.Task[Token | None]] = {}
+        """Calls under way. They outlive whoever asked for them, since they are paid for."""
         self._egresses: dict[Secret | None, Egress] = {}
         self._listeners: dict[str, list[Callable[[Reason], None]]] = {}
 
@@ -104,6 +109,25 @@ class TokenService:
         """Forget the ways out that no account goes any more."""
         self._egresses = {way: each for way, each in self._egresses.items() if way in proxies or each.used}
         self._turns.turns.keep(proxies)
+
+    def unwanted(self, name: str) -> None:
+        """Nobody wants an account's token any more: a call already sent has `LAST_CALL` seconds to be answered."""
+        key = self._store.key(name)
+        call = self._sent.get(key)
+        if call is not None:
+            asyncio.get_running_loop().call_later(LAST_CALL, self._give_up, name, call)
+
+    def _give_up(self, name: str, call: asyncio.Task[Token | None]) -> None:
+        if name not in self._listeners:  # else it is wanted again
+            call.cancel()
+
+    async def close(self) -> None:
+        """Wait for the calls already sent, `LAST_CALL` seconds at most: their answers are paid for."""
+        if self._sent:
+            _, late = await asyncio.wait(list(self._sent.values()), timeout=LAST_CALL)
+            for call in late:
+                call.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def held(self, name: str, stale: int | None = None) -> Token | None:
         """Return the token on hand if it is still good, and newer than the serial `stale`. No call is made."""
@@ -139,11 +163,12 @@ class TokenService:
         if held is not None:
             return held
         self._drop(account.name, stale)
+        key = self._store.key(account.name)
         listeners = self._listeners.setdefault(account.name, [])
         listener = on_wait or _deaf
         listeners.append(listener)
         try:
-            return await self._flights.share(account.name, lambda: self._fetch(account, held_back or _never))
+            return await self._flights.share(str(key), lambda: self._fetch(account, key, held_back or _never))
         finally:
             listeners.remove(listener)
             if not listeners:
@@ -151,11 +176,16 @@ class TokenService:
 
     def forgive(self, name: str) -> None:
         """Let the account's next call be made: an operator's command, a new cookie, or a probe after a long rest."""
-        held = self._store.get(name)
+        held, key = self._store.get(name), self._store.key(name)
         if held.verdict is not None:
-            held.verdict = None
-            self._store.save(name)
+            self._store.put(key, held.but(verdict=None))
         self._turns.hurry(name)
+
+    def void(self, name: str) -> None:
+        """The next token must be a new one."""
+        held = self._store.get(name)
+        if held.token is not None:
+            self._store.put(self._store.key(name), held.but(token=None))
 
     def hurry_account(self, name: str) -> None:
         """Forget an account's pause after failed calls; what was said of its login stays."""
@@ -178,82 +208,109 @@ class TokenService:
 
     # One flight.
 
-    async def _fetch(self, account: TokenAccount, held_back: Callable[[], bool]) -> Token:
-        name = account.name
-        held = self._store.get(name)
-        _check(held)
+    async def _fetch(self, account: TokenAccount, key: Key, held_back: Callable[[], bool]) -> Token:
+        _check(self._store.at(key))
         way = self._egress(account.proxy)
         try:
-            async with way.session() as session:
-                for signing in range(MAX_SIGNINGS):
-                    await self._turns.wait_pause(name, lambda: held.calls, lambda why: self._announce(name, why))
-                    if signing == 0:  # the further ones belong to the same turn: no shop waits twice for one token
-                        await self._turns.wait_turn(name, account.proxy)
-                        if held_back():
-                            raise HeldBack
-                    _check(held)
-                    token = await self._call(account, held, session)
-                    if token is not None:
-                        return token
+            async with way.session():  # one for all its calls
+                return await self._calls(account, key, way, held_back)
         except egress.Unreachable as error:
-            raise self._failed(name, str(error), reached=False) from None
+            raise self._failed(account.name, str(error), reached=False) from None
+
+    async def _calls(self, account: TokenAccount, key: Key, way: Egress, held_back: Callable[[], bool]) -> Token:
+        name = account.name
+        for signing in range(MAX_SIGNINGS):
+            sent = self._sent.get(key)
+            if sent is None:
+                await self._turns.wait_pause(name, lambda: [*self._store.at(key).calls], partial(self._announce, name))
+                if signing == 0:  # the further ones belong to the same turn: no shop waits twice for one token
+                    await self._turns.wait_turn(name, account.proxy)
+                    if held_back():
+                        raise HeldBack
+                _check(self._store.at(key))
+                sent = self._send(account, key, way)
+            await asyncio.wait([sent])  # cancelled here, the call goes on: it is paid for
+            token = None if sent.cancelled() else sent.result()
+            if token is not None:
+                return token
         raise self._failed(name, "signing cookie refused again and again")
 
-    async def _call(self, account: TokenAccount, held: Credentials, session: aiohttp.ClientSession) -> Token | None:
-        """Make one call; return the token, or None when another signature is wanted. Raises `TokenRefused`."""
-        sent = held.cookie
-        assert sent is not None, "checked before"
-        now = self._wall()
-        held.calls = recent([*held.calls, now], now)
+    def _send(self, account: TokenAccount, key: Key, way: Egress) -> asyncio.Task[Token | None]:
+        call = self._sent[key] = asyncio.create_task(self._call(account, key, way))
+        call.add_done_callback(lambda done: self._answered(key, done))
+        return call
+
+    def _answered(self, key: Key, call: asyncio.Task[Token | None]) -> None:
+        del self._sent[key]
+        if not call.cancelled():
+            call.exception()  # whoever waits for the call has it; else it is nobody's
+
+    async def _call(self, account: TokenAccount, key: Key, way: Egress) -> Token | None:
+        """Make one call; return the token, or None when another call is wanted. Raises `TokenRefused`."""
+        held, now = self._store.at(key), self._wall()
+        assert held.cookie is not None, "checked before"
         try:
-            answer = await call.post(
-                session,
-                self.url,
-                cookie=sent,
-                device_id=held.device_id or "",
-                user_agent=account.user_agent,
-                now=now,
-                timeout=self._turns.limits.timeout,
-                proxy=account.proxy,
-            )
-            return self._settle(account.name, held, sent, answer)
+            # On disk before it is made: who is killed meanwhile must not forget it. A disk that refuses stops nobody.
+            counted = held.but(calls=tuple(recent([*held.calls, now], now)))
+            await self._store.write(key, counted, held.login)
+            async with way.session() as session:
+                answer = await call.post(
+                    session,
+                    self.url,
+                    cookie=held.cookie,
+                    device_id=held.device_id or "",
+                    user_agent=account.user_agent,
+                    now=now,
+                    timeout=self._turns.limits.timeout,
+                    proxy=account.proxy,
+                )
+            return self._settle(account.name, key, held, answer)
+        except Superseded:
+            return None
         except call.CallFailed as error:
             if not error.reached:
-                held.calls.remove(now)
+                self._uncount(key, now)
             raise self._failed(account.name, error.reason, reached=error.reached) from None
-        finally:
-            self._store.save(account.name)
 
-    def _settle(self, name: str, held: Credentials, sent: Secret, raw: call.RawAnswer) -> Token | None:
+    def _uncount(self, key: Key, at: float) -> None:
+        """The call did not reach the server."""
+        held = self._store.at(key)
+        if at in held.calls:
+            self._store.put(key, held.but(calls=tuple(each for each in held.calls if each != at)))
+
+    def _settle(self, name: str, key: Key, asked: Credentials, raw: call.RawAnswer) -> Token | None:
         """Take over what an answer brings; return as `_call` does."""
-        if held.cookie is not sent:
+        held = self._store.at(key)
+        if held.login != asked.login:
             return None  # A new login came meanwhile; this answer speaks of the old one.
-        held.cookie = cookies.merge(sent, raw.set_cookie, self._wall())
+        assert asked.cookie is not None
+        held = held.but(cookie=cookies.merge(asked.cookie, raw.set_cookie, self._wall()))
+        self._store.put(key, held)
         match mtop.classify(raw.status, raw.body, self._wall()):
             case mtop.Ok(token, expires):
-                return self._issued(name, held, token, expires)
+                return self._issued(name, key, held, token, expires)
             case mtop.SignExpired():
-                if cookies.sign_token(held.cookie) == cookies.sign_token(sent):
+                if held.cookie is not None and cookies.sign_token(held.cookie) == cookies.sign_token(asked.cookie):
                     raise self._failed(name, "signing cookie refused and not renewed")
                 return None
             case mtop.SessionExpired():
-                raise self._judge(name, held, Cause.AUTH, "login session expired")
+                raise self._judge(name, key, held, Cause.AUTH, "login session expired")
             case mtop.Risk():
-                raise self._judge(name, held, Cause.RISK, "risk control wants a person to verify")
+                raise self._judge(name, key, held, Cause.RISK, "risk control wants a person to verify")
             case mtop.Transient(reason):
                 raise self._failed(name, reason)
 
-    def _issued(self, name: str, held: Credentials, token: Secret, expires: float) -> Token:
+    def _issued(self, name: str, key: Key, held: Credentials, token: Secret, expires: float) -> Token:
         life = expires - self._wall()
-        held.token, held.expires = token, expires - min(EXPIRY_MARGIN, life / 10)
-        held.serial += 1
+        held = held.but(token=token, expires=expires - min(EXPIRY_MARGIN, life / 10), serial=held.serial + 1)
+        self._store.put(key, held)
         self._turns.hurry(name)
         _log.info("new token account=%s serial=%d", name, held.serial)
         return Token(serial=held.serial, text=token, expires=held.expires, fresh=True)
 
-    def _judge(self, name: str, held: Credentials, cause: Cause, reason: str) -> TokenRefused:
-        held.verdict = Verdict(cause=cause, reason=reason, at=self._wall())
-        held.token = None
+    def _judge(self, name: str, key: Key, held: Credentials, cause: Cause, reason: str) -> TokenRefused:
+        verdict = Verdict(cause=cause, reason=reason, at=self._wall())
+        self._store.put(key, held.but(verdict=verdict, token=None))
         self._turns.hurry(name)
         _log.error("no more token calls account=%s cause=%s reason=%s", name, cause.value, reason)
         return TokenRefused(cause, reason)
@@ -266,8 +323,8 @@ class TokenService:
     def _drop(self, name: str, stale: int | None) -> None:
         """The gateway refused serial `stale`: no restart of ours may hand it out again, nor give its number twice."""
         held = self._store.get(name)
-        if stale is not None and held.serial <= stale:
-            held.serial, held.token = stale, None
+        if stale is not None and held.serial <= stale and (held.serial, held.token) != (stale, None):
+            self._store.put(self._store.key(name), held.but(serial=stale, token=None))
 
     def _announce(self, name: str, why: Reason) -> None:
         for listener in self._listeners.get(name, ()):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.common.paths import inbox_file
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
@@ -42,10 +41,10 @@ def log_settings(fleet: Fleet, max_bytes: int, verbose: bool) -> LogSettings:
     )
 
 
-def mail_settings(settings: Settings, account: Account, since: int, webhook_socket: Path) -> MailSettings:
+def mail_settings(settings: Settings, account: Account, inbox: Path, since: int, webhook_socket: Path) -> MailSettings:
     """Return what a worker does with messages. A webhook's address and key stay here: the worker gets a socket."""
     return MailSettings(
-        file=str(inbox_file(settings.fleet.state_dir, account.name)),
+        file=str(inbox),
         since=since,
         handler=account.handler,
         handler_path=str(settings.path.parent),

@@ -31,6 +31,11 @@ RISK = Answer(["FAIL_SYS_USER_VALIDATE", "RGV587_ERROR::SM::x"], token=None)
 BROKEN = Answer(status=502, body=b"<html>secret</html>")
 
 
+def cookie_of(name: str) -> Secret:
+    """Return the cookie of a user of his own."""
+    return Secret(COOKIE.reveal().replace(UNB, str(int.from_bytes(name.encode()))))
+
+
 class Clock:
     """A clock that a test moves."""
 

@@ -45,17 +45,17 @@ def test_full_disk_stops_no_connection_and_is_named(tmp_path: Path, gateway: Gat
     fleet.config["fleet"]["state_dir"] = str(small_disk / "state")
     with running(fleet):
         fleet.wait_connected()
-        kept = {p.name: p.read_bytes() for p in (small_disk / "state" / "accounts").glob("*.json")}
+        kept = {p.name: p.read_bytes() for p in (small_disk / "state" / "users").glob("*.json")}
         filler = small_disk / "filler"
         with pytest.raises(OSError, match="No space"):
             fill_disk(filler)
         fleet.client.post("/v1/login", {"name": "a0", "cookie": f"unb={unb(0)}; cookie2=sim-full"})
         fleet.until(lambda: "space" in str(fleet.status()["fleet"]["notes"]), "status says so")
         fleet.until(fleet.connected, "connected all the same")
-        assert {p.name: p.read_bytes() for p in (small_disk / "state" / "accounts").glob("*.json")} == kept
+        assert {p.name: p.read_bytes() for p in (small_disk / "state" / "users").glob("*.json")} == kept
         filler.unlink()
         fleet.until(lambda: not fleet.status()["fleet"]["notes"], "it recovers")
-        saved = json.loads((small_disk / "state" / "accounts" / "a0.json").read_text())
+        saved = json.loads((small_disk / "state" / "users" / f"{unb(0)}.json").read_text())
         assert "sim-full" in saved["cookie"]
 
 
@@ -66,15 +66,15 @@ def test_torn_state_file_falls_back_and_says_so(tmp_path: Path, gateway: Gateway
         calls = gateway.stats()["token_calls"]
         fleet.client.post("/v1/accounts/stop", {"names": ["a1"]})
         fleet.stop()
-        accounts = tmp_path / "state" / "accounts"
-        assert (accounts / "a0.json.bak").exists()
-        (accounts / "a0.json").write_bytes(b"")
-        (tmp_path / "state" / "desired.json").write_bytes(b'{"schema": 1, "sto')
+        users = tmp_path / "state" / "users"
+        assert (users / f"{unb(0)}.json.bak").exists()
+        (users / f"{unb(0)}.json").write_bytes(b"")
+        (tmp_path / "state" / "fleet.json").write_bytes(b'{"schema": 2, "sto')
         fleet.start()
         fleet.until(lambda: fleet.connected("a0", "a2"), "connected")
         notes = fleet.status()["fleet"]["notes"]
-        assert any("a0.json" in note for note in notes)
-        assert any("desired.json" in note for note in notes)
+        assert any(f"{unb(0)}.json" in note for note in notes)
+        assert any("fleet.json" in note for note in notes)
         assert gateway.stats(unb(2))["tokens_issued"] == 1
         assert gateway.stats()["token_calls"] <= calls + 2
 
@@ -82,15 +82,15 @@ def test_torn_state_file_falls_back_and_says_so(tmp_path: Path, gateway: Gateway
 def test_newer_state_is_refused_unharmed(tmp_path: Path, gateway: Gateway) -> None:
     """A file of a newer version is not touched, and the start is refused."""
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url)
-    accounts = tmp_path / "state" / "accounts"
-    accounts.mkdir(parents=True)
+    users = tmp_path / "state" / "users"
+    users.mkdir(parents=True)
     newer = b'{"schema": 99, "cookie": "x"}'
-    (accounts / "a0.json").write_bytes(newer)
+    (users / f"{unb(0)}.json").write_bytes(newer)
     fleet.start(wait=False)
     assert fleet.process is not None
     assert fleet.process.wait(20) == 1
     assert "newer" in fleet.console()
-    assert (accounts / "a0.json").read_bytes() == newer
+    assert (users / f"{unb(0)}.json").read_bytes() == newer
 
 
 def test_changed_program_files_start_no_new_worker(tmp_path: Path, gateway: Gateway) -> None:

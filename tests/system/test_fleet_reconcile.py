@@ -17,14 +17,14 @@ def test_state_that_can_not_be_used_refuses_a_reload_as_a_whole(tmp_path: Path, 
     with running(fleet):
         fleet.wait_connected()
         before = fleet.pids()
-        newer = tmp_path / "state" / "accounts" / "a4.json"
+        newer = tmp_path / "state" / "users" / f"{unb(4)}.json"
         newer.write_text('{"schema": 99}')
         newer.chmod(0o600)
         fleet.config["accounts"] = [account(0, label="first"), account(1), account(3), account(4)]
         fleet.write()
         for _ in range(2):
             with pytest.raises(
-                Refused, match=r"a4\.json was written by a newer xyfleet .*nothing was changed"
+                Refused, match=r"2200000000005\.json was written by a newer xyfleet .*nothing was changed"
             ) as caught:
                 fleet.client.post("/v1/reload")
             assert caught.value.code == "not_possible"

@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two use
 def fleet(tmp_path: Path, fresh_gateway: Gateway) -> Fleet:
     """A fleet of one account that was never started, but whose folders are there."""
     found = Fleet(tmp_path, fresh_gateway.endpoint, fresh_gateway.token_url, accounts=1)
-    for folder in (tmp_path / "state" / "accounts", tmp_path / "state" / "logs", found.run_dir):
+    for folder in (tmp_path / "state" / "users", tmp_path / "state" / "logs", found.run_dir):
         folder.mkdir(mode=0o700, parents=True)
     return found
 
@@ -43,6 +43,8 @@ def refused(fleet: Fleet, code: int = 1) -> str:
 
 NOT_PLAIN = "it is not a plain file (a folder, a pipe or a device)"
 PLACES = {
+    "users/2200000000001.json": "cannot use state/users/2200000000001.json: {why}",
+    "fleet.json": "cannot use state/fleet.json: {why}",
     "accounts/a0.json": "cannot use state/accounts/a0.json: {why}",
     "desired.json": "cannot use state/desired.json: {why}",
     "http-token": "the token of the HTTP API can't be had: state/http-token: {why}",
@@ -56,7 +58,9 @@ PLACES = {
 def test_a_pipe_is_no_file(fleet: Fleet, place: str) -> None:
     """B23: a FIFO in the place of a file hangs nothing."""
     fleet.config["fleet"]["http"] = "127.0.0.1:0"
-    os.mkfifo(fleet.folder / "state" / place, 0o600)
+    path = fleet.folder / "state" / place
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    os.mkfifo(path, 0o600)
 
     assert refused(fleet) == PLACES[place].format(why=NOT_PLAIN)
 

@@ -91,8 +91,9 @@ class Upgraded(Fleet):
         (folder / "replies.py").write_text(HANDLER)
 
     def inbox(self, name: str) -> Path:
-        """Return where an account's messages are."""
-        return self.folder / "state" / "inbox" / f"{name}.db"
+        """Return where an account's messages are: under its name before it was moved, under its user after that."""
+        old = self.folder / "state" / "inbox" / f"{name}.db"
+        return old.with_name(f"{self.unbs[name]}.db") if (self.folder / "state" / "fleet.json").exists() else old
 
     def read(self, name: str, query: str) -> list[tuple[Any, ...]]:
         """Ask an account's inbox, which stays as it is: also a write-ahead log that was left beside it."""

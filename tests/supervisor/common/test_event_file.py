@@ -78,9 +78,11 @@ def test_a_link_in_the_place_of_a_file_is_not_read(tmp_path: Path) -> None:
 
 async def test_what_a_crash_left_goes_at_the_next_start(tmp_path: Path) -> None:
     """Temporary files hold cookies: of whatever version, they do not stay, and neither do they with `forget`."""
-    folder = tmp_path / "accounts"
+    folder, old = tmp_path / "users", tmp_path / "accounts"
     folder.mkdir()
-    left = [folder / "a.json.0123456789abcdef.tmp", folder / "a.json.tmp", tmp_path / "desired.json.tmp"]
+    old.mkdir()
+    left = [folder / "1.json.0123456789abcdef.tmp", old / "a.json.tmp", tmp_path / "fleet.json.0123456789abcdef.tmp"]
+    left.append(tmp_path / "desired.json.tmp")
     for path in (*left, tmp_path / "notes.tmp"):
         path.write_text("x")
     store = Store(tmp_path)
@@ -89,7 +91,7 @@ async def test_what_a_crash_left_goes_at_the_next_start(tmp_path: Path) -> None:
     await store.close()
 
     left[0].write_text("x")
-    deleted, trouble = Writer().remove(folder / "a.json")
+    deleted, trouble = Writer().remove(folder / "1.json")
     assert str(left[0]) in deleted
     assert trouble is None
 

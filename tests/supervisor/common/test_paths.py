@@ -19,7 +19,7 @@ from xyfleet.supervisor.settings import Fleet
 
 def test_inboxes_lie_in_the_state_folder() -> None:
     """One file per account."""
-    assert inbox_file(Path("/s"), "shop.001") == Path("/s/inbox/shop.001.db")
+    assert inbox_file(Path("/s"), "2200000000001") == Path("/s/inbox/2200000000001.db")
 
 
 def test_both_sockets_have_room_or_neither() -> None:

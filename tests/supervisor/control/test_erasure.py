@@ -13,6 +13,7 @@ import pytest
 
 from support.fleet import Fleet, account, running, unb
 from support.gateway import Gateway
+from support.records import change
 from xyfleet.supervisor.api.client import Refused
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
@@ -60,19 +61,19 @@ def test_inbox_and_logs_go_and_others_stay(tmp_path: Path) -> None:
     """An account whose name begins with ours, or looks like one of our files, keeps its own."""
     touch(tmp_path / "inbox", "a.db", "a.db-wal", "a.db-shm", "a.db.db", "b.db")
     touch(tmp_path / "logs", *OURS, *OTHERS)
-    deleted, trouble = Leftovers("a", tmp_path, tmp_path / "logs", ()).delete()
+    deleted, trouble = Leftovers("a", tmp_path / "inbox" / "a.db", tmp_path / "logs", ()).delete()
 
     assert trouble is None
     assert {Path(path).name for path in deleted} == {"a.db", "a.db-wal", "a.db-shm", *OURS}
     assert names(tmp_path / "inbox") == {"a.db.db", "b.db"}
     assert names(tmp_path / "logs") == set(OTHERS)
-    assert Leftovers("a", tmp_path, tmp_path / "logs", ()).delete() == ([], None)
+    assert Leftovers("a", tmp_path / "inbox" / "a.db", tmp_path / "logs", ()).delete() == ([], None)
 
 
 def test_log_of_another_account_stays(tmp_path: Path) -> None:
     """`a.hook` may be an account; its log is not a side file of ours then."""
     touch(tmp_path, "a.log", "a.hook.log", "a.stack.log")
-    Leftovers("a", tmp_path, tmp_path, {"a", "a.hook"}).delete()
+    Leftovers("a", tmp_path / "inbox" / "a.db", tmp_path, {"a", "a.hook"}).delete()
 
     assert names(tmp_path) == {"a.hook.log"}
 
@@ -81,8 +82,11 @@ def test_side_file_of_another_account_is_not_our_log(tmp_path: Path) -> None:
     """Who forgets `a.hook`, a name that never was, does not delete what the hook of `a` has said."""
     touch(tmp_path, "a.log", "a.hook.log", "a.hook.log.1", "a.stack.log")
 
-    assert Leftovers("a.hook", tmp_path, tmp_path, {"a"}).delete() == ([], None)
-    assert Leftovers("a.hook", tmp_path, tmp_path, {"a", "a.hook.hook", "a.hook.stack"}).delete() == ([], None)
+    assert Leftovers("a.hook", tmp_path / "none.db", tmp_path, {"a"}).delete() == ([], None)
+    assert Leftovers("a.hook", tmp_path / "none.db", tmp_path, {"a", "a.hook.hook", "a.hook.stack"}).delete() == (
+        [],
+        None,
+    )
 
 
 def test_what_a_reader_leaves_meanwhile_goes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,22 +101,22 @@ def test_what_a_reader_leaves_meanwhile_goes_too(tmp_path: Path, monkeypatch: py
         unlink(path)
 
     monkeypatch.setattr(Path, "unlink", slowly)
-    Leftovers("a", tmp_path, None, ()).delete()
+    Leftovers("a", tmp_path / "inbox" / "a.db", None, ()).delete()
 
     assert names(inbox.parent) == set()
 
 
 def test_without_log_files_there_are_none(tmp_path: Path) -> None:
     """`log.dir: none`, or a folder that was never made."""
-    assert Leftovers("a", tmp_path, None, ()).delete() == ([], None)
-    assert Leftovers("a", tmp_path, tmp_path / "no", ()).delete() == ([], None)
+    assert Leftovers("a", tmp_path / "inbox" / "a.db", None, ()).delete() == ([], None)
+    assert Leftovers("a", tmp_path / "inbox" / "a.db", tmp_path / "no", ()).delete() == ([], None)
 
 
 def test_what_cannot_go_is_named(tmp_path: Path) -> None:
     """The others go all the same."""
     touch(tmp_path / "a.log" / "full", "x")
     touch(tmp_path, "a.stack.log")
-    deleted, trouble = Leftovers("a", tmp_path, tmp_path, ()).delete()
+    deleted, trouble = Leftovers("a", tmp_path / "inbox" / "a.db", tmp_path, ()).delete()
 
     assert deleted == [str(tmp_path / "a.stack.log")]
     assert trouble is not None
@@ -127,20 +131,20 @@ async def test_credentials_go_in_all_versions(tmp_path: Path) -> None:
         store.adopt(name, Secret(f"unb=220000000000{ord(name) - 96}; cookie2=x"), "file")
     store.set_stopped(["a", "b"], "li", 1.0)
     await store.flush()
-    store.save("a")
+    change(store, "a")
     await store.flush()
     device = store.get("a").device_id
-    touch(tmp_path / "accounts", "a.json.tmp")
-    store.save("a")
+    touch(tmp_path / "users", "2200000000001.json.tmp")
+    change(store, "a")
     deleted, trouble = await store.erase("a")
 
     assert trouble is None
-    assert {Path(path).name for path in deleted} >= {"a.json", "a.json.bak"}
+    assert {Path(path).name for path in deleted} >= {"2200000000001.json", "2200000000001.json.bak"}
     assert store.get("a").unb is None
     assert store.stopped("a") is None
     await store.close()
-    assert names(tmp_path / "accounts") == {"b.json"}
-    assert list(json.loads((tmp_path / "desired.json").read_text())["stopped"]) == ["b"]
+    assert names(tmp_path / "users") == {"2200000000002.json"}
+    assert list(json.loads((tmp_path / "fleet.json").read_text())["stopped"]) == ["b"]
     again = Store(tmp_path)
     again.load(["a", "b"])
     again.adopt("a", Secret("unb=2200000000001; cookie2=x"), "file")
@@ -181,20 +185,25 @@ def forget(fleet: Fleet, name: str) -> dict[str, Any]:
     return answer
 
 
+def user(name: str) -> str:
+    """Return the user that an account of `Fleet` is."""
+    return unb(int(name[1:]))
+
+
 def files_of(fleet: Fleet, name: str) -> set[str]:
     """Return the account's files, wherever they are."""
     found = (fleet.folder / "state").rglob("*")
-    return {path.name for path in found if path.is_file() and path.name.startswith(f"{name}.")}
+    return {path.name for path in found if path.is_file() and path.name.startswith((f"{name}.", f"{user(name)}."))}
 
 
 def device(fleet: Fleet, name: str) -> str:
     """Return the device id on disk."""
-    return str(json.loads((fleet.folder / "state" / "accounts" / f"{name}.json").read_text())["device_id"])
+    return str(json.loads((fleet.folder / "state" / "users" / f"{user(name)}.json").read_text())["device_id"])
 
 
 def test_the_whole_life_of_a_forgotten_account(fleet: Fleet) -> None:
     """Not while it runs; stopped it goes without a trace, and starts as a new one; removed from the file, for good."""
-    touch(fleet.folder / "state" / "inbox", "a0.db", "a0.db-wal", "a0.db-shm")
+    touch(fleet.folder / "state" / "inbox", *(user("a0") + end for end in (".db", ".db-wal", ".db-shm")))
     before = device(fleet, "a0")
     with pytest.raises(Refused) as refused:
         forget(fleet, "a0")
@@ -205,7 +214,9 @@ def test_the_whole_life_of_a_forgotten_account(fleet: Fleet) -> None:
     answer = forget(fleet, "a0")
 
     assert answer["listed"] is True
-    assert {"a0.json", "a0.db", "a0.db-wal", "a0.db-shm", "a0.log"} <= {Path(path).name for path in answer["deleted"]}
+    ends = (".json", ".db", ".db-wal", ".db-shm")
+    gone = {Path(path).name for path in answer["deleted"]}
+    assert gone >= {"a0.log", *(user("a0") + end for end in ends)}
     assert files_of(fleet, "a0") == set()
     assert others <= files_of(fleet, "a1")
     assert fleet.accounts()["a0"]["process"] == "stopped"
@@ -214,7 +225,7 @@ def test_the_whole_life_of_a_forgotten_account(fleet: Fleet) -> None:
 
     fleet.client.post("/v1/accounts/restart", {"names": ["a0"]}, timeout=20)
     fleet.until(lambda: fleet.connected("a0"), "a0 is back")
-    fleet.until(lambda: (fleet.folder / "state" / "accounts" / "a0.json").exists(), "its login is stored")
+    fleet.until(lambda: (fleet.folder / "state" / "users" / f"{user('a0')}.json").exists(), "its login is stored")
     assert device(fleet, "a0") != before
 
     fleet.config["accounts"] = [account(1)]
@@ -244,7 +255,7 @@ def test_nothing_is_brought_back_in_the_middle(fleet: Fleet) -> None:
     touch(fleet.folder / "state" / "logs", *(f"a0.log.{number}" for number in range(10, 8000)))
     with ThreadPoolExecutor(1) as pool:
         forgetting = pool.submit(forget, fleet, "a0")
-        while (fleet.folder / "state" / "accounts" / "a0.json").exists():
+        while (fleet.folder / "state" / "users" / f"{user('a0')}.json").exists():
             time.sleep(0.001)
         with pytest.raises(Refused) as login:
             fleet.client.post("/v1/login", {"name": "a0", "cookie": f"unb={unb(0)}; cookie2=sim-77"}, timeout=20)

@@ -118,7 +118,7 @@ async def test_what_fails_for_one_account_is_said_and_tried_again(tmp_path: Path
     async with idle_fleet(tmp_path, forkserver, OLD) as fleet:
         write(tmp_path, NEW, hang_timeout=9)
         plan, warnings = await prepare(fleet, {}, sure=False)
-        broken = tmp_path / "state" / "accounts" / "a9.json"
+        broken = tmp_path / "state" / "users" / "229.json"
         broken.symlink_to(tmp_path / "fleet.yml")
         found = await carry_out(fleet, plan, warnings)
         assert found.unfinished == ["a9"]

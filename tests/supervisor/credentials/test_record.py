@@ -17,11 +17,12 @@ from xyfleet.supervisor.credentials.record import (
     OtherUser,
     Source,
     Verdict,
-    adopt,
+    adopted,
     decode,
     encode,
-    meet,
-    replace,
+    joined,
+    met,
+    replaced,
 )
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
@@ -33,96 +34,87 @@ ID = uuid.UUID("673b2986-e590-421a-a8f9-28202ba25823")
 ID2 = uuid.UUID("00000000-e590-421a-a8f9-28202ba25823")
 
 
+def taken(held: Credentials, cookie: Secret) -> Credentials:
+    """Return a record with a cookie of the file."""
+    found = adopted(held, cookie, "file", ID)
+    assert found is not None
+    return found
+
+
 def filled() -> Credentials:
-    """Return credentials with a token and a verdict, from the file's cookie."""
-    held = Credentials()
-    adopt(held, FILE, "file", ID)
-    held.token, held.serial, held.expires = Secret("tok"), 7, 9.0
-    held.verdict = Verdict(cause=Cause.AUTH, reason="dead", at=1.0)
-    held.attempts, held.needs_human = [Attempt(start=1.0)], True
-    return held
+    """Return a record with a token and a verdict, from the file's cookie."""
+    verdict = Verdict(cause=Cause.AUTH, reason="dead", at=1.0)
+    more = {"token": Secret("tok"), "serial": 7, "expires": 9.0, "verdict": verdict}
+    return taken(Credentials(), FILE).but(**more, attempts=(Attempt(start=1.0),), needs_human=True)
 
 
 def test_the_first_cookie_pins_the_user() -> None:
-    """The first cookie gives the account its user and its device id."""
-    held = Credentials()
+    """The first cookie gives the record its user and its device id."""
+    held = adopted(Credentials(), FILE, "cookie_file", ID)
 
-    assert adopt(held, FILE, "cookie_file", ID)
-    assert (held.cookie, held.source, held.unb) == (FILE, "cookie_file", "1")
+    assert held is not None
+    assert (held.cookie, held.source, held.unb, held.login) == (FILE, "cookie_file", "1", 1)
     assert held.device_id == "673B2986-E590-421A-A8F9-28202BA25823-1"
 
 
 def test_the_same_cookie_again_changes_nothing() -> None:
     """A file that still has the cookie seen before is no news, however it is spaced."""
-    held = filled()
-    before = encode(held)
-
-    assert not adopt(held, Secret(" unb=1;cookie2=file "), "file", ID2)
-    assert before == encode(held)
+    assert adopted(filled(), Secret(" unb=1;cookie2=file "), "file", ID2) is None
 
 
 def test_a_hook_s_cookie_wins_until_the_file_changes() -> None:
     """The file's old cookie does not come back over a hook's; a new one in the file does."""
-    held = filled()
-    replace(held, HOOK, "hook", ID2)
+    held = replaced(filled(), HOOK, "hook", ID2)
 
-    assert not adopt(held, FILE, "file", ID2)
+    assert adopted(held, FILE, "file", ID2) is None
     assert (held.cookie, held.source) == (HOOK, "hook")
-    assert adopt(held, Secret("unb=1; cookie2=newer"), "file", ID2)
-    assert (held.cookie, held.source) == (Secret("unb=1; cookie2=newer"), "file")
+    newer = taken(held, Secret("unb=1; cookie2=newer"))
+    assert (newer.cookie, newer.source) == (Secret("unb=1; cookie2=newer"), "file")
 
 
 def test_what_answers_set_does_not_look_like_a_change() -> None:
     """Cookies merged since count as the same login when the file is read again."""
-    held = filled()
-    held.cookie = Secret("unb=1; cookie2=file; _m_h5_tk=merged")
+    held = filled().but(cookie=Secret("unb=1; cookie2=file; _m_h5_tk=merged"))
 
-    assert not adopt(held, FILE, "file", ID2)
-    assert held.cookie == Secret("unb=1; cookie2=file; _m_h5_tk=merged")
+    assert adopted(held, FILE, "file", ID2) is None
 
 
 @pytest.mark.parametrize("source", ["hook", "login"])
 def test_a_new_login_ends_what_the_old_one_had(source: Source) -> None:
-    """Token, verdict and the call for a person go; device id, serial and the hook's history stay."""
+    """Token, verdict and the call for a person go, the login's number grows; device id, serial and history stay."""
     held = filled()
-    device = held.device_id
-    replace(held, HOOK, source, ID2)
+    new = replaced(held, HOOK, source, ID2)
 
-    assert (held.token, held.verdict, held.needs_human) == (None, None, False)
-    assert (held.device_id, held.serial, len(held.attempts), held.source) == (device, 7, 1, source)
+    assert (new.token, new.verdict, new.needs_human, new.login) == (None, None, False, held.login + 1)
+    assert (new.device_id, new.serial, len(new.attempts), new.source) == (held.device_id, 7, 1, source)
 
 
-def test_another_user_is_refused_from_a_hook() -> None:
-    """A hook or a login can't turn an account into somebody else, and nothing changes."""
-    held = filled()
-    before = encode(held)
-
+def test_another_user_is_refused_whoever_brings_him() -> None:
+    """Neither a hook, a login nor the file turns a user's record into somebody else's."""
     with pytest.raises(OtherUser) as caught:
-        replace(held, OTHER, "hook", ID2)
-    assert str(caught.value) == "cookie of another user: unb is 2, expected 1"
-    assert before == encode(held)
-
-
-def test_another_user_in_the_file_is_another_account() -> None:
-    """The owner may put another user there: it gets a device id of its own."""
-    held = filled()
-
-    assert adopt(held, OTHER, "file", ID2)
-    assert (held.unb, held.device_id) == ("2", "00000000-E590-421A-A8F9-28202BA25823-2")
-    assert held.token is None
+        replaced(filled(), OTHER, "hook", ID2)
+    assert str(caught.value).startswith("it is the cookie of another user (unb 2, not 1)")
+    assert "xyfleet forget" in str(caught.value)
+    with pytest.raises(OtherUser):
+        adopted(filled(), OTHER, "file", ID2)
 
 
 @pytest.mark.parametrize("text", ["cookie2=x", "unb=1;a=\x01", "half a fi"])
-def test_a_bad_cookie_changes_nothing(text: str) -> None:
+def test_a_bad_cookie_is_refused(text: str) -> None:
     """A cookie file read while it is being written harms nothing."""
-    held = filled()
-    before = encode(held)
+    with pytest.raises(InvalidCookie):
+        adopted(filled(), Secret(text), "cookie_file", ID2)
+    with pytest.raises(InvalidCookie):
+        replaced(filled(), Secret(text), "login", ID2)
 
-    with pytest.raises(InvalidCookie):
-        adopt(held, Secret(text), "cookie_file", ID2)
-    with pytest.raises(InvalidCookie):
-        replace(held, Secret(text), "login", ID2)
-    assert before == encode(held)
+
+def test_what_an_account_tried_goes_with_its_user() -> None:
+    """Hook runs from before the first login count for the user that it turns out to be."""
+    user = Credentials(unb="1", attempts=(Attempt(start=5.0),), hook_runs=3)
+    name = Credentials(attempts=(Attempt(start=4.0), Attempt(start=6.0)), hook_runs=2)
+
+    both = joined(user, name)
+    assert ([each.start for each in both.attempts], both.hook_runs, both.unb) == ([4.0, 5.0, 6.0], 5, "1")
 
 
 secrets = st.none() | st.text(min_size=1).map(Secret)
@@ -137,9 +129,9 @@ everything = st.builds(
     token=secrets,
     serial=st.integers(0, 10**9),
     expires=times,
-    calls=st.lists(times),
+    calls=st.lists(times).map(tuple),
     verdict=verdicts,
-    attempts=st.lists(attempts),
+    attempts=st.lists(attempts).map(tuple),
     needs_human=st.booleans(),
 )
 
@@ -169,21 +161,7 @@ def test_garbage_is_refused() -> None:
 
 def test_a_user_is_met_once() -> None:
     """The time of the first meeting stays, whatever cookies come; nobody is met without a cookie."""
-    held = Credentials()
-    assert not meet(held, 5.0)
+    assert met(Credentials(), 5.0).since == 0
 
-    adopt(held, FILE, "file", ID)
-    assert meet(held, 5.25)
-    replace(held, HOOK, "hook", ID)
-    assert not meet(held, 9.0)
-    assert held.since == 5250
-
-
-def test_another_user_is_met_anew() -> None:
-    """What he was sent before is not caught up with."""
-    held = filled()
-    meet(held, 5.0)
-
-    adopt(held, OTHER, "file", ID2)
-    assert meet(held, 6.0)
-    assert held.since == 6000
+    held = met(taken(Credentials(), FILE), 5.25)
+    assert met(replaced(held, HOOK, "hook", ID), 9.0).since == 5250

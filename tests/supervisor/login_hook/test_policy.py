@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.record import Attempt
@@ -60,7 +61,7 @@ def test_the_cooldown_counts_from_every_start(runs: list[tuple[bool, float]]) ->
 def test_never_locked_for_longer_than_a_day(runs: list[tuple[bool, float]], ahead: float, ran: bool) -> None:
     """Whatever stands in the history, even after the clock was set back, a day is the longest wait."""
     history = lived(runs)
-    history[-1].ran = ran
+    history[-1] = structs.replace(history[-1], ran=ran)
     now = history[-1].start + ahead
     allowed = next_allowed(history, now)
 
@@ -73,7 +74,7 @@ def test_a_wish_lengthens_and_never_shortens(runs: list[tuple[bool, float]], wis
     history = lived(runs)
     now = history[-1].start + 1
     without = next_allowed(history, now) or now
-    history[-1].not_before = now + wish
+    history[-1] = structs.replace(history[-1], not_before=now + wish)
     with_wish = next_allowed(history, now) or now
 
     assert with_wish == max(without, now + min(wish, LONGEST_RETRY_AFTER))

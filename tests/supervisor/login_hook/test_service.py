@@ -16,6 +16,7 @@ import pytest
 import uvloop
 
 from support.hooks import COOKIE, UNB, Service, gone, log_of, run, script, written
+from support.records import change
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount
@@ -40,7 +41,7 @@ async def test_a_new_cookie(service: Service, store: Store) -> None:
 
 async def test_what_the_hook_is_told(service: Service, store: Store, tmp_path: Path) -> None:
     """All facts are on stdin, absent values null; the environment is clean, the folder the file's, no terminal."""
-    store.get("shop").device_id = "DEVICE-1"
+    change(store, "shop", device_id="DEVICE-1")
     hooks = service("""
         told = json.load(sys.stdin)
         leader = os.getsid(0) != os.getsid(os.getppid()) or os.getpgid(0) == os.getppid()

@@ -30,7 +30,11 @@ class Crewmen:
         self.events = EventLog(folder / "events.jsonl")
         notes: dict[str, Text] = {}
         settings = Settings(path=folder / "f.yml", fleet=Fleet(name="f", state_dir=folder), accounts={})
-        self.mail = MailService(settings, folder / "w.sock", str.upper, self.events, notes)
+        self.mail = MailService(settings, folder / "w.sock", self.inbox, str.upper, self.events, notes)
+
+    def inbox(self, name: str) -> Path:
+        """Return where an account's messages are."""
+        return self.folder / "inbox" / f"{name}.db"
 
     def report(self, name: str, **figures: Any) -> None:
         """Let an account's worker report."""

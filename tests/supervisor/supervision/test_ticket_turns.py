@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
-from support.tokens import COOKIE, TLS
+from support.records import change
+from support.tokens import TLS, cookie_of
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.settings import Account, Fleet, FleetRate
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
@@ -40,6 +41,7 @@ class Desk:
         self.members: dict[str, SupervisedAccount] = {}
         self.recovery = OutageRecovery(self.members, self._probe, lambda *_: None, lambda: None)
         store = Store(folder)
+        store.load([])
         self.tokens = TokenService(store, "http://127.0.0.1:9/", TLS)
         self.issuer = TicketIssuer(self.tokens, self.recovery, fleet)
         self.ear = Ear()
@@ -55,9 +57,8 @@ class Desk:
         )
         for number in range(count):
             name = f"a{number}"
-            store.adopt(name, COOKIE, "file")
-            held = store.get(name)
-            held.token, held.expires = Secret("tok"), 4e9
+            store.adopt(name, cookie_of(name), "file")
+            change(store, name, token=Secret("tok"), expires=4e9)
             member = SupervisedAccount(Account(name=name, where="f:1"), Condition(worker=Worker.LIVE), ports)
             self.members[name] = member
             self.recovery.stands(member)

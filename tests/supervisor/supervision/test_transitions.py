@@ -290,16 +290,6 @@ def test_a_refresh_nobody_needed_takes_no_account_off_the_air() -> None:
     assert life.it.login is Login.FINE
 
 
-def test_another_users_cookie_needs_another_worker() -> None:
-    """A worker is somebody: with a cookie of another user it is replaced, not told to dial."""
-    life = Life().live()
-    life.go(Kind.CONNECTED)
-    actions = life.go(Kind.COOKIE, why="new cookie in the file", other_user=True)
-    assert of(do.Stop, actions)
-    assert not of(do.Reconnect, actions)
-    assert of(do.Queue, life.go(Kind.GONE, why="stopped"))
-
-
 def test_without_a_hook_an_outage_of_logins_sends_nobody_to_a_person() -> None:
     """Who is told in an outage that his session is dead waits for its end, hook or not."""
     life = Life(RestartRules()).live()

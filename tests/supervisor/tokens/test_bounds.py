@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.records import change
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens import mtop
@@ -58,8 +59,7 @@ async def test_stored_token_that_fits_no_message_is_not_handed_out(tmp_path: Pat
         store = Store(tmp_path)
         store.load(["a0"])
         store.adopt("a0", COOKIE, "file")
-        held = store.get("a0")
-        held.token, held.expires, held.serial = Secret("x" * 300_000), time.time() + 1e6, 4
+        change(store, "a0", token=Secret("x" * 300_000), expires=time.time() + 1e6, serial=4)
         tokens = TokenService(store, server.url, tls_context(None))
         assert tokens.held("a0") is None
         token = await tokens.get(TokenAccount(name="a0", user_agent="x"))

@@ -110,7 +110,7 @@ async def test_cookies_are_merged_on_every_answer(
 
     assert kept is not None
     assert kept.reveal().endswith("_m_h5_tk=fedcba9876543210fedcba9876543210_2; _m_h5_tk_enc=y; seen=1")
-    assert "_m_h5_tk=fedcba" in (tmp_path / "accounts" / "shop.json").read_text()
+    assert "_m_h5_tk=fedcba" in (tmp_path / "users" / f"{UNB}.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.records import change
 from support.tokens import SHOP, service
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.credentials import cookies
@@ -40,8 +41,11 @@ async def test_header_of_a_grown_cookie_is_cut(store: Store, server: TokenServer
     """What an older version let grow is no longer sent whole, and the answer cuts the state back (B16)."""
     held = store.get("shop")
     assert held.cookie is not None
-    held.cookie = Secret(held.cookie.reveal() + "".join(f"; j{number}={'y' * 600}" for number in range(20)))
+    grown = Secret(held.cookie.reveal() + "".join(f"; j{number}={'y' * 600}" for number in range(20)))
+    change(store, "shop", cookie=grown)
     await service(store, server).get(SHOP)
 
     assert 3 < len(server.calls[-1].cookie) < 12
-    assert len(held.cookie.reveal()) <= LIMIT
+    cut_back = store.get("shop").cookie
+    assert cut_back is not None
+    assert len(cut_back.reveal()) <= LIMIT

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support.proxies import TinyProxy
-from support.tokens import BROKEN, COOKIE, DEAD, FREE, SHOP, Clock, refused, service
+from support.tokens import BROKEN, DEAD, FREE, SHOP, Clock, cookie_of, refused, service
 from support.tokenserver import TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.store import Store
@@ -25,7 +25,7 @@ async def test_calls_are_paced_per_egress(store: Store, server: TokenServer) -> 
     heard: list[Reason] = []
     names = [f"a{number}" for number in range(7)]
     for name in [*names, "proxied"]:
-        store.adopt(name, COOKIE, "file")
+        store.adopt(name, cookie_of(name), "file")
     async with TinyProxy("http") as proxy:
         started = time.monotonic()
         asking = [
@@ -47,7 +47,7 @@ async def test_who_leaves_the_queue_takes_no_turn(store: Store, server: TokenSer
     tokens = service(store, server, TokenLimits(rate=4, burst=1))
     names = [f"a{number}" for number in range(40)]
     for name in names:
-        store.adopt(name, COOKIE, "file")
+        store.adopt(name, cookie_of(name), "file")
     asking = [asyncio.create_task(tokens.get(TokenAccount(name=name, user_agent=name))) for name in names]
     await asyncio.sleep(0.05)
     for task in asking[1:-1]:
@@ -133,7 +133,7 @@ async def test_what_did_not_reach_the_server_is_not_counted(store: Store, server
 
     assert str(refusal) == "network: token call: proxy refused: Connection refused by destination host"
     assert len(proxy.asked) == 10
-    assert store.get("shop").calls == server.calls == []
+    assert (store.get("shop").calls, server.calls) == ((), [])
 
 
 async def test_other_limits_can_be_applied(store: Store, server: TokenServer) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from support.station import until
-from support.tokens import COOKIE, SHOP, SIGN_EXPIRED, service
+from support.tokens import SHOP, SIGN_EXPIRED, cookie_of, service
 from support.tokenserver import TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.pacing import TokenLimits
@@ -19,7 +19,7 @@ def shops(store: Store, count: int) -> list[TokenAccount]:
     """Return accounts with a cookie each."""
     names = [f"a{number}" for number in range(count)]
     for name in names:
-        store.adopt(name, COOKIE, "file")
+        store.adopt(name, cookie_of(name), "file")
     return [TokenAccount(name=name, user_agent="x") for name in names]
 
 

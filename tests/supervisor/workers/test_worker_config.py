@@ -25,13 +25,14 @@ ACCOUNT = Account(
     mail=Mail(keep_bytes=2_000_000, on_unknown="retry"),
 )
 SETTINGS = Settings(path=Path("/home/me/accounts.yml"), fleet=FLEET, accounts={"shop-001": ACCOUNT})
+INBOX = Path("/state/inbox/1.db")
 SOCKET = Path("/run/xf/webhook.sock")
 
 
 def test_mail_settings_are_complete() -> None:
     """Where the inbox is, since when, what answers, and every number."""
-    assert mail_settings(SETTINGS, ACCOUNT, 1_700_000_000_000, SOCKET) == MailSettings(
-        file="/state/inbox/shop-001.db",
+    assert mail_settings(SETTINGS, ACCOUNT, INBOX, 1_700_000_000_000, SOCKET) == MailSettings(
+        file="/state/inbox/1.db",
         since=1_700_000_000_000,
         handler_path="/home/me",
         webhook="/run/xf/webhook.sock",
@@ -45,7 +46,7 @@ def test_mail_settings_are_complete() -> None:
 def test_an_account_without_a_webhook_has_no_socket() -> None:
     """So its worker never connects to the process that calls webhooks."""
     account = Account(name="a", where="f:1", handler="replies:answer")
-    told = mail_settings(SETTINGS, account, 5, SOCKET)
+    told = mail_settings(SETTINGS, account, INBOX, 5, SOCKET)
 
     assert (told.webhook, told.handler) == (None, "replies:answer")
     assert asdict(told) | asdict(account.mail) == asdict(told)
@@ -54,7 +55,7 @@ def test_an_account_without_a_webhook_has_no_socket() -> None:
 def test_a_worker_gets_no_secret_but_its_proxy() -> None:
     """Cookie, password, the webhook's address and key: none is in what goes to the worker."""
     held = Credentials(unb="1", device_id="d", cookie=ACCOUNT.cookie, token=Secret("hunter2"), since=7)
-    mail = mail_settings(SETTINGS, ACCOUNT, held.since, SOCKET)
+    mail = mail_settings(SETTINGS, ACCOUNT, INBOX, held.since, SOCKET)
     told = worker_settings(ACCOUNT, held, gateway_of(FLEET), 20.0, log_settings(FLEET, 1000, False), mail)
 
     assert told.mail.since == 7
