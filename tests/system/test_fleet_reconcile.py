@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from pathlib import Path
 
 import pytest
 
-from support.fleet import Fleet, account, running, unb
+from support.fleet import Fleet, account, all_gone, running, unb
 from support.gateway import Gateway
-from xyfleet.supervisor.api.client import Refused
+from xyfleet.supervisor.api.client import ClientError, Refused
 
 
 def test_state_that_can_not_be_used_refuses_a_reload_as_a_whole(tmp_path: Path, gateway: Gateway) -> None:
@@ -28,6 +30,10 @@ def test_state_that_can_not_be_used_refuses_a_reload_as_a_whole(tmp_path: Path, 
             ) as caught:
                 fleet.client.post("/v1/reload")
             assert caught.value.code == "not_possible"
+        newer.write_text("{}")
+        newer.chmod(0o666)
+        with pytest.raises(Refused, match=r"a4\.json: other users may write to it; nothing was changed"):
+            fleet.client.post("/v1/reload")
         assert fleet.pids() == before
         assert fleet.accounts()["a0"]["label"] == ""
         newer.unlink()
@@ -78,6 +84,32 @@ def test_a_cookie_file_written_while_the_fleet_starts_is_not_missed(tmp_path: Pa
         fleet.wait_connected()
     finally:
         fleet.close()
+
+
+def test_a_stop_while_a_reload_adds_accounts_ends_well(tmp_path: Path, gateway: Gateway) -> None:
+    """SIGTERM while half of the added accounts are there: exit 0, no fault; the next start has them all."""
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=2)
+    with running(fleet):
+        fleet.wait_connected()
+        fleet.config["accounts"] = [account(number) for number in range(30)]
+        fleet.write()
+        reloading = threading.Thread(target=reload, args=(fleet,))
+        reloading.start()
+        fleet.until(lambda: len(fleet.accounts()) > 2, "accounts are added")
+        family = fleet.family()
+        assert fleet.stop(9.0) == 0
+        reloading.join()
+        assert all_gone(family)
+        assert "Traceback" not in fleet.own_log() + fleet.console()
+    with running(fleet):
+        assert len(fleet.accounts()) == 30
+        assert fleet.client.post("/v1/reload")["unchanged"] == 30
+
+
+def reload(fleet: Fleet) -> None:
+    """Reload; the fleet may be gone before it answers."""
+    with contextlib.suppress(ClientError):
+        fleet.client.post("/v1/reload", {})
 
 
 SLOW_SERVICE = """
