@@ -81,6 +81,8 @@ class Outage:
     probe_wait: float
     canary: str | None = None
     canary_since: float = 0.0
+    logged_in: bool = False
+    """Whether its canary's login hook has run in this turn."""
     canary_wait: float = CANARY_WAIT[0]
 
 
@@ -227,7 +229,7 @@ class OutageWatch:
 
     def send(self, outage: Outage, name: str, now: float) -> None:
         """`name` goes ahead."""
-        outage.canary, outage.canary_since = name, now
+        outage.canary, outage.canary_since, outage.logged_in = name, now, False
         self._ahead.setdefault(name, []).append(outage)
         self._last_sent += 1
         self._sent[name] = self._last_sent

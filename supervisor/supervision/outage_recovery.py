@@ -106,8 +106,8 @@ class OutageRecovery:
         if member.just_connected:
             for outage in self.watch.ended_by(member.name):
                 self._over(outage, f"{member.name} is connected", now)
-        elif not it.up and (member.failed_again or helpless or it.waits_for in ("cooldown", "proxy")):
-            self._canary_failed(member.name, now)
+        elif not it.up:
+            self._look_at_canary(member, now, hopeless=helpless or it.waits_for in ("cooldown", "proxy"))
 
     def _note_new_login(self, member: SupervisedAccount) -> None:
         if member.new_login:
@@ -243,9 +243,13 @@ class OutageRecovery:
         wanted = wanted and it.waits_for != "cooldown" and not self.holds(member)
         return wanted and self.watch.in_scope(outage, member.account.proxy) and member.was_down
 
-    def _canary_failed(self, name: str, now: float) -> None:
-        for outage in self.watch.canary_of(name):
-            self._come_back(outage, now, failed=True)
+    def _look_at_canary(self, member: SupervisedAccount, now: float, *, hopeless: bool) -> None:
+        """That its login is dead is what a canary goes ahead with: it logs in, once in its turn."""
+        it = member.condition
+        for outage in self.watch.canary_of(member.name):
+            outage.logged_in |= it.login is Login.HOOK_RUNNING
+            if hopeless or (member.failed_again and (it.cause is not Cause.AUTH or outage.logged_in)):
+                self._come_back(outage, now, failed=True)
 
     def _come_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         name = outage.canary
