@@ -12,8 +12,8 @@ from scripts.lib.chaos.operator_faults import give_cookie
 from scripts.lib.chaos.promises import Broken
 from scripts.lib.chaos.world import World
 
-NAMED: Final = ("token call", "令牌")
-"""A wait between token calls has its own end, and is told."""
+ENDS: Final = ("wait_token_pause", "wait_token_budget", "wait_outage")
+"""Waits with an end of their own, which may be far; turns and places come soon."""
 PROMISE: Final = "everyone who can be connected is, in time"
 
 
@@ -36,7 +36,7 @@ def settle(world: World, observer: Observer, limit: float) -> tuple[float, dict[
     for name in excused:
         give_cookie(world, name)
     left = _wait(observer, limit, excuse=False)
-    _judge(world, observer, {name: seen for name, seen in left.items() if not _calls_used_up(seen)})
+    _judge(world, observer, {name: seen for name, seen in left.items() if _waits_for(seen) != "wait_token_budget"})
     return took, excused
 
 
@@ -86,19 +86,18 @@ def _is_up(seen: Mapping[str, Any]) -> bool:
 
 def _excuse(seen: Mapping[str, Any]) -> str:
     """Return the named thing with an end of its own that an account waits for; empty = none."""
-    if seen["process"] in ("needs_login", "quarantined"):
-        return str(seen["process"])
-    if seen["process"] == "waiting":
-        return f"waiting after {seen['cause']}"
-    words = f"{seen['note']} {seen['reason']}"
-    return words if any(word in words for word in NAMED) else ""
+    if seen["process"] == "needs_login":
+        return "a person"
+    if (code := _waits_for(seen)) in ENDS:
+        return code
+    return "" if code or seen["process"] != "waiting" else f"a hold or cool-down after {seen['cause']}"
 
 
-def _calls_used_up(seen: Mapping[str, Any]) -> bool:
-    return "used up" in f"{seen['note']} {seen['reason']}"
+def _waits_for(seen: Mapping[str, Any]) -> str:
+    return "" if seen["waits"] is None else str(seen["waits"]["code"])
 
 
 def _judge(world: World, observer: Observer, left: Mapping[str, Mapping[str, Any]]) -> None:
     for name, seen in left.items():
-        shown = {key: seen[key] for key in ("state", "process", "cause", "reason", "next_attempt", "note", "pid")}
+        shown = {key: seen[key] for key in ("state", "process", "cause", "reason", "next_attempt", "waits", "pid")}
         observer.take([Broken(PROMISE, name, f"{shown}")])
