@@ -315,9 +315,10 @@ class AccountRunner:
 
     # Messages.
 
-    def _zombie(self, reason: str) -> None:
-        """The connection beats but brings no messages; the known cure is a new one with a new token."""
-        self._desk.void()
+    def _zombie(self, reason: str, with_new_token: bool) -> None:
+        """The connection beats but brings no messages; the known cure is a new one, at last with a new token."""
+        if with_new_token:
+            self._desk.void()
         self._redial(reason, "zombie", polite=True)
 
     def _stuck(self, reason: str) -> None:

@@ -35,7 +35,7 @@ from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics
 
 RULES = HandlerRules(handler=True, max_age=0, takeover=0)
-QUICK = Tempo(list_wait=0.0, turn_wait=5.0, busy_waits=(0.05, 0.1, 0.2, 0.4), again=0.1, disk_look=0.02)
+QUICK = Tempo(call_gap=0.0, list_wait=0.0, turn_wait=5.0, busy_waits=(0.05, 0.1, 0.2, 0.4), again=0.1, disk_look=0.02)
 CYCLE = Cycle(heartbeat_interval=2.0, heartbeat_timeout=4.0, heartbeat_send_timeout=0.5, register_timeout=0.3)
 """Answers to calls are waited for as long as the one to the registration."""
 TLS = ssl.create_default_context()
@@ -87,6 +87,8 @@ class Desk:
         """Every call of this desk: when, lwp, body."""
         self.turns = 0
         self.zombies: list[str] = []
+        self.new_tokens = 0
+        """Verdicts that asked for a new token."""
         self.session: Session | None = None
         self._registered = asyncio.Event()
         self._link: asyncio.Task[None] | None = None
@@ -225,8 +227,9 @@ class Desk:
         if self.grant:
             self.catch_up.turn()
 
-    def _zombie(self, reason: str) -> None:
+    def _zombie(self, reason: str, with_new_token: bool) -> None:
         self.zombies.append(reason)
+        self.new_tokens += with_new_token
 
 
 def now() -> int:

@@ -15,6 +15,7 @@ from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.messaging import catchup_plan
+from xyfleet.worker.messaging.catchup_failures import Failures
 from xyfleet.worker.messaging.catchup_pager import Abandoned, CatchUpPager
 from xyfleet.worker.messaging.catchup_plan import Round, Tempo
 from xyfleet.worker.messaging.catchup_session import CatchUpSession
@@ -28,6 +29,8 @@ from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 _META: Final = "caught_up"
+_CURES: Final = 2
+"""For a connection that brings no messages: another one, another one with a new token."""
 
 
 class CatchUp:
@@ -38,7 +41,8 @@ class CatchUp:
         me: The account's own user id.
         ask_turn: Asks the supervisor for permission, which comes as a call of `turn()`.
         added: Called with what came of storing what was found.
-        zombie: Called with the reason when the connection proved to bring no messages.
+        zombie: Called with the reason when the connection proved to bring no messages, and whether its token is to
+            be replaced: the one before proved the same.
         rules: Returns what the inbox needs to know about handlers.
         clock: The server's, by which its messages have their times.
     """
@@ -51,7 +55,7 @@ class CatchUp:
         log: AccountLog,
         ask_turn: Callable[[], None],
         added: Callable[[Added], None],
-        zombie: Callable[[str], None],
+        zombie: Callable[[str, bool], None],
         rules: Callable[[], HandlerRules],
         clock: ServerClock,
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
@@ -80,6 +84,9 @@ class CatchUp:
         self._epoch = 0
         """Changes when the inbox is another one: what a round has seen by then is not in it."""
         self._heard = 0.0
+        self._verdicts = 0
+        """Connections in a row that proved to bring no messages."""
+        self._failures = Failures(tempo.rounds)
         self._visit: CatchUpSession | None = None
         self._news = asyncio.Event()
 
@@ -108,11 +115,19 @@ class CatchUp:
     def heard(self) -> None:
         """A push brought messages: the connection is not silent."""
         self._heard = time.monotonic()
+        self._verdicts = 0
 
     def refused(self) -> None:
         """A push could not be taken: it is to be looked for soon, and what is found then proves nothing."""
         if self._visit is not None:
             self._visit.judged = self._visit.refused = True
+            self._visit.ring()
+
+    def missed(self) -> None:
+        """The server says that it will not push all that came: it is to be looked for soon."""
+        if self._visit is not None:
+            self._visit.restart()
+            self._visit.refused = True
             self._visit.ring()
 
     def lost(self) -> None:
@@ -207,10 +222,11 @@ class CatchUp:
 
     async def _read_on(self, reader: CatchUpPager, round_: Round) -> bool:
         """Read the next conversation, or what is left of it, and store what is new; return whether it can be read."""
-        talk, cursor = round_.left[0]
+        walk = round_.left[0]
         visit, now = reader.visit, self._clock.now()
+        began = visit.began(now)
         try:
-            found, following = await reader.messages(round_.horizon, talk, cursor)
+            found, following = await reader.messages(round_.horizon, walk)
         except Abandoned as error:
             round_.put_off(self._tempo.tries)
             if error.busy:
@@ -218,25 +234,33 @@ class CatchUp:
             self._log.say(log_texts.CATCH_UP_ABANDONED, reason=str(error))
             return False
         # From old to new: so the handler gets it in the order in which it was said.
-        rows = await self._store(found[::-1])
+        rows = await self._store(found[::-1]) if walk.reached_end(following) else []
         round_.left.popleft()
-        if following is not None:
-            round_.left.append((talk, following))
+        if walk.go_on():
+            round_.left.append(walk)
+        if walk.incomplete:
+            round_.unread.add(walk.talk.conversation)
         round_.found += len(rows)
-        began, within = visit.began(now), int(self._tempo.push_within * 1000)
+        within = int(self._tempo.push_within * 1000)
         round_.unpushed += [row for row in rows if catchup_plan.zombie(row, now, began, within)]
         return True
 
     def _judge(self, visit: CatchUpSession, round_: Round) -> None:
-        """Say so, once, when this connection proved to bring no messages."""
-        if visit.judged or not round_.unpushed:
+        """
+        Say so, once, when this connection proved to bring no messages.
+
+        The cure is a new connection, and if that proves the same, one with a new token, which costs a call. After that
+        there is no further verdict before a push comes: perhaps the server lists what it never pushes.
+        """
+        if visit.judged or not round_.unpushed or self._verdicts >= _CURES:
             return
         visit.judged = True
+        self._verdicts += 1
         self.zombies += 1
         age = (self._clock.now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
         reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
         self._log.say(log_texts.ZOMBIE, reason=reason)
-        self._zombie(reason)
+        self._zombie(reason, self._verdicts >= _CURES)
 
     # The inbox.
 
@@ -264,16 +288,25 @@ class CatchUp:
     async def _known_mark(self) -> int | None:
         """Return how far an earlier round has seen all. An inbox that is not in use stays closed."""
         if not self._mark_known and self._inbox.exists():
-            self._mark = (await self._inbox.do(Marks())).get(_META)
+            marks = await self._inbox.do(Marks())
+            self._mark = marks.get(_META)
+            self._failures.load(marks)
+            self._read = self._failures.given_up
         self._mark_known = True
         return self._mark
 
     async def _finish(self, round_: Round) -> None:
         """Note how far all is seen: no farther than before if a conversation could not be read."""
-        mark = self._mark if round_.unread else catchup_plan.mark(round_.newest, round_.listed, self._mark)
+        changes, given_up = self._failures.ended(round_)
+        for name in given_up:
+            self._log.say(log_texts.CATCH_UP_GIVEN_UP, conversation=name, rounds=self._tempo.rounds)
+        hidden = self._failures.hides(round_)
+        mark = self._mark if hidden else catchup_plan.mark(round_.newest, round_.listed, self._mark)
         moved, self._mark = mark != self._mark, mark
         below = catchup_plan.horizon(self._since(), mark, self._overlap)
         read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
-        self._read = catchup_plan.settled(read, below, round_.listed, self._overlap)
-        if mark is not None and moved and self._inbox.exists():
-            await self._inbox.do(Marks({_META: mark}))
+        settled = catchup_plan.settled(read, below, round_.listed, self._overlap)
+        self._read = settled | self._failures.given_up
+        put = {_META: mark} if mark is not None and moved else {}
+        if (put or changes.put or changes.drop) and self._inbox.exists():
+            await self._inbox.do(Marks({**put, **changes.put}, changes.drop))

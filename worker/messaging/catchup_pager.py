@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from xyfleet.worker.connection.rpc import NoAnswer
 from xyfleet.worker.messaging import catchup_plan
-from xyfleet.worker.messaging.catchup_plan import Round, Tempo
+from xyfleet.worker.messaging.catchup_plan import Round, Tempo, Walk
 from xyfleet.worker.messaging.catchup_session import CatchUpSession
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Response
-from xyfleet.worker.protocol.im_calls import Answer, Page, Talk
+from xyfleet.worker.protocol.im_calls import Answer, Page
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -47,27 +47,45 @@ class CatchUpPager:
             round_.take(page.entries, read)
             oldest = page.entries[-1].modified if page.entries else None
             enough = catchup_plan.listed_enough(page.entries, round_.horizon)
-            round_.cursor = None if enough else self._following(page, round_.cursor, oldest)
+            following = None if enough else catchup_plan.next_cursor(page, round_.cursor, oldest)
+            if following is None and page.more and not enough:
+                self._say_circle(round_.cursor, page)
+                round_.circular = True
+            round_.cursor = following
 
-    async def messages(self, horizon: int, talk: Talk, cursor: int) -> tuple[list[IncomingItem], int | None]:
+    async def messages(self, horizon: int, walk: Walk) -> tuple[list[IncomingItem], int | None]:
         """Return what is newer than the horizon, newest first, and where to go on if there is more to read."""
         found: list[IncomingItem] = []
-        last = talk.modified
+        talk, cursor, last = walk.talk, walk.cursor, walk.talk.modified
         for _ in range(self._tempo.pages):
             body = im_calls.list_messages(talk.conversation, cursor)
             page = await self._ask(im_calls.LIST_MESSAGES, body, im_calls.messages)
             listed = (items.listed(entry, talk.conversation, talk.item, self._me) for entry in page.entries)
             fresh, last = catchup_plan.news((one for one in listed if one is not None), horizon, last)
             found += fresh
-            following = None if catchup_plan.reached(last, horizon) else self._following(page, cursor, last)
+            if catchup_plan.reached(last, horizon):
+                return found, None
+            following = catchup_plan.next_cursor(page, cursor, last)
+            if following is None and page.more:
+                following = self._step(walk, page, cursor, last)
             if following is None:
                 return found, None
             cursor = following
         return found, cursor
 
+    def _step(self, walk: Walk, page: Page, cursor: int, last: int | None) -> int | None:
+        """Leave a circle, once: as many messages of one millisecond as fill a page lead back to themselves."""
+        self._say_circle(cursor, page)
+        walk.incomplete = True
+        if walk.stepped or last is None:
+            return None
+        walk.stepped = True
+        return min(cursor, last) - 1
+
     async def _ask(self, lwp: str, body: object, read: Callable[[Response], Page | Answer]) -> Page:
         """Return a page; wait where the server says so."""
         for wait in (*self._tempo.busy_waits, None):
+            await self.visit.pace(self._tempo.call_gap)
             try:
                 answer = read(await self.visit.line.ask(lwp, body))
             except NoAnswer:
@@ -79,9 +97,5 @@ class CatchUpPager:
             await self.visit.sleep(wait)
         raise AssertionError("unreachable")
 
-    def _following(self, page: Page, cursor: int, oldest: int | None) -> int | None:
-        """Return where the next page begins, None = nowhere."""
-        following = catchup_plan.next_cursor(page, cursor, oldest)
-        if following is None and page.more:
-            self._log.say(log_texts.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)
-        return following
+    def _say_circle(self, cursor: int, page: Page) -> None:
+        self._log.say(log_texts.CATCH_UP_CIRCLE, cursor=cursor, next=page.cursor)

@@ -38,6 +38,10 @@ class Tempo(msgspec.Struct, frozen=True, kw_only=True):
     """Between two looks at a disk that takes no messages."""
     tries: int = 3
     """To read a conversation in one round, before it is left to the next one."""
+    rounds: int = 3
+    """That may fail to read a conversation as it stands, before it is left as it is until it changes."""
+    call_gap: float = 0.2
+    """Between two calls, at least: lists without an end are no reason for calls without a pause."""
     pages: int = 20
     """Most pages of the list, and of each conversation, that are read in one turn; the next turn goes on there."""
 
@@ -106,13 +110,16 @@ def zombie(row: Row, now: int, began: int, after: int) -> bool:
     """
     Tell whether a message that was found by listing should have been pushed on this connection.
 
+    Only what a person said, whom the listing names: whether all else is pushed at all, and as what, nobody knows.
+
     Args:
         now: When it was found (ms).
         began: When the connection was registered (ms).
         after: Milliseconds within which a push may still be on its way.
     """
-    time = millis(row.message.time)
-    return not row.message.own and row.reason != LOST and began < time < now - after
+    message = row.message
+    said = message.kind in ("text", "image") and message.sender is not None and not message.own
+    return said and row.reason != LOST and began < millis(message.time) < now - after
 
 
 def mark(newest: int | None, listed: int, before: int | None) -> int | None:
@@ -136,6 +143,44 @@ def settled(talks: Iterable[Talk], horizon: int, listed: int, overlap: int) -> d
     }
 
 
+class Walk:
+    """
+    The way through one conversation: down to the horizon, and up again, storing what the handler is to get in order.
+
+    What can be read in one turn is stored at once. Of a longer one only the places of the turns are kept, not their
+    messages: once the oldest are stored, those above are read again.
+    """
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.cursor = NEWEST
+        """Where the next turn begins."""
+        self.stepped = False
+        """Whether the server led in a circle in this turn, which was left by a step of a millisecond."""
+        self.incomplete = False
+        """Whether something in it may not have been read."""
+        self._above: list[int] = []
+        self._up = False
+
+    def reached_end(self, following: int | None) -> bool:
+        """Note where a turn ended; return whether what it found is to be stored, else it is read again."""
+        self._up = self._up or following is None
+        if not self._up:
+            assert following is not None
+            self._above.append(self.cursor)
+            self.cursor = following
+        return self._up
+
+    def go_on(self) -> bool:
+        """Go to the next turn; return whether there is one."""
+        self.stepped = False
+        if self._up:
+            if not self._above:
+                return False
+            self.cursor = self._above.pop()
+        return True
+
+
 class Round:
     """The work of one round, which may take several turns."""
 
@@ -148,8 +193,10 @@ class Round:
         self.newest: int | None = None
         """Last change of any conversation (ms)."""
         self.talks: dict[str, Talk] = {}
-        self.left: deque[tuple[Talk, int]] = deque()
-        """Conversations still to be read, and from where."""
+        self.left: deque[Walk] = deque()
+        """Conversations still to be read."""
+        self.circular = False
+        """Whether the list of conversations led in a circle, so that older ones may not have been seen."""
         self.unread: set[str] = set()
         """Conversations that can't be read in this round."""
         self._put_off: dict[str, int] = {}
@@ -165,12 +212,13 @@ class Round:
 
     def put_off(self, tries: int) -> None:
         """The first of those left could not be read: the others come before it, and after so many tries it is left."""
-        talk, cursor = self.left.popleft()
-        tried = self._put_off[talk.conversation] = self._put_off.get(talk.conversation, 0) + 1
+        walk = self.left.popleft()
+        name = walk.talk.conversation
+        tried = self._put_off[name] = self._put_off.get(name, 0) + 1
         if tried < tries:
-            self.left.append((talk, cursor))
+            self.left.append(walk)
         else:
-            self.unread.add(talk.conversation)
+            self.unread.add(name)
 
     def take(self, talks: list[Talk], read: Mapping[str, int]) -> None:
         """Take a page of conversations."""
@@ -178,4 +226,4 @@ class Round:
         self.newest = max([*times, *([] if self.newest is None else [self.newest])], default=None)
         fresh = [talk for talk in talks if talk.conversation not in self.talks]
         self.talks.update({talk.conversation: talk for talk in fresh})
-        self.left.extend((talk, NEWEST) for talk in to_read(fresh, self.horizon, read))
+        self.left.extend(Walk(talk) for talk in to_read(fresh, self.horizon, read))

@@ -23,11 +23,16 @@ class CatchUpSession:
         """Whether something that it brought was not taken since the last listing."""
         self._began = time.monotonic()
         self._over = False
+        self._last_call = float("-inf")
         self._bell = asyncio.Event()
 
     def began(self, now: int) -> int:
         """Return when it was registered, in ms, by a clock that says `now`; the clock may have been set meanwhile."""
         return max(self.line.began, now - int((time.monotonic() - self._began) * 1000))
+
+    def restart(self) -> None:
+        """The server will not push all that came until now: what came before proves nothing."""
+        self._began = time.monotonic()
 
     def ring(self, *, over: bool = False) -> None:
         """Have the wait that is on look again; `over`: the connection is gone."""
@@ -39,7 +44,7 @@ class CatchUpSession:
         Wait until something is true, for so long at most.
 
         Raises:
-            LineClosed: the connection is gone.
+            ChannelClosed: the connection is gone.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -50,6 +55,12 @@ class CatchUpSession:
             pass
         if self._over:
             raise ChannelClosed
+
+    async def pace(self, gap: float) -> None:
+        """Wait until so many seconds have passed since the last call. Raises `ChannelClosed`."""
+        if (left := self._last_call + gap - time.monotonic()) > 0:
+            await self.sleep(left)
+        self._last_call = time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait. Raises `ChannelClosed` when the connection is gone."""

@@ -23,7 +23,7 @@ from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redon
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.sender import OutboxSender
-from xyfleet.worker.protocol import items
+from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
@@ -51,7 +51,8 @@ class MessageService:
     Args:
         send: Writes to the supervisor.
         changed: Called when a figure changed.
-        zombie: Called with the reason when the connection beats but brings no messages.
+        zombie: Called with the reason when the connection beats but brings no messages, and whether its token is to
+            be replaced.
         stuck: Called with the reason when a handler blocks for good, so that only a new process helps.
         clock: The server's, by which messages are old or new.
     """
@@ -62,7 +63,7 @@ class MessageService:
         log: AccountLog,
         send: Callable[[Up], None],
         changed: Callable[[], None],
-        zombie: Callable[[str], None],
+        zombie: Callable[[str, bool], None],
         stuck: Callable[[str], None],
         clock: ServerClock,
     ) -> None:
@@ -101,6 +102,8 @@ class MessageService:
 
     def take(self, push: Push, ack: Callable[[], None]) -> None:
         """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
+        if frames.wants_state(push):
+            self._catch_up.missed()
         body = bytes(push.body)
         found, size = items.pushed(body, self._me), len(body)
         if not found:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
+import msgspec
+
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
@@ -18,6 +20,8 @@ from xyfleet.worker.storage.schema import ASKED, COLUMNS, LOST, OPEN, TAKEN_OVER
 
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
+TALK: Final = frozenset({"text", "image"})
+"""Kinds of which a person is the sender, though a listing may not say who."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
     " state, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -82,6 +86,7 @@ class MessageStore(OutboxStore):
         uncalled: list[Row] = []
         for each in map(sanitize.texts, found):
             time = sanitize.time(each.time, now)
+            each = self._owned(each, time) if recovered else each
             known = self._rows("id = ?", each.id)
             uncalled += [row for row in known if row.row <= last and _is_uncalled(row)]
             if time <= floor or known:
@@ -191,6 +196,10 @@ class MessageStore(OutboxStore):
         """Keep a number under a name."""
         self.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
+    def drop_metas(self, keys: Sequence[str]) -> None:
+        """Keep nothing any more under these names."""
+        self.db.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in keys])
+
     def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of these messages are in the store."""
         query = "SELECT 1 FROM messages WHERE id = ?"
@@ -235,7 +244,8 @@ class MessageStore(OutboxStore):
         self.db.close()
 
     def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: HandlerRules) -> None:
-        state = "waiting" if self._is_for_handler(each, time, now, rules) else "kept"
+        nobodys = recovered and each.sender is None and each.kind in TALK  # our own one perhaps: who knows
+        state = "waiting" if not nobodys and self._is_for_handler(each, time, now, rules) else "kept"
         self.db.execute(
             _INSERT,
             (
@@ -259,6 +269,12 @@ class MessageStore(OutboxStore):
         """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
         (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
         return now if newest is None else max(now, newest + 1)
+
+    def _owned(self, each: IncomingItem, time: int) -> IncomingItem:
+        """Return a listed message as our own if the outbox knows it: a listing need not say who wrote it."""
+        if each.own or self._letter("message_id = ? LIMIT 1", each.id) is None:
+            return each
+        return msgspec.structs.replace(each, own=True)
 
     def _heard_own(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> None:
         """Find out who sent a new own message."""

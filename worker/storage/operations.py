@@ -235,6 +235,8 @@ class Marks(Operation[dict[str, int]], frozen=True):
     """Keep numbers under names (`xyfleet.worker.storage.schema`), and return all that are kept. Key: the names."""
 
     put: dict[str, int] = {}
+    drop: list[str] = []
+    """Names that are kept no longer."""
 
 
 class Trim(Operation[Trimmed], frozen=True):

@@ -36,6 +36,7 @@ def _settle(store: MessageStore, it: ops.Settle, now: int) -> ops.Settlement:
 def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
     for name, value in it.put.items():
         store.set_meta(name, value)
+    store.drop_metas(it.drop)
     return store.metas()
 
 

@@ -67,7 +67,8 @@ TABLES: Final = (
   outbox.reply_to: id of the message that it answers.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
-  deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost).
+  deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost),
+  `skip:<conversation>` (the change of a conversation as of which catching up gave it up).
 """
 
 # SQLite uses a partial index only where its very condition is in the query.

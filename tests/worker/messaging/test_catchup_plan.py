@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from xyfleet.worker.messaging import catchup_plan
-from xyfleet.worker.messaging.catchup_plan import Round
+from xyfleet.worker.messaging.catchup_plan import Round, Walk
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
 from xyfleet.worker.protocol.items import IncomingItem
 from xyfleet.worker.protocol.message import Message, rfc3339
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.schema import LOST, Row
 
 
 def talk(name: str, modified: int | None) -> Talk:
@@ -86,14 +86,50 @@ def test_the_next_page(page: Page, oldest: int | None, following: int | None) ->
 
 
 @pytest.mark.parametrize(
-    ("time", "own", "proof"),
-    [(500, False, True), (500, True, False), (400, False, False), (399, False, False), (940, False, False)],
+    ("time", "said", "proof"),
+    [
+        (500, {}, True),
+        (500, {"kind": "image"}, True),
+        (500, {"own": True}, False),
+        (400, {}, False),
+        (399, {}, False),
+        (940, {}, False),
+        (500, {"kind": "card"}, False),
+        (500, {"kind": "system"}, False),
+        (500, {"kind": "unknown"}, False),
+        (500, {"sender": None}, False),
+    ],
 )
-def test_what_proves_a_zombie(time: int, own: bool, proof: bool) -> None:
-    """Somebody else's message from after the connection began, that should have been pushed by now."""
-    message = Message(account="a0", id="1.PNM", time=rfc3339(time), own=own)
+def test_what_proves_a_zombie(time: int, said: dict[str, Any], proof: bool) -> None:
+    """M1: what somebody known said after the connection began, and that should have been pushed by now; no card."""
+    fields: dict[str, Any] = {"kind": "text", "sender": "9", **said}
+    message = Message(account="a0", id="1.PNM", time=rfc3339(time), **fields)
 
     assert catchup_plan.zombie(Row(1, "kept", None, message), now=1000, began=400, after=60) is proof
+
+
+def test_what_a_lost_inbox_brings_proves_nothing() -> None:
+    """It was pushed, and taken in before the inbox was lost."""
+    message = Message(account="a0", id="1.PNM", time=rfc3339(500), kind="text", sender="9")
+
+    assert not catchup_plan.zombie(Row(1, "parked", LOST, message), now=1000, began=400, after=60)
+
+
+def test_a_way_down_and_up() -> None:
+    """Of a long conversation the oldest turn is stored first, the newest last; of a short one the only turn."""
+    walk, short = Walk(talk("a", 1)), Walk(talk("b", 1))
+    ways = (300, 200, None, 100, 200)
+    seen = [(walk.cursor, walk.reached_end(following), walk.go_on()) for following in ways]
+    once = (short.reached_end(None), short.go_on())
+
+    assert seen == [
+        (NEWEST, False, True),
+        (300, False, True),
+        (200, True, True),
+        (300, True, True),
+        (NEWEST, True, False),
+    ]
+    assert once == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +157,7 @@ def test_a_round_collects() -> None:
     round_.cursor = None
 
     assert not round_.done
-    assert (round_.newest, list(round_.left)) == (50, [(talk("a", 50), NEWEST), (talk("b", 40), NEWEST)])
+    assert round_.newest == 50
+    assert [(walk.talk, walk.cursor) for walk in round_.left] == [(talk("a", 50), NEWEST), (talk("b", 40), NEWEST)]
     round_.left.clear()
     assert round_.done
