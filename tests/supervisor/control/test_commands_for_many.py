@@ -14,8 +14,7 @@ import pytest
 from support.idlefleet import idle_fleet
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Action
-from xyfleet.supervisor.credentials import record
-from xyfleet.supervisor.credentials.desired_state import Desired
+from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.workers.forkserver import Forkserver
 
@@ -30,13 +29,13 @@ def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
 
 
 @contextlib.contextmanager
-def counted(function: FunctionType, takes: type) -> Iterator[list[None]]:
-    """Count a function's calls with a first argument of this type: the list grows by one with each."""
+def counted(method: FunctionType) -> Iterator[list[None]]:
+    """Count a method's calls in this thread: the list grows by one with each."""
     calls: list[None] = []
 
     def look(frame: FrameType, event: str, _arg: object) -> None:
-        if event == "call" and frame.f_code is function.__code__:
-            calls.extend([None] * any(isinstance(value, takes) for value in frame.f_locals.values()))
+        if event == "call" and frame.f_code is method.__code__:
+            calls.append(None)
 
     sys.setprofile(look)
     try:
@@ -46,15 +45,15 @@ def counted(function: FunctionType, takes: type) -> Iterator[list[None]]:
 
 
 async def test_a_stop_of_many_is_stored_once(tmp_path: Path, forkserver: Forkserver) -> None:
-    """Finding 44: `stop '*'` and `restart '*'` encode the list of stops once each, not once for each account."""
+    """Finding 44: `stop '*'` and `restart '*'` store the list of stops once each, not once for each account."""
     listed = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(40)]
     wanted: list[tuple[Action, int, Wish]] = [("stop", 40, Wish.STOPPED), ("restart", 0, Wish.RUN)]
     async with idle_fleet(tmp_path, forkserver, listed) as fleet:
         control = FleetOperations(fleet, {}, language="en", detached=True, end=lambda: None)
         for action, stops, wish in wanted:
-            with counted(cast(FunctionType, record.encode), Desired) as encoded:
+            with counted(cast(FunctionType, Store.set_running if action == "restart" else Store.set_stopped)) as stored:
                 assert len((await control.act(action, ["*"], "test")).done) == 40
-            assert len(encoded) == 1
+            assert len(stored) == 1
             await fleet.store.flush()
-            assert (tmp_path / "state" / "desired.json").read_text().count('"by":"test"') == stops
+            assert (tmp_path / "state" / "fleet.json").read_text().count('"by":"test"') == stops
             assert {member.condition.wish for member in fleet.members.values()} == {wish}
