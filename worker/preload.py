@@ -14,8 +14,8 @@ import importlib
 import os
 from typing import Final
 
-from xyfleet.worker.prewarm.warmup import warm_up
-from xyfleet.worker.process import failed_starts, shield
+from xyfleet.worker.prewarm import warmup
+from xyfleet.worker.process import failed_starts, hardening, shield
 
 NEEDED: Final = (
     "xyfleet.worker.process.runtime",
@@ -42,7 +42,8 @@ for _name in NEEDED:
 
 if os.environ.get("XYFLEET_FORKSERVER") == str(os.getppid()):
     shield.become_forkserver(int(os.environ["XYFLEET_FORKSERVER"]))
-    warm_up(shield.SSL_CONTEXT)
+    hardening.name_process("xyfleet: forkserver")
+    warmup.warm_up(shield.SSL_CONTEXT, warmup.wanted())
     failed_starts.outlive()
     shield.end_all_after(int(os.environ["XYFLEET_FORKSERVER"]))
     gc.freeze()

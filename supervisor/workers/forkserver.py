@@ -28,7 +28,7 @@ KILL_WAIT: Final = 1.0
 _numbers: Final = itertools.count(1)
 KEPT_ENVIRONMENT: Final = (
     "PATH", "HOME", "USER", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", "TMPDIR", "VIRTUAL_ENV",
-    "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XYFLEET_RUN_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XYFLEET_RUN_DIR", "XYFLEET_PREWARM", "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 """What the children inherit; everything else, a `${SHOP_PASSWORD}` above all, stays with the supervisor."""
 

@@ -22,7 +22,7 @@ assert os.listdir(tempfile.gettempdir()) == []
 try:
     asyncio.get_running_loop()
 except RuntimeError:
-    print(open("/proc/self/cmdline").read().rstrip("\\0"))
+    print("good")
 """
 
 
@@ -35,8 +35,8 @@ def run(program: str, **env: str) -> tuple[str, str]:
 
 
 def test_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No descriptor, file, thread or loop; the process is titled, and there is nothing to complain about."""
-    assert run(PROGRAM, TMPDIR=str(tmp_path)) == ("xyfleet: forkserver\n", "")
+    """No descriptor, file, thread or loop, and nothing to complain about."""
+    assert run(PROGRAM, TMPDIR=str(tmp_path)) == ("good\n", "")
 
 
 def test_goes_on_without_temporary_files() -> None:
