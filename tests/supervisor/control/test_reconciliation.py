@@ -127,3 +127,19 @@ async def test_what_fails_for_one_account_is_said_and_tried_again(tmp_path: Path
         broken.unlink()
         assert (await reload(fleet, {}, "test")).added == ["a9"]
         assert_reconciled(fleet)
+
+
+async def test_a_reload_puts_back_no_older_cookie(tmp_path: Path, forkserver: Forkserver) -> None:
+    """A cookie_file is written, and taken, after a reload has read it: what the reload read is not taken for news."""
+    cookie = tmp_path / "cookie"
+    cookie.touch(0o600)
+    cookie.write_text("unb=220; cookie2=first")
+    async with idle_fleet(tmp_path, forkserver, [{"name": "a0", "cookie_file": "cookie"}]) as fleet:
+        cookie.write_text("unb=220; cookie2=second")
+        plan, warnings = await prepare(fleet, {}, sure=False)
+        cookie.write_text("unb=220; cookie2=third")
+        fleet.logins.cookie_file_changed(fleet.members["a0"], cookie)
+        await carry_out(fleet, plan, warnings)
+        held = fleet.store.get("a0").cookie
+        assert held is not None
+        assert "third" in held.reveal()
