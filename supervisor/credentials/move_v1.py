@@ -58,8 +58,12 @@ def move(state_dir: Path) -> None:
     _write_records(state_dir, plan)
     _write_document(state_dir, plan)
     _move_inboxes(state_dir, plan)
-    for left in (*atomic_files.temporaries(accounts), *atomic_files.temporaries(state_dir, "desired.json")):
-        left.unlink()
+    for temporary in (
+        *atomic_files.temporaries(accounts),
+        *atomic_files.temporaries(state_dir, "desired.json"),
+        *atomic_files.temporaries(state_dir, PLAN),
+    ):
+        temporary.unlink()
     _rename_once(state_dir / "desired.json")
     _rename_once(accounts)
     for left in (state_dir / "desired.json.bak", plan_file):
