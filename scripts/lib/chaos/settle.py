@@ -14,6 +14,8 @@ from scripts.lib.chaos.world import World
 
 ENDS: Final = ("wait_token_pause", "wait_token_budget", "wait_outage")
 """Waits with an end of their own, which may be far; turns and places come soon."""
+STANDS: Final = 15.0
+"""Seconds after which those who are excused are taken to wait for long."""
 PROMISE: Final = "everyone who can be connected is, in time"
 
 
@@ -65,19 +67,22 @@ def _heal(world: World) -> None:
 
 
 def _wait(observer: Observer, limit: float, *, excuse: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Wait until everybody is connected, or excused; return who is not."""
+    """Wait until everybody is connected, or excused and nothing moves; return who is not."""
     end = time.monotonic() + limit
-    looked = time.monotonic()
-    while True:
+    looked = moved = time.monotonic()
+    before: set[str] = set()
+    while time.monotonic() < end + STANDS:
         time.sleep(0.1)
-        if observer.looks and observer.looks[-1].at > looked:
-            look = observer.looks[-1]
-            down = {name: seen for name, seen in look.accounts.items() if not _is_up(seen)}
-            left = {name: seen for name, seen in down.items() if not (excuse and _excuse(seen))}
-            if not left or time.monotonic() > end:
-                return left
-        elif time.monotonic() > end + 30:
-            return {}
+        if observer.looks[-1].at <= looked:
+            continue
+        down = {name: seen for name, seen in observer.looks[-1].accounts.items() if not _is_up(seen)}
+        left = {name: seen for name, seen in down.items() if not (excuse and _excuse(seen))}
+        if down.keys() != before:
+            before, moved = set(down), time.monotonic()
+        stands = not down or time.monotonic() - moved > STANDS
+        if (stands and not left) or time.monotonic() > end:
+            return left
+    return {}
 
 
 def _is_up(seen: Mapping[str, Any]) -> bool:
