@@ -55,7 +55,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     accounts: int | None = None
     """`outage`, `message`: how many accounts are hit."""
     counts: dict[str, int] | None = None
-    """`reload`: accounts added, removed, restarted, applied; `message`: dead letters, `new` and `dead` in all."""
+    """`reload`: accounts added, removed, restarted, applied, unfinished; `message`: dead letters, `new` and `dead`."""
 
 
 def stamp(seconds: float) -> str:

@@ -79,6 +79,7 @@ _COUNTS: Final = {
     "removed": N_("%(n)d removed"),
     "restarted": N_("%(n)d restarted"),
     "applied": N_("%(n)d changed without a restart"),
+    "unfinished": N_("%(n)d left to the next reload"),
     "new": N_("%(n)d new"),
     "dead": N_("%(n)d in all"),
     "ahead": N_("%(n)d s ahead of the server's"),
