@@ -125,6 +125,10 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     reply_max_age: float = 600.0
     on_unknown: Literal["park", "retry"] = "park"
     takeover_pause: float = 600.0
+    answer_groups: bool = False
+    answer_fleet: bool = False
+    reply_limit: int = 20
+    reply_limit_window: float = 600.0
     send_rate: float = 1.0
     keep_days: float = 90.0
     keep_bytes: int = 100_000_000

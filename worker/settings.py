@@ -98,6 +98,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet's name: that process answers its own fleet only."""
     label: str = ""
     """For the handler's `account.label`."""
+    users: str = ""
+    """Absolute path of the file of the fleet's user ids (`xyfleet.worker.fleet_users`)."""
     handler_timeout: float = 30.0
     handler_concurrency: int = 4
     """Calls at one time for one account; of one conversation never more than one."""
@@ -111,6 +113,14 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a message in whose call a crash came."""
     takeover_pause: float = 600.0
     """How long the handler leaves a conversation alone that its owner has written in; 0 = never does."""
+    answer_groups: bool = False
+    """Whether the handler hears of group talks."""
+    answer_fleet: bool = False
+    """Whether it hears of texts and pictures from other accounts of this fleet."""
+    reply_limit: int = 20
+    """Automatic messages into one conversation within `reply_limit_window`, before its talk is left to a person; 0 = no
+    limit."""
+    reply_limit_window: float = 600.0
     send_rate: float = 1.0
     """Messages sent per second; 0 = no limit."""
     catch_up_every: float = 1800.0

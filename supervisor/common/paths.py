@@ -79,6 +79,11 @@ def fleet_file(state_dir: Path) -> Path:
     return state_dir / "fleet.json"
 
 
+def fleet_users_file(state_dir: Path) -> Path:
+    """Return where the user ids of all accounts are, for the workers."""
+    return state_dir / "fleet-users.ids"
+
+
 def _socket(path: Path) -> Path:
     size = len(os.fsencode(path))
     if size > MAX_SOCKET_PATH:

@@ -122,6 +122,7 @@ def _messages(mail: MailFigures, *, alive: bool) -> MessagesView:
         trouble=mail.trouble if alive else None,
         note=mail.inbox_note if alive else None,
         handler_trouble=mail.handler_trouble if alive else None,
+        bounded=mail.bounded if alive else None,
     )
 
 

@@ -68,6 +68,8 @@ class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
+    bounded: str | None = None
+    """The conversation whose talk was last left to a person: it had too many automatic messages."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):

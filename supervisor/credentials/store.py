@@ -178,6 +178,10 @@ class Store:
         )
         return record_is and document_is
 
+    def put_beside(self, path: Path, data: bytes) -> None:
+        """Have another file of the fleet's written, as all are: as a whole, and not by the event loop."""
+        self._files.put(path, data)
+
     def forget(self, name: str) -> None:
         """Drop a removed account from memory. Its file stays, for the account may come back."""
         self._held.pop(self.key(name), None)

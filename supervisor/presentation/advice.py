@@ -89,6 +89,10 @@ _CANNOT_CALL: Final = N_(
     "The handler can't be called: %(what)s. Messages wait in the inbox until that is put right; it is tried again "
     "by itself."
 )
+_BOUNDED: Final = N_(
+    "Conversation %(what)s had more automatic messages than `reply_limit` allows: another program may be answering "
+    "there. Further texts of it are dead letters for a person; look at the conversation."
+)
 _DEAD_LETTERS: Final = N_(
     "Messages that the handler did not answer: %(what)d. `xyfleet messages %(name)s --failed` shows them, `--retry` "
     "gives them to it again."
@@ -122,6 +126,8 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
         said.append((_NOTE, messages.note))
     if messages.handler_trouble is not None:
         said.append((_CANNOT_CALL, messages.handler_trouble))
+    if messages.bounded is not None:
+        said.append((_BOUNDED, messages.bounded))
     if messages.dead:
         said.append((_DEAD_LETTERS, messages.dead))
     return [tr(language, text) % {"name": name, "what": what} for text, what in said]

@@ -15,6 +15,7 @@ import msgspec
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.paths import fleet_users_file
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.credentials.store import Store
@@ -31,6 +32,7 @@ from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
+from xyfleet.supervisor.supervision.user_file import UserFile
 from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -107,6 +109,7 @@ class Fleet:
         self._webhook_socket = webhook_socket
         self.clock = MachineClock()
         self.mail = MailService(settings, webhook_socket, self.store.inbox, self._label, events, self.notes)
+        self._users = UserFile(partial(store.put_beside, fleet_users_file(settings.fleet.state_dir)))
         self._marker = build_id()
         self._jobs: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -119,6 +122,7 @@ class Fleet:
         stop = self.store.stopped(account.name)
         self.logins.adopt(account)
         held = self.store.get(account.name)
+        self._users.put(account.name, held.unb)
         wish = Wish.DISABLED if not account.enabled else Wish.RUN if stop is None else Wish.STOPPED
         condition = Condition(wish=wish, user=held.device_id is not None)
         if held.needs_human:
@@ -145,6 +149,7 @@ class Fleet:
         self.tokens.hurry_account(member.name)
         self.mail.forget(member.name)
         self.store.forget(member.name)
+        self._users.drop(member.name)
         del self.members[member.name]
 
     def apply(self, settings: Settings) -> None:
@@ -353,6 +358,7 @@ class Fleet:
     def _worker_settings(self, member: SupervisedAccount) -> WorkerSettings:
         fleet = self.settings.fleet
         held = self.store.get(member.name)
+        self._users.put(member.name, held.unb)
         return worker_settings(
             member.account,
             held,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from xyfleet.supervisor.common.paths import fleet_users_file
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
@@ -51,6 +52,7 @@ def mail_settings(settings: Settings, account: Account, inbox: Path, since: int,
         webhook=None if account.webhook is None else str(webhook_socket),
         fleet=settings.fleet.name,
         label=account.label,
+        users=str(fleet_users_file(settings.fleet.state_dir)),
         **msgspec.structs.asdict(account.mail),
     )
 

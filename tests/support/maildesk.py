@@ -115,7 +115,7 @@ class Desk:
             self._asked_turn,
             lambda added: self.found.extend(added.rows),
             self._zombie,
-            lambda: RULES,
+            lambda _: RULES,
             self.clock,
             tempo,
         )

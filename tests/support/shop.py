@@ -108,7 +108,7 @@ class Shop:
     """
 
     def __init__(self, folder: Path, code: str = "", handler: Handler | None = None, **settings: Any) -> None:
-        fit = {"handler_retry_delay": 0.02, "handler_timeout": 5.0, "reply_max_age": 0.0, **settings}
+        fit = {"handler_retry_delay": 0.02, "handler_timeout": 5.0, "reply_max_age": 0.0, "reply_limit": 0, **settings}
         spec = write_handler(folder, code) if handler is None else None
         self.settings = MailSettings(
             file=str(folder / "inbox" / "a0.db"), handler=spec, handler_path=str(folder), label="旗舰店", **fit

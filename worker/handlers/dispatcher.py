@@ -16,7 +16,7 @@ from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, 
 from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack, Waiting
+from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, ReplyBound, TakeBack, Waiting
 from xyfleet.worker.storage.schema import ASKED, Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -67,6 +67,8 @@ class Dispatcher:
         self._behind = True
         """Whether there may be waiting rows beyond the cursor."""
         self._stopping = False
+        self._bounded: str | None = None
+        self._bounded_until = 0.0
         self._calls: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -219,15 +221,37 @@ class Dispatcher:
         """Note that a call begins, unless it is not to, which may turn out while the disk takes its time."""
         row: Row | None = None
         if (unfit := self._unfit(entry)) is None and not self._stopping:
-            row = await self._inbox.do(Begin(entry.row, entry.attempt))
+            row = await self._inbox.do(Begin(entry.row, entry.attempt, self._bound))
             unfit = self._unfit(entry)
         if unfit is not None:
             await self._inbox.do(GiveUp(entry.row, "failed", unfit))
+            return None
+        if row is not None and row.state == "failed":
+            self._say_bounded(row)
             return None
         if row is not None and self._stopping:
             await self._inbox.do(TakeBack(entry.row, row.message.attempt))
             return None
         return row
+
+    @property
+    def bounded(self) -> str | None:
+        """The conversation that was last left to a person because it had too many automatic messages, for a while."""
+        if self._bounded is None or time.monotonic() > self._bounded_until:
+            return None
+        return self._bounded
+
+    @property
+    def _bound(self) -> ReplyBound | None:
+        settings = self._settings
+        within = int(settings.reply_limit_window * 1000)
+        return ReplyBound(settings.reply_limit, within) if settings.reply_limit else None
+
+    def _say_bounded(self, row: Row) -> None:
+        self._bounded = row.message.conversation
+        self._bounded_until = time.monotonic() + self._settings.reply_limit_window
+        self._log.say(log_texts.REPLIES_BOUNDED, message=row.message.id, reason=row.reason)
+        self._changed()
 
     def _unfit(self, entry: Entry) -> str | None:
         """Return why a message is not handed over any more."""
@@ -248,7 +272,8 @@ class Dispatcher:
         if done.number is not None:
             self._replied()
         elif done.dropped is not None:
-            self._log.say(log_texts.REPLY_DROPPED, message=row.message.id, reason=done.dropped)
+            text = log_texts.REPLY_UNSENDABLE if done.dead else log_texts.REPLY_DROPPED
+            self._log.say(text, message=row.message.id, reason=done.dropped)
         self._changed()
 
     async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:

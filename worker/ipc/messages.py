@@ -83,6 +83,8 @@ class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
+    bounded: str | None = None
+    """A conversation whose talk is left to a person, because it had too many automatic messages; the latest."""
 
 
 # Up: worker to supervisor.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from xyfleet.worker.clock import ServerClock
@@ -43,7 +43,7 @@ class CatchUp:
         added: Called with what came of storing what was found.
         zombie: Called with the reason when the connection proved to bring no messages, and whether its token is to
             be replaced: the one before proved the same.
-        rules: Returns what the inbox needs to know about handlers.
+        rules: Returns what the inbox needs to know about handlers to take these messages in.
         clock: The server's, by which its messages have their times.
     """
 
@@ -56,7 +56,7 @@ class CatchUp:
         ask_turn: Callable[[], None],
         added: Callable[[Added], None],
         zombie: Callable[[str, bool], None],
-        rules: Callable[[], HandlerRules],
+        rules: Callable[[Sequence[IncomingItem]], HandlerRules],
         clock: ServerClock,
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
     ) -> None:
@@ -267,7 +267,7 @@ class CatchUp:
     async def _store(self, found: list[IncomingItem]) -> list[Row]:
         if not found:
             return []
-        added = await self._inbox.do(Add(found, True, self._rules()))
+        added = await self._inbox.do(Add(found, True, self._rules(found)))
         self.recovered += len(added.rows)
         self._added(added)
         return added.rows

@@ -104,15 +104,16 @@ class OutboxSender:
         for news in (one for some in waiting.values() for one in some if not one.done()):
             news.set_exception(LookupError("the outbox was lost"))
 
-    async def queue(self, conversation: str, text: str, receiver: str | None) -> Queued:
+    async def queue(self, conversation: str, text: str, receiver: str | None, *, automatic: bool = False) -> Queued:
         """
         Put a text into the outbox, for good when this returns.
 
         Args:
             receiver: User id; None: whoever wrote last in that conversation.
+            automatic: Whether the handler wants it sent.
         """
         # What goes over the wire as its uuid is given when it goes.
-        queued = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver))
+        queued = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver, automatic))
         if queued.letter is not None:
             self._changed()
             self.wake()

@@ -10,11 +10,12 @@ import contextlib
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
+from xyfleet.worker.fleet_users import FleetUsers
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
@@ -75,6 +76,7 @@ class MessageService:
         self._zombie = zombie
         self._stuck = stuck
         self._clock = clock
+        self._users = FleetUsers(settings.mail.users)
         self._last: float | None = None
         self._held = 0
         self._life: asyncio.Task[None] | None = None
@@ -118,7 +120,7 @@ class MessageService:
             self._log.say(log_texts.PUSH_TOO_LARGE, bytes=size)
             self._catch_up.refused()
         self._held += size
-        stored = self._inbox.do(ops.Add(found, False, self._rules()))
+        stored = self._inbox.do(ops.Add(found, False, self._rules(found)))
         stored.add_done_callback(functools.partial(self._stored, ack, size))
 
     def connected(self, line: RpcChannel) -> None:
@@ -161,6 +163,7 @@ class MessageService:
             trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
             inbox_note=None if self._inbox.note is None else cut(self._inbox.note),
             handler_trouble=None if trouble is None else cut(trouble),
+            bounded=None if self._dispatcher is None else self._dispatcher.bounded,
         )
 
     @property
@@ -234,16 +237,18 @@ class MessageService:
     async def _answer_later(self, conversation: str, text: str) -> bool:
         """Send for a handler; return whether it was taken."""
         self._wanted.set()
-        return (await self._outbox.queue(conversation, text, None)).letter is not None
+        return (await self._outbox.queue(conversation, text, None, automatic=True)).letter is not None
 
     # Messages.
 
-    def _rules(self) -> HandlerRules:
+    def _rules(self, found: Sequence[items.IncomingItem]) -> HandlerRules:
         settings = self._settings
         return HandlerRules(
             handler=self._handler is not None,
             max_age=int(settings.reply_max_age * 1000),
             takeover=int(settings.takeover_pause * 1000),
+            groups=settings.answer_groups,
+            fleet=() if settings.answer_fleet else self._users.among(each.sender for each in found if not each.own),
         )
 
     def _stored(self, ack: Callable[[], None], size: int, stored: asyncio.Future[Added]) -> None:

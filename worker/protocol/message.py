@@ -17,6 +17,9 @@ Kind = Literal["text", "image", "card", "system", "receipt", "recall", "order", 
 ANSWERABLE: Final[frozenset[str]] = frozenset({"text", "image", "card", "system", "order"})
 """Kinds that a handler hears of; the others wait in the inbox for the API alone."""
 
+TALK: Final[frozenset[str]] = frozenset({"text", "image"})
+"""Kinds that people talk in. What a person typed quiets the handler for these alone: what is paid is delivered."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message, as the inbox has it."""

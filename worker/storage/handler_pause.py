@@ -1,4 +1,6 @@
-"""The owner answers by himself, and the handler leaves that conversation alone for a while. Shell (SQLite).
+"""The owner answers by himself, and the handler leaves the talk of that conversation alone for a while. Shell (SQLite).
+
+Talk is what people say: orders and cards go to the handler all the same, for what is paid is delivered.
 
 Each function is a step of a job (`xyfleet.worker.storage.inbox`).
 """
@@ -8,14 +10,16 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage.schema import OPEN, TAKEN_OVER, TAKES_OVER
 
 # SQLite uses a partial index only where its very condition is in the query.
 _UNSENT: Final = "state IN ('queued', 'sending', 'unknown')"
+_TALK: Final = f"kind IN ({', '.join(repr(kind) for kind in sorted(TALK))})"
 
 
 def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -> None:
-    """The owner answered by himself (message `id_`): the handler leaves the conversation alone until then (ms)."""
+    """The owner answered by himself (message `id_`): the handler leaves the talk alone until then (ms)."""
     db.execute(
         "INSERT INTO pauses (conversation, until) VALUES (?, ?)"
         " ON CONFLICT (conversation) DO UPDATE SET until = max(until, excluded.until)",
@@ -24,17 +28,21 @@ def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -
     db.execute("UPDATE messages SET reason = ? WHERE id = ?", (TAKES_OVER, id_))
     db.execute(
         "UPDATE outbox SET state = 'failed', reason = ?, settled = (SELECT stamp FROM messages WHERE id = ?)"
-        f" WHERE {_UNSENT} AND state = 'queued' AND conversation = ? AND reply_to IS NOT NULL",
+        f" WHERE {_UNSENT} AND state = 'queued' AND conversation = ? AND reply_to IS NOT NULL"
+        f" AND EXISTS (SELECT 1 FROM messages WHERE id = outbox.reply_to AND {_TALK})",
         (TAKEN_OVER, id_, conversation),
     )
     db.execute(
-        f"UPDATE messages SET state = 'kept', reason = ? WHERE {OPEN} AND state = 'waiting' AND conversation = ?",
+        f"UPDATE messages SET state = 'kept', reason = ? WHERE {OPEN} AND state = 'waiting' AND conversation = ?"
+        f" AND {_TALK}",
         (TAKEN_OVER, conversation),
     )
 
 
-def is_paused(db: sqlite3.Connection, conversation: str, now: int) -> bool:
-    """Whether the handler is to leave a conversation alone at `now` (ms)."""
+def is_paused(db: sqlite3.Connection, conversation: str | None, kind: str, now: int) -> bool:
+    """Whether the handler is to leave what is said so in a conversation alone at `now` (ms)."""
+    if conversation is None or kind not in TALK:
+        return False
     query = "SELECT 1 FROM pauses WHERE conversation = ? AND until > ?"
     return db.execute(query, (conversation, now)).fetchone() is not None
 

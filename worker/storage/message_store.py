@@ -12,11 +12,21 @@ from typing import Final, Literal
 import msgspec
 
 from xyfleet.worker.protocol.items import IncomingItem
-from xyfleet.worker.protocol.message import ANSWERABLE
+from xyfleet.worker.protocol.message import ANSWERABLE, TALK
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
-from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules
+from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound
 from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.schema import ASKED, COLUMNS, LOST, OPEN, TAKEN_OVER, Row, row_of
+from xyfleet.worker.storage.schema import (
+    ASKED,
+    COLUMNS,
+    GROUP,
+    LOST,
+    OF_THIS_FLEET,
+    OPEN,
+    TAKEN_OVER,
+    Row,
+    row_of,
+)
 
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
@@ -24,8 +34,11 @@ TALK: Final = frozenset({"text", "image"})
 """Kinds of which a person is the sender, though a listing may not say who."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
-    " state, raw) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " state, reason, raw, platform, peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+NO_TALK: Final = "no conversation to reply in"
+NOBODY: Final = "it is not known who is to receive the reply"
+"""The reasons of dead letters that the handler has answered."""
 
 
 class MessageStore(OutboxStore):
@@ -72,9 +85,11 @@ class MessageStore(OutboxStore):
 
         A new message waits for the handler when there is one, and its kind, its age and its conversation allow it;
         else it is kept. Of what catching up found, what is as old as messages that retention deleted is left out.
-        An own message settles the letter that it is the echo of; if it is of none, its owner typed it: the handler
-        leaves that conversation alone for a while, and what waits in it is kept. What catching up brings into a store
-        that took the place of a lost one may have been answered: it is parked, and an own message in it means nothing.
+        A card that changes one which is there is a message of its own, once; a notice about a message is of its
+        conversation. An own message settles the letter that it is the echo of; if it is of none, its owner typed it:
+        the handler leaves the talk of that conversation alone for a while, and what waits of it is kept. What
+        catching up brings into a store that took the place of a lost one may have been answered: it is parked, and an
+        own message in it means nothing.
 
         Args:
             recovered: Whether catching up found it.
@@ -84,7 +99,7 @@ class MessageStore(OutboxStore):
         floor = (self.meta("floor") or 0) if recovered else 0
         lost = (self.meta("lost") or 0) if recovered else 0
         uncalled: list[Row] = []
-        for each in map(sanitize.texts, found):
+        for each in map(self._placed, map(sanitize.texts, found)):
             time = sanitize.time(each.time, now)
             each = self._owned(each, time) if recovered else each
             known = self._rows("id = ?", each.id)
@@ -111,13 +126,20 @@ class MessageStore(OutboxStore):
         """Return messages that wait for the handler, in the order of their coming, behind a row number."""
         return self._rows(f"{OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
 
-    def begin(self, row: int, attempt: int) -> Row | None:
+    def begin(self, row: int, attempt: int, bound: ReplyBound | None = None, now: int = 0) -> Row | None:
         """
         Note that a call begins; None when the message waits no more. The reason stays.
 
         Args:
             attempt: Calls before this one.
+            bound: What makes it a dead letter instead, which is returned as such: a person asks for it again, or
+                nobody. Two programs that answer each other would go on for ever.
         """
+        held = self.row(row)
+        if bound is not None and held is not None and self._is_over(held, bound, now):
+            reason = f"more than {bound.most} automatic messages in {bound.within / 1000:g} s in this conversation"
+            self.give_up(row, "failed", reason)
+            return self.row(row)
         self.db.execute(
             "UPDATE messages SET state = 'calling', attempt = attempt + 1"
             " WHERE row = ? AND state = 'waiting' AND attempt = ?",
@@ -137,22 +159,23 @@ class MessageStore(OutboxStore):
             return held.number
         if not self._move(row, "calling", "done", "reason = NULL") or not reply:
             return None
-        id_, talk, sender = self.db.execute(
-            "SELECT id, conversation, sender FROM messages WHERE row = ?", (row,)
+        id_, talk, kind = self.db.execute(
+            "SELECT id, conversation, kind FROM messages WHERE row = ?", (row,)
         ).fetchone()
-        if talk is None or handler_pause.is_paused(self.db, talk, now):
-            self._explain(row, TAKEN_OVER if talk else "no conversation to reply in")
+        if handler_pause.is_paused(self.db, talk, kind, now):
+            self._explain(row, TAKEN_OVER)
             return None
-        if self.unsent() >= MOST_QUEUED:
+        receiver = self._asker(row, talk)
+        if talk is None or receiver is None or self.unsent() >= MOST_QUEUED:
             self._move(row, "done", "failed")
-            self._explain(row, OUTBOX_FULL)
+            self._explain(row, NO_TALK if talk is None else NOBODY if receiver is None else OUTBOX_FULL)
             return None
-        return self._put(uuid, talk, sender, reply, id_, now)
+        return self._put(uuid, talk, receiver, reply, id_, now, automatic=True)
 
     def again(self, row: int, now: int) -> bool:
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
-        found = self.db.execute("SELECT conversation FROM messages WHERE row = ?", (row,)).fetchone()
-        if found is None or found[0] is None or not handler_pause.is_paused(self.db, found[0], now):
+        found = self.db.execute("SELECT conversation, kind FROM messages WHERE row = ?", (row,)).fetchone()
+        if found is None or not handler_pause.is_paused(self.db, found[0], found[1], now):
             self._move(row, "calling", "waiting")
             return bool(self._rows("row = ? AND state = 'waiting'", row))
         if self._move(row, "calling", "kept"):
@@ -245,12 +268,13 @@ class MessageStore(OutboxStore):
 
     def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: HandlerRules) -> None:
         nobodys = recovered and each.sender is None and each.kind in TALK  # our own one perhaps: who knows
-        state = "waiting" if not nobodys and self._is_for_handler(each, time, now, rules) else "kept"
+        state, reason = ("kept", None) if nobodys else self._lot(each, time, now, rules)
         self.db.execute(
             _INSERT,
             (
                 *(each.id, self._stamp(now), time, each.conversation, each.item, each.sender, each.sender_name),
-                *(each.kind, each.text, each.own, recovered, state, sanitize.payload(each.raw)),
+                *(each.kind, each.text, each.own, recovered, state, reason, sanitize.payload(each.raw)),
+                *(each.platform, each.peer),
             ),
         )
 
@@ -259,11 +283,45 @@ class MessageStore(OutboxStore):
         change = "UPDATE messages SET reason = ?, state = CASE state WHEN 'waiting' THEN 'parked' ELSE state END"
         self.db.execute(f"{change} WHERE id = ?", (LOST, id_))
 
-    def _is_for_handler(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> bool:
-        if not rules.handler or each.own or each.kind not in ANSWERABLE:
-            return False
+    def _lot(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> tuple[str, str | None]:
+        """Return whether a new message waits for the handler or is kept, and why where that does not go without say."""
         fresh = not rules.max_age or now - time <= rules.max_age
-        return fresh and not (each.conversation and handler_pause.is_paused(self.db, each.conversation, now))
+        if not rules.handler or each.own or each.kind not in ANSWERABLE or not fresh:
+            return "kept", None
+        if each.group and not rules.groups:
+            return "kept", GROUP
+        if each.kind in TALK and each.sender in rules.fleet:
+            return "kept", OF_THIS_FLEET
+        return "kept" if handler_pause.is_paused(self.db, each.conversation, each.kind, now) else "waiting", None
+
+    def _placed(self, each: IncomingItem) -> IncomingItem:
+        """Return a message with the id and the conversation that it has among those that are there."""
+        if each.update_id is not None:
+            row = self.db.execute("SELECT raw FROM messages WHERE id = ?", (each.id,)).fetchone()
+            if row is not None and row[0] != sanitize.payload(each.raw):
+                return msgspec.structs.replace(each, id=each.update_id)
+        if each.about is not None and each.conversation is None:
+            row = self.db.execute("SELECT conversation FROM messages WHERE id = ?", (each.about,)).fetchone()
+            return each if row is None else msgspec.structs.replace(each, conversation=row[0])
+        return each
+
+    def _asker(self, row: int, talk: str | None) -> str | None:
+        """Return who a reply to a message is for: the person who wrote it, or else who is at the other end."""
+        sender, peer, platform = self.db.execute(
+            "SELECT sender, peer, platform FROM messages WHERE row = ?", (row,)
+        ).fetchone()
+        if sender is not None and not platform:
+            return str(sender)
+        known = "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND platform = 0 LIMIT 1"
+        if peer is not None and self.db.execute(known, (talk, peer)).fetchone() is not None:
+            return str(peer)
+        return None if talk is None else self._writer(talk)
+
+    def _is_over(self, row: Row, bound: ReplyBound, now: int) -> bool:
+        talk = row.message.conversation
+        if row.state != "waiting" or row.reason == ASKED or talk is None or row.message.kind not in TALK:
+            return False
+        return self.automatic(talk, now - bound.within) >= bound.most
 
     def _stamp(self, now: int) -> int:
         """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
@@ -280,7 +338,8 @@ class MessageStore(OutboxStore):
         """Find out who sent a new own message."""
         ours = self._prove_sent(each.id, each.conversation, each.text, time)
         until = min(time, now) + rules.takeover
-        if not ours and rules.takeover and until > now and each.conversation and each.kind in TYPED:
+        typed = each.kind in TYPED and not each.platform
+        if not ours and typed and rules.takeover and until > now and each.conversation:
             handler_pause.take_over(self.db, each.id, each.conversation, until)
 
     def _move(self, row: int, old: str, new: str, also: str = "") -> bool:

@@ -36,6 +36,18 @@ class HandlerRules(NamedTuple):
     """Milliseconds; 0 = no limit."""
     takeover: int
     """Milliseconds for which an owner's message silences the handler in its conversation; 0 = it does not."""
+    groups: bool = False
+    """Whether it hears of group talks."""
+    fleet: tuple[str, ...] = ()
+    """Those of the senders who are accounts of this fleet, and are not to be answered."""
+
+
+class ReplyBound(NamedTuple):
+    """How many automatic messages go into one conversation before its talk is left to a person."""
+
+    most: int
+    within: int
+    """Milliseconds."""
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -99,6 +111,8 @@ class Finished(msgspec.Struct, frozen=True):
     """Its number in the outbox; None: there is none."""
     dropped: str | None = None
     """Why a reply was not put there."""
+    dead: bool = False
+    """Whether the message is a dead letter therefore."""
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -136,11 +150,16 @@ class Add(Operation[Added], frozen=True):
 
 
 class Begin(Operation[Row | None], frozen=True):
-    """Note that a call begins; None when the message waits no more. Key: the row and the calls so far."""
+    """
+    Note that a call begins; None when the message waits no more. Key: the row and the calls so far.
+
+    Where the conversation has had too many automatic messages it becomes a dead letter instead, and is returned so.
+    """
 
     row: int
     attempt: int
     """Calls before this one."""
+    bound: ReplyBound | None = None
 
 
 class Finish(Operation[Finished], frozen=True):
@@ -193,6 +212,8 @@ class Queue(Operation[Queued], frozen=True):
     text: str
     receiver: str | None
     """User id; None: whoever wrote last in that conversation."""
+    automatic: bool = False
+    """Whether the handler wants it sent, not a person."""
 
 
 class NextQueued(Operation[OutgoingMessage | None], frozen=True):

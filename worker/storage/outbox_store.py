@@ -25,7 +25,9 @@ class OutboxStore:
         self.db = db
         """For whoever makes the transactions."""
 
-    def queue(self, uuid: str, conversation: str, receiver: str | None, text: str, now: int) -> Queued:
+    def queue(
+        self, uuid: str, conversation: str, receiver: str | None, text: str, now: int, *, automatic: bool = False
+    ) -> Queued:
         """
         Put a text into the outbox. With a uuid that is there already, return that letter.
 
@@ -42,7 +44,7 @@ class OutboxStore:
             return Queued(refused="nobody")
         if self.unsent() >= MOST_QUEUED:
             return Queued(refused="full")
-        return Queued(self.letter(self._put(uuid, conversation, receiver, text, None, now)))
+        return Queued(self.letter(self._put(uuid, conversation, receiver, text, None, now, automatic=automatic)))
 
     def unsent(self) -> int:
         """Return how many letters are queued or on their way."""
@@ -92,13 +94,26 @@ class OutboxStore:
         )
         return message_id is not None and handler_pause.undo_takeover(self.db, message_id)
 
+    def automatic(self, conversation: str, since: int) -> int:
+        """Return how many letters of a conversation the handler has put here since then (ms)."""
+        query = "SELECT count(*) FROM outbox WHERE automatic = 1 AND conversation = ? AND created > ?"
+        return int(self.db.execute(query, (conversation, since)).fetchone()[0])
+
     def _put(
-        self, uuid: str, conversation: str, receiver: str | None, text: str, reply_to: str | None, now: int
+        self,
+        uuid: str,
+        conversation: str,
+        receiver: str | None,
+        text: str,
+        reply_to: str | None,
+        now: int,
+        *,
+        automatic: bool,
     ) -> int:
         cursor = self.db.execute(
-            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'queued')",
-            (uuid, conversation, receiver, text, now, reply_to),
+            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, automatic, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued')",
+            (uuid, conversation, receiver, text, now, reply_to, automatic),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -108,10 +123,15 @@ class OutboxStore:
         return None if row is None else OutgoingMessage(*row)
 
     def _writer(self, conversation: str) -> str | None:
-        """Return who wrote last in a conversation: a person, if there is one among its messages."""
-        for kinds in ("AND kind IN ('text', 'image', 'card')", ""):
+        """
+        Return who is at the other end of a conversation: the last person who wrote in it.
+
+        Where none did, whom the platform named as being there, or at last in whose name it wrote.
+        """
+        person = "sender", "platform = 0 AND kind IN ('text', 'image', 'card')"
+        for who, where in (person, ("peer", "1"), ("sender", "1")):
             row = self.db.execute(
-                f"SELECT sender FROM messages WHERE conversation = ? AND own = 0 AND sender IS NOT NULL {kinds}"
+                f"SELECT {who} FROM messages WHERE conversation = ? AND own = 0 AND {who} IS NOT NULL AND {where}"
                 " ORDER BY time DESC, row DESC LIMIT 1",
                 (conversation,),
             ).fetchone()

@@ -25,7 +25,7 @@ def perform(store: MessageStore, operation: Operation[T], now: int) -> T:
 def _finish(store: MessageStore, it: ops.Finish, now: int) -> ops.Finished:
     number = store.finish(it.row, it.reply, it.uuid, now)
     row = store.row(it.row) if it.reply and number is None else None
-    return ops.Finished(number, None if row is None else row.reason)
+    return ops.Finished(number) if row is None else ops.Finished(number, row.reason, row.state == "failed")
 
 
 def _settle(store: MessageStore, it: ops.Settle, now: int) -> ops.Settlement:
@@ -47,14 +47,16 @@ def _trim(store: MessageStore, it: ops.Trim, now: int) -> ops.Trimmed:
 
 WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.Add: lambda store, it, now: store.add(it.found, recovered=it.recovered, now=now, rules=it.rules),
-    ops.Begin: lambda store, it, now: store.begin(it.row, it.attempt),
+    ops.Begin: lambda store, it, now: store.begin(it.row, it.attempt, it.bound, now),
     ops.Finish: _finish,
     ops.Again: lambda store, it, now: store.again(it.row, now),
     ops.TakeBack: lambda store, it, now: store.take_back(it.row, it.attempt),
     ops.GiveUp: lambda store, it, now: store.give_up(it.row, it.state, it.reason),
     ops.Redo: lambda store, it, now: store.redo(it.ids),
     ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
-    ops.Queue: lambda store, it, now: store.queue(it.uuid, it.conversation, it.receiver, it.text, now),
+    ops.Queue: lambda store, it, now: store.queue(
+        it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic
+    ),
     ops.NextQueued: lambda store, it, now: store.next_queued(),
     ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
     ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),

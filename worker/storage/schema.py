@@ -56,6 +56,13 @@ TABLES: Final = (
     "CREATE TABLE pauses (conversation TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 )
+ADDED: Final = (
+    ("messages", "platform", "INTEGER NOT NULL DEFAULT 0"),
+    ("messages", "peer", "TEXT"),
+    ("outbox", "automatic", "INTEGER NOT NULL DEFAULT 0"),
+)
+"""Columns that came later, as table, name and type; a file of an older xyfleet gets them when it is opened."""
+ADDED_INDEX: Final = "CREATE INDEX IF NOT EXISTS outbox_automatic ON outbox (conversation, created) WHERE automatic = 1"
 """All times are milliseconds since the epoch.
 
 * messages.stamp: when it was stored; grows from row to row. messages.time: when the server took it.
@@ -65,6 +72,8 @@ TABLES: Final = (
 * outbox.state: `queued`, `sending` (on its way, no answer yet), `sent`, `rejected` (by the server, final), `failed`
   (try-again answers, too many), `unknown` (whether it arrived was never learnt: it is not sent again).
   outbox.reply_to: id of the message that it answers.
+* messages.platform: whether the platform wrote it, in whoever's name. messages.peer: user id of who is at the other
+  end, where it was said. outbox.automatic: whether the handler wanted it sent, not a person.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
   deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost),
@@ -79,6 +88,10 @@ LOST: Final = "inbox was lost"
 """The reason of a message that catching up brought into the place of an inbox that was lost."""
 TAKEN_OVER: Final = "taken over"
 """The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
+GROUP: Final = "a group talk"
+"""The reason of a message that the handler was not asked about: a group's."""
+OF_THIS_FLEET: Final = "from another account of this fleet"
+"""The reason of a message that the handler was not asked about: two handlers would answer each other for ever."""
 TAKES_OVER: Final = "takes over"
 """The reason of an own message by which its owner did so."""
 COLUMNS: Final = (

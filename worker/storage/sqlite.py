@@ -13,7 +13,7 @@ import stat
 import time
 from typing import Final
 
-from xyfleet.worker.storage.schema import TABLES, VERSION
+from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, TABLES, VERSION
 
 BUSY_TIMEOUT: Final = 1.0
 """Seconds for which another program's transaction is waited for."""
@@ -89,6 +89,7 @@ def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.C
         if new:
             _make_tables(db, after)
         _check_tables(db)
+        _add_columns(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # So that the log is there: see `companions`.
     except BaseException:
@@ -277,3 +278,17 @@ def _check_tables(db: sqlite3.Connection) -> None:
     (tables,) = db.execute(f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN {names}").fetchone()
     if version < VERSION or tables != 4:
         raise Broken("it is an SQLite file, but no inbox")
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    """Give a file of an older xyfleet what came later: all of it, or, when something goes wrong, nothing."""
+    tables = {table for table, _, _ in ADDED}
+    held = {(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")}
+    missing = [column for column in ADDED if column[:2] not in held]
+    if not missing:
+        return
+    db.execute("BEGIN EXCLUSIVE")
+    for table, name, kind in missing:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    db.execute(ADDED_INDEX)
+    db.execute("COMMIT")

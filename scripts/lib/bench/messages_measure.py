@@ -23,7 +23,7 @@ from support.gateway import Gateway
 
 MESSAGES: Final = 100
 _ACK_RATE: Final = 200
-_CYCLE: Final = {"send_rate": 0}
+_CYCLE: Final = {"send_rate": 0, "reply_limit": 0}
 _HANDLER: Final = """
 import time
 file = open({path!r}, "a", buffering=1)

@@ -16,6 +16,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "max_connection_failures": 1000,
     "retry": {each: {"step": 0.1, "max": 0.5} for each in ("closed", "network", "other")},
     "catch_up_every": 4.0,
+    "reply_limit": 0,
 }
 """Bad days that pass in seconds. A drop every few seconds is no failure of the account here, so none is FAILED."""
 

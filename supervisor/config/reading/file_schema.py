@@ -128,8 +128,20 @@ class RawDefaults(TypedDict, total=False):
     ]
     takeover_pause: Annotated[
         Period,
-        Meta(description="The handler leaves a conversation alone this long after its owner wrote in it; 0 = never."),
+        Meta(description="The handler leaves a talk alone this long after its owner wrote in it; 0 = never."),
     ]
+    answer_groups: Annotated[bool, Meta(description="Whether the handler hears of group talks.")]
+    answer_fleet: Annotated[bool, Meta(description="Whether it hears of texts from other accounts of this fleet.")]
+    reply_limit: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Automatic messages into one conversation within reply_limit_window; then its talk is left to a"
+            " person; 0 = no limit.",
+        ),
+    ]
+    reply_limit_window: Annotated[Seconds, Meta(description="The time that reply_limit counts over.")]
     send_rate: Annotated[Rate, Meta(description="Messages sent per second; 0 = no limit.")]
     keep_days: Annotated[float, Meta(gt=0, le=36_500, description="Messages older than this many days are deleted.")]
     keep_bytes: Annotated[

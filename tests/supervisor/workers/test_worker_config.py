@@ -38,6 +38,7 @@ def test_mail_settings_are_complete() -> None:
         webhook="/run/xf/webhook.sock",
         fleet="f",
         label="店",
+        users="/state/fleet-users.ids",
         keep_bytes=2_000_000,
         on_unknown="retry",
     )

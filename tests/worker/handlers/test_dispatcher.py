@@ -245,12 +245,12 @@ async def test_taken_over_meanwhile(tmp_path: Path) -> None:
 
 
 async def test_no_conversation(tmp_path: Path) -> None:
-    """A message without a conversation is handed over; a reply to it has nowhere to go, and that is said."""
+    """A message without a conversation is handed over; a reply to it has nowhere to go: a dead letter (X2)."""
     async with Shop(tmp_path, ECHO) as shop:
         await shop.add(chat("order:1", talk=None), chat("order:2", talk=None))
         rows = await shop.settled()
 
-        assert {(row.state, row.reason) for row in rows.values()} == {("done", "no conversation to reply in")}
+        assert {(row.state, row.reason) for row in rows.values()} == {("failed", "no conversation to reply in")}
         assert await shop.outbox() == []
 
 

@@ -168,12 +168,12 @@ def test_a_call_that_was_not_made(store: MessageStore) -> None:
 
 @pytest.mark.parametrize(("reply", "reason"), [(None, None), ("", None), ("text", "no conversation to reply in")])
 def test_no_reply(store: MessageStore, reply: str | None, reason: str | None) -> None:
-    """A call that ends without a text, or has nowhere to send it, is done all the same."""
+    """A call that ends without a text is done; one whose text has nowhere to go leaves a dead letter (X2)."""
     add(store, incoming("1.PNM", conversation=None))
     store.begin(1, 0)
 
     assert store.finish(1, reply, "u1", NOW) is None
-    assert stands(store) == ("done", reason)
+    assert stands(store) == ("failed" if reason else "done", reason)
 
 
 def test_calls_that_fail(store: MessageStore) -> None:
