@@ -100,8 +100,9 @@ async def test_stall_with_a_full_write_buffer(tmp_path: Path) -> None:
         await registered(connection)
         if len(connections) > 1:
             await serve_on(connection)
-        head = {"mid": "1 0", "ua": "x" * 6_000_000}
-        await connection.send(json.dumps({"lwp": "/s/sync", "headers": head}))
+        head = {"mid": "1 0", "ua": "x" * 40_000}
+        for _ in range(150):  # acks repeat the head
+            await connection.send(json.dumps({"lwp": "/s/sync", "headers": head}))
         await stop_reading(connection)
 
     patient = msgspec.structs.replace(FAST, heartbeat_timeout=20.0)

@@ -42,8 +42,8 @@ def test_everything_arrives_and_an_accounts_own_wins(file: SettingsFile) -> None
     """Each number on both levels."""
     defaults = "handler_timeout: 1.5, handler_concurrency: 2, handler_retries: 0, handler_retry_delay: 0.5"
     defaults += (
-        ", reply_max_age: 0, on_unknown: retry, takeover_pause: 0, answer_groups: true, answer_fleet: true, reply_limit: 0"
-        ", reply_limit_window: 60, send_rate: 0, keep_days: 0.5, keep_bytes: 1MB"
+        ", reply_max_age: 0, on_unknown: retry, takeover_pause: 0, answer_groups: true"
+        ", answer_fleet: true, reply_limit: 0, reply_limit_window: 60, send_rate: 0, keep_days: 0.5, keep_bytes: 1MB"
     )
     defaults += ", catch_up_every: 0"
     expected = Mail(

@@ -101,8 +101,8 @@ def test_who_gets_a_reply(
 
     assert number is not None
     assert letter(store, number).receiver == receiver
-    assert sent is not None
-    assert before[1:] or sent.receiver == receiver
+    assert sent.letter is not None
+    assert before[1:] or sent.letter.receiver == receiver
 
 
 def test_nobody_is_known(store: MessageStore) -> None:
