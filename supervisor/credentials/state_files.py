@@ -66,6 +66,10 @@ class StateFiles:
         """Have a document written soon, behind all that was put before; None: have it deleted."""
         self._writer.put(path, None if document is None else record.encode(document))
 
+    def put_plain(self, path: Path, data: bytes) -> None:
+        """Have a file that is no document written soon, and as a whole."""
+        self._writer.put(path, data)
+
     async def saved(self, path: Path) -> bool:
         """Wait until a document is on disk as it was put last; False when the disk refuses it, or takes too long."""
         done = asyncio.wrap_future(self._writer.done(path))

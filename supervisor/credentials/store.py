@@ -180,7 +180,7 @@ class Store:
 
     def put_beside(self, path: Path, data: bytes) -> None:
         """Have another file of the fleet's written, as all are: as a whole, and not by the event loop."""
-        self._files.put(path, data)
+        self._files.put_plain(path, data)
 
     def forget(self, name: str) -> None:
         """Drop a removed account from memory. Its file stays, for the account may come back."""
