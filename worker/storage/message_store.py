@@ -30,8 +30,6 @@ from xyfleet.worker.storage.schema import (
 
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
-TALK: Final = frozenset({"text", "image"})
-"""Kinds of which a person is the sender, though a listing may not say who."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
     " state, reason, raw, platform, peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
