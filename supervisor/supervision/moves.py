@@ -267,10 +267,18 @@ class Move(ConditionEditor):
 
     def _go_on(self) -> None:
         """What an outage held back goes on."""
-        if self._it.login is Login.FINE and self._it.failed is not None:
+        if self._it.waits_for == "proxy":
+            self._cancel_timer_of("hook")
+            self._ask_again()
+        elif self._it.login is Login.FINE and self._it.failed is not None:
             self._revive("outage over", drop=False, stale=False)
         elif self._it.timer is None:
             self._go(0.0)
+
+    def _ask_again(self) -> None:
+        needed, asked = self._it.hook_needed, self._it.asked
+        self._set(login=Login.FINE, waits_for=None)
+        self._ask_hook(needed=needed, asked=asked)
 
     def ring(self, event: Event) -> None:
         """The timer rings."""
@@ -281,9 +289,7 @@ class Move(ConditionEditor):
             case "restart":
                 self._go(0.0)
             case "hook":
-                needed, asked = self._it.hook_needed, self._it.asked
-                self._set(login=Login.FINE, waits_for=None)
-                self._ask_hook(needed=needed, asked=asked)
+                self._ask_again()
             case "hold":
                 rival = self._it.hold is not None and self._it.hold.cause is Cause.RIVAL
                 self._set(login=Login.FINE, hold=None)
