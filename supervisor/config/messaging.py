@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from importlib.machinery import PathFinder
@@ -18,6 +19,8 @@ from xyfleet.supervisor.config.reading.value_types import OFF
 from xyfleet.supervisor.settings import Mail, Webhook
 from xyfleet.worker.secret import Secret
 
+_TAKEN: Final = sys.stdlib_module_names | {"xyfleet", "msgpack", "msgspec", "python_socks", "uvloop", "websockets"}
+"""Names of modules that a worker has imported, or that what it has imported may import."""
 _WEBHOOK: Final = "webhook."
 """What the keys of a webhook begin with in a layer."""
 
@@ -90,7 +93,21 @@ def doubt(layers: Iterable[Section], folder: Path, context: Context) -> None:
             message = _("sends messages over the network in clear text")
             context.problems.warn(url.at, message, _("use https://, or an address of this machine"))
         if handler and handler.value != OFF:
+            if not seen:
+                _doubt_names(handler, folder, context)
             _doubt_module(handler, folder, seen, context)
+
+
+def _doubt_names(handler: Item, folder: Path, context: Context) -> None:
+    """Warn about files beside the accounts file that bear the name of a module which is there before them."""
+    try:
+        names = {entry.name.removesuffix(".py") for entry in os.scandir(folder) if entry.name.endswith(".py")}
+    except OSError:
+        return  # who can't look into the folder can't load a handler from it: that is said by the worker
+    for name in sorted(names & _TAKEN):
+        words = {"file": f"{name}.py", "name": name}
+        message = _("%(file)s has the name of a module that is in use already: %(name)s") % words
+        context.problems.warn(handler.at, message, _("give the file another name; handlers may get the other module"))
 
 
 def _doubt_module(handler: Item, folder: Path, seen: set[str], context: Context) -> None:

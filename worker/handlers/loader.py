@@ -38,17 +38,29 @@ def load(spec: str, folder: str, failed: Callable[[BaseException], None] = lambd
         sys.path.insert(0, folder)
     known = len(sys.modules)
     name, _, attribute = spec.partition(":")
+    ours = name not in sys.modules
     try:
-        return _usable(_attribute(importlib.import_module(name), attribute), attribute)
+        return _usable(_attribute(_module(name, folder), attribute), attribute)
     except BaseException as error:
         failed(error)
-        _forget(name, folder, known)
+        _forget(name if ours else "", folder, known)
         raise
 
 
 def is_own(folder: str, file: str | None) -> bool:
     """Tell whether a file is the owner's: in the folder, but not in a virtual environment that may lie there."""
     return bool(folder) and file is not None and file.startswith(folder + os.sep) and "site-packages" not in file
+
+
+def _module(name: str, folder: str) -> object:
+    """Import a module; say so when another one of that name was there before, though the owner's file lies there."""
+    module = importlib.import_module(name)
+    file = getattr(module, "__file__", None)
+    mine = os.path.join(folder, f"{name.partition('.')[0]}.py")
+    if folder and "." not in name and file != mine and os.path.exists(mine):
+        where = f"the one in {file}" if file else "one of Python's own"
+        raise Unusable(f"{mine} is not used: the name is taken by {where}; give your file another name")
+    return module
 
 
 def _attribute(module: object, attribute: str) -> object:
@@ -82,11 +94,11 @@ def _takes_two(found: Any) -> bool:
 
 
 def _forget(name: str, folder: str, known: int) -> None:
-    """Forget the module and what else of the folder came after the first `known` modules."""
+    """Forget the module, unless it was there before, and what else of the folder came after `known` modules."""
     # New modules stand last. Looking at all of them would make a private copy of memory that all workers share.
     late = list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - known)))
     for module in late:
         if is_own(folder, getattr(sys.modules[module], "__file__", None)):
             del sys.modules[module]
-    sys.modules.pop(name, None)
+    sys.modules.pop(name, None)  # which may lie elsewhere
     importlib.invalidate_caches()

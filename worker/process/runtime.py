@@ -16,7 +16,7 @@ import uvloop
 
 from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.clock import Timing
-from xyfleet.worker.handlers.stdout import HandlerStdout
+from xyfleet.worker.handlers.surroundings import ordinary
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.private_files import open_private
@@ -68,12 +68,8 @@ class WorkerRuntime:
 
     @contextlib.contextmanager
     def _listening_to_handler(self) -> Iterator[None]:
-        """Lead what the owner's handler prints into the log."""
-        if self._settings.mail.handler is None:
-            yield
-            return
-        printed = HandlerStdout(self._log)
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        """Be what the owner's handler expects of a process, where there is one."""
+        with contextlib.nullcontext() if self._settings.mail.handler is None else ordinary(self._log):
             yield
 
     async def _live(self, up: int, down: int) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from xyfleet.worker.secret import Secret, masked, spelled
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
-from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
+from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, INFO, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
 from xyfleet.worker.text import cut, is_number, printable, shown
 
 _MIN_HIDDEN: Final = 6
@@ -165,14 +165,22 @@ def _outlets(account: str, settings: LogSettings) -> list[tuple[Sink, Format]]:
 
 
 class LibraryLogHandler(logging.Handler):
-    """Leads what libraries log by the standard way (warnings and errors) into the account's log."""
+    """
+    Leads what is logged by the standard way into the account's log.
+
+    Of libraries in the worker's own thread these are warnings and errors; what the handler logs in threads of its own,
+    from INFO on, is wanted.
+    """
 
     def __init__(self, log: AccountLog) -> None:
-        super().__init__(WARNING)
+        super().__init__(INFO)
         self._log = log
+        self._own = threading.main_thread().ident
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, with its traceback when it has one."""
+        if record.levelno < WARNING and record.thread == self._own:
+            return
         error = record.exc_info[1] if record.exc_info else None
         try:
             message = record.getMessage()

@@ -208,6 +208,21 @@ def test_a_module_that_came_since_is_found(file: SettingsFile) -> None:
     assert file.warned() == ""
 
 
+@pytest.mark.parametrize("name", ["queue", "secrets", "json", "xyfleet", "msgspec"])
+def test_files_with_names_that_are_taken(file: SettingsFile, name: str) -> None:
+    """A file that a worker would not load, or that takes another module's place, is warned about once (S13)."""
+    file.write("", f"{name}.py")
+    file.write("", "replies.py")
+    lines = [f"- {{name: a{n}, cookie: unb={n}; cookie2=x, handler: 'replies:f'}}" for n in (1, 2)]
+    warned = file.warned("\n".join(("accounts:", *lines, "")))
+
+    assert warned == (
+        f"accounts.yml:2: a1: handler: {name}.py has the name of a module that is in use already: {name}; "
+        "give the file another name; handlers may get the other module"
+    )
+    assert file.warned(text("webhook: {url: 'https://x.example'}")) == ""
+
+
 def test_an_included_accounts_module_is_beside_the_main_file(file: SettingsFile) -> None:
     """Workers look in one folder, whatever file an account stands in."""
     file.write("accounts: [{name: b, cookie: unb=2; cookie2=x, handler: xf_module:f}]\n", "more/inc.yml")

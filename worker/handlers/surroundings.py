@@ -1,0 +1,70 @@
+"""Makes a worker what ordinary Python code expects its process to be, before the handler is imported. Shell.
+
+A worker is a daemonic child of multiprocessing whose main thread runs uvloop. Code that runs in it is to find a
+`sys.stdout` with all its parts, to log, and to start processes in whatever way it likes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from xyfleet.worker.handlers.stdout import HandlerStdout
+from xyfleet.worker.telemetry.account_log import AccountLog
+
+
+@contextlib.contextmanager
+def ordinary(log: AccountLog) -> Iterator[None]:
+    """Lead what the handler prints and logs into the account's log, and let it have child processes."""
+    allow_children()
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.INFO)
+    out, err = HandlerStdout(log, "<stdout>"), HandlerStdout(log, "<stderr>")
+    _forked.streams = out, err
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+    finally:
+        _forked.streams = None
+        root.setLevel(level)
+
+
+def allow_children() -> None:
+    """Take back that this process is daemonic: multiprocessing lets no daemonic process have children."""
+    config: dict[str, Any] = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    config["daemon"] = False
+
+
+class _Forked:
+    """What a forked copy of the worker must not share with it: the log's lock, the loop's signals."""
+
+    streams: tuple[HandlerStdout, HandlerStdout] | None = None
+
+    def before(self) -> None:
+        """Have the pipes there that the child prints into."""
+        for stream in self.streams or ():
+            stream.fileno()
+
+    def in_child(self) -> None:
+        """Let the child print into the pipes, and die of a SIGTERM itself instead of telling the worker's loop."""
+        if self.streams is None:
+            return
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        sys.stdout, sys.stderr = (
+            open(stream.fileno(), "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115 (for its life)
+            for stream in self.streams
+        )
+        root = logging.getLogger()
+        root.handlers[:] = [logging.StreamHandler(sys.stderr)]
+
+
+_forked = _Forked()
+os.register_at_fork(before=_forked.before, after_in_child=_forked.in_child)
