@@ -11,11 +11,11 @@ from typing import Final
 from aiohttp import web
 
 from xyfleet.supervisor.api.middleware import limited
-from xyfleet.supervisor.api.requests import CONTROL, BadRequest, language
+from xyfleet.supervisor.api.requests import CONTROL, BadRequest, error_answer, language
 from xyfleet.supervisor.common.i18n import Text, sentences
-from xyfleet.supervisor.messages.cursor import BadCursor, Cursor, decode, encode
+from xyfleet.supervisor.messages.feed_file import BadCursor, Gone
+from xyfleet.supervisor.messages.followers import Follower, Piece
 from xyfleet.supervisor.messages.query import Question, since
-from xyfleet.supervisor.messages.subscription import Follower, Piece
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 10_000
@@ -33,8 +33,8 @@ MAX_DIGITS: Final = 9
 
 async def _messages(request: web.Request) -> web.StreamResponse:
     control, asked = request.app[CONTROL], _question(request.query)
-    found = await control.mail.listing(control.names(request.query.getall("name", [])), asked)
-    headers = {"X-Xyfleet-Next": encode(found.cursor)}
+    found, cursor = await control.mail.listing(control.names(request.query.getall("name", [])), asked)
+    headers = {"X-Xyfleet-Next": cursor}
     if found.troubles:
         headers["X-Xyfleet-Unreadable"] = _named(found.troubles, language(request))
     body = b"".join(line + b"\n" for line in found.lines)
@@ -73,7 +73,18 @@ def _named(troubles: Mapping[str, Text], wanted: str) -> str:
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:
-    control, after = request.app[CONTROL], _after(request)
+    try:
+        return await _streamed(request)
+    except BadCursor:
+        raise BadRequest("the id is none that this stream gave") from None
+    except Gone:
+        way_on = "GET /v1/messages?since=… has what came meanwhile, and in X-Xyfleet-Next the id to go on with"
+        return error_answer(410, "gone", f"the id is of another feed, or too old: {way_on}")
+
+
+async def _streamed(request: web.Request) -> web.StreamResponse:
+    control = request.app[CONTROL]
+    after = request.headers.get("Last-Event-ID") or request.query.get("after") or None
     words = request.query.getall("name", [])
     if control.mail.followers >= MAX_STREAMS:
         raise web.HTTPServiceUnavailable
@@ -84,14 +95,6 @@ async def _stream(request: web.Request) -> web.StreamResponse:
         await _write(request, response, b"retry: %d\n\n" % RETRY)
         await _follow(request, response, follower)
     return response
-
-
-def _after(request: web.Request) -> Cursor | None:
-    text = request.headers.get("Last-Event-ID") or request.query.get("after")
-    try:
-        return None if not text else decode(text)
-    except BadCursor:
-        raise BadRequest("the id is none that this stream gave") from None
 
 
 async def _follow(request: web.Request, response: web.StreamResponse, follower: Follower) -> None:

@@ -6,11 +6,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import click
 
-from xyfleet.supervisor.api.client import Answer, Client, NoAnswer, Query
+from xyfleet.supervisor.api.client import Answer, Client, NoAnswer, Query, Refused
 from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, NO_FLEET, OK, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import _
@@ -148,6 +149,12 @@ def _follow(record: Record, client: Client, asked: _Asked, after: str, show: _Sh
                 after = event.get("id", after)
         except NoAnswer:
             pass  # what it means is found out next
+        except Refused as error:
+            if error.status != HTTPStatus.GONE:
+                raise
+            text = _("the place in the stream is not known any more; some messages may be missing")
+            click.echo(f"xyfleet: {text}", err=True)
+            after = client.get("/v1/messages", name=list(asked.names), limit="1").headers["x-xyfleet-next"]
         _refuse_if_ended(record, client)
 
 

@@ -65,9 +65,11 @@ class MessageOperations:
     async def _forget(self, name: str, member: SupervisedAccount | None, by: str) -> Forgotten:
         fleet, settings = self._fleet, self._fleet.settings.fleet
         await fleet.let_go(name)
-        left = Leftovers(name, fleet.store.inbox(name), settings.log.dir, fleet.members)
+        inbox = fleet.store.inbox(name)
+        left = Leftovers(name, inbox, settings.log.dir, fleet.members)
         deleted, trouble = await fleet.store.erase(name)
         more, other_trouble = await asyncio.to_thread(left.delete)
+        await fleet.mail.hub.forget(inbox.stem)
         deleted += more
         trouble = trouble or other_trouble
         if trouble is not None:

@@ -20,8 +20,8 @@ import msgspec
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
+from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
-from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.supervision.account import Traced
 from xyfleet.worker.secret import Secret
 

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.common.i18n import Text
-from xyfleet.supervisor.messages.cursor import Cursor, Track
 from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.storage.schema import COLUMNS, Row, row_of
@@ -22,6 +21,7 @@ MOST_BYTES: Final = 16 * 2**20
 DEAD: Final = frozenset({"failed", "parked"})
 """States of dead letters."""
 
+_LAST: Final = "SELECT row FROM messages ORDER BY row DESC LIMIT 1"
 _CHUNK: Final = 200
 """Messages read at one time."""
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -57,8 +57,8 @@ class Listing(NamedTuple):
 
     lines: list[bytes]
     """The newest messages that fit, as JSON, by the time they were stored; the newest last."""
-    cursor: Cursor
-    """What comes after all that was there: whoever follows from it misses nothing."""
+    ends: dict[str, int]
+    """The last row of each inbox that was looked at."""
     troubles: dict[str, Text]
     """Why these accounts' messages could not be read."""
 
@@ -79,33 +79,38 @@ class _Key(NamedTuple):
     row: int
 
 
-def listing(files: Files, accounts: Sequence[str], asked: Question, covered: int) -> Listing:
-    """Answer a question; `covered` is the time (ms) up to which all is on disk that ever will be."""
-    track, troubles = Track(Cursor(covered)), dict[str, Text]()
+def last_row(files: Files, account: str) -> int:
+    """Return the number of an account's newest row, 0 = none. Raises `Unreadable`."""
+    with files.reading(account) as opened:
+        found = None if opened is None else opened.db.execute(_LAST).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def listing(files: Files, accounts: Sequence[str], asked: Question) -> Listing:
+    """Answer a question."""
+    ends, troubles = dict[str, int](), dict[str, Text]()
     newest: list[_Key] = []
     for account in accounts:
         try:
-            keys = _look(files, account, asked, track, newest[0].stamp if len(newest) == asked.limit else 0)
+            keys = _look(files, account, asked, ends, newest[0].stamp if len(newest) == asked.limit else 0)
         except Unreadable as error:
             troubles[account] = error.why
-            track.unread(account)
             continue
         for one in keys:
             (heapq.heappush if len(newest) < asked.limit else heapq.heappushpop)(newest, one)
     lines = list(_lines(files, sorted(newest, reverse=True), troubles))
-    return Listing(lines[::-1], track.cursor(), troubles)
+    return Listing(lines[::-1], ends, troubles)
 
 
-def _look(files: Files, account: str, asked: Question, track: Track, least: int) -> list[_Key]:
+def _look(files: Files, account: str, asked: Question, ends: dict[str, int], least: int) -> list[_Key]:
     """Return the keys of an account's newest fitting rows, and note how far its rows go."""
     with files.reading(account) as opened:
         if opened is None:
             return []
-        last = opened.db.execute("SELECT row, stamp FROM messages ORDER BY row DESC LIMIT 1").fetchone()
+        last = opened.db.execute(_LAST).fetchone()
         if last is None:
             return []
-        row, stamp_of_last = last
-        track.found(account, stamp_of_last, None)
+        row = ends[account] = int(last[0])
         where, values = _conditions(asked, least, row)
         # Dead letters and talks are few of many: their own indexes find them, not the one that has the order.
         stamp = "+stamp" if asked.failed or asked.conversation is not None else "stamp"

@@ -19,9 +19,16 @@ _T = TypeVar("_T")
 class ReaderThread:
     """Runs questions one after the other, off the event loop."""
 
-    def __init__(self, where: Callable[[str], Path], idle: float = IDLE) -> None:
+    def __init__(
+        self, where: Callable[[str], Path], idle: float = IDLE, closing: Callable[[], None] = lambda: None
+    ) -> None:
+        """
+        Args:
+            closing: Called in the thread before it ends.
+        """
         self._where = where
         self._idle = idle
+        self._closing = closing
         self._thread: ThreadPoolExecutor | None = None
         self._files: Files | None = None
         self._running = 0
@@ -53,5 +60,6 @@ class ReaderThread:
             self._timer.cancel()
         if self._thread is not None and self._files is not None:
             self._thread.submit(self._files.close)
+            self._thread.submit(self._closing)
             self._thread.shutdown(wait=False)
         self._thread = self._files = None

@@ -12,8 +12,8 @@ from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents
+from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import MessageRequests
-from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
@@ -38,7 +38,7 @@ class MailService:
             inbox: Returns where an account's messages are; called in any thread.
         """
         self.post = MessageRequests()
-        self.hub = MessageFeed(inbox)
+        self.hub = MessageFeed(inbox, settings.fleet.state_dir)
         self.webhooks = WebhookProcessManager(webhook_socket, settings.fleet.name, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
         self._turns = CatchUpQueue(settings.fleet.catch_up_rate)
@@ -69,7 +69,7 @@ class MailService:
             self._record(name, event.to, **event.facts)
         self._hear_of_handler(name, mail.handler_trouble)
         if told.changed(mail):
-            self.hub.changed(name)
+            self.hub.changed(name, mail.stored)
 
     def worker_gone(self, name: str, child: WorkerProcess) -> None:
         """Nothing more comes from this worker; the next one counts from zero."""

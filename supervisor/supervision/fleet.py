@@ -366,7 +366,12 @@ class Fleet:
             fleet.hang_timeout,
             log_settings(fleet, log_bytes(self.settings).per_file, self._verbose),
             mail_settings(
-                self.settings, member.account, self.store.inbox(member.name), held.since, self._webhook_socket
+                self.settings,
+                member.account,
+                self.store.inbox(member.name),
+                held.since,
+                self.mail.hub.known_row(member.name),
+                self._webhook_socket,
             ),
         )
 

@@ -42,11 +42,14 @@ def log_settings(fleet: Fleet, max_bytes: int, verbose: bool) -> LogSettings:
     )
 
 
-def mail_settings(settings: Settings, account: Account, inbox: Path, since: int, webhook_socket: Path) -> MailSettings:
+def mail_settings(
+    settings: Settings, account: Account, inbox: Path, since: int, known_row: int, webhook_socket: Path
+) -> MailSettings:
     """Return what a worker does with messages. A webhook's address and key stay here: the worker gets a socket."""
     return MailSettings(
         file=str(inbox),
         since=since,
+        known_row=known_row,
         handler=account.handler,
         handler_path=str(settings.path.parent),
         webhook=None if account.webhook is None else str(webhook_socket),

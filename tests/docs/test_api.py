@@ -91,8 +91,13 @@ class Curl:
 async def test_example_is_true(tmp_path: Path, command: str, answer: str) -> None:
     """What the document shows is what the API answers."""
     curl = Curl(command)
-    server = ApiServer(control(tmp_path), tmp_path / "control.sock")
+    fleet = control(tmp_path)
+    server = ApiServer(fleet, tmp_path / "control.sock")
     await server.start()
+    fleet.mail.feed.grow({})
+    fleet.mail.feed.close()
+    feed = fleet.mail.feed.id
+    curl.url, answer = curl.url.replace("5f3a09c1d2e4", feed), answer.replace("5f3a09c1d2e4", feed)
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(tmp_path / "control.sock"))) as http,
         http.request(curl.method, curl.url, data=curl.data, headers=curl.headers) as response,

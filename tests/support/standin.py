@@ -30,8 +30,8 @@ from xyfleet.supervisor.control.status_schema import (
 )
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
-from xyfleet.supervisor.messages.subscription import MessageFeed
 from xyfleet.supervisor.presentation.advice import down
 from xyfleet.supervisor.supervision.account import Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
@@ -120,7 +120,7 @@ class StandIn:
         self.sure = False
         """What the last reload was told."""
         self.log_folder: Path | None = folder
-        self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db")
+        self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db", folder)
         self.letters: list[tuple[SendRequest, float]] = []
         """What was to be sent, and how long was to be waited."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")

@@ -20,8 +20,7 @@ from support.standin import StandIn, account, until
 from xyfleet.supervisor.api import message_routes, middleware
 from xyfleet.supervisor.api.client import Client
 from xyfleet.supervisor.api.unix_server import ApiServer
-from xyfleet.supervisor.messages import subscription
-from xyfleet.supervisor.messages.cursor import Cursor, encode
+from xyfleet.supervisor.messages import followers
 from xyfleet.worker.protocol.message import Message
 
 
@@ -131,6 +130,8 @@ async def test_messages_are_chosen(http: aiohttp.ClientSession, control: StandIn
         ("/v1/messages?name=zz", 404, "unknown_account"),
         ("/v1/messages/stream?name=zz", 404, "unknown_account"),
         ("/v1/messages/stream?after=zz", 400, "bad_request"),
+        ("/v1/messages/stream?after=AQAAAZt8qY58lws0UA", 410, "gone"),
+        ("/v1/messages/stream?after=0123456789ab-7", 410, "gone"),
     ],
 )
 async def test_wrong_questions_are_refused(http: aiohttp.ClientSession, path: str, status: int, code: str) -> None:
@@ -225,7 +226,8 @@ async def test_reader_that_never_reads_is_cut_off(
     monkeypatch.setattr(middleware, "SILENCE", 0.2)
     put(control, "a", *[f"{number}.PNM" for number in range(9)], text="x" * 100_000)
     _, sender = await asyncio.open_unix_connection(str(control.folder / "control.sock"), limit=1)
-    sender.write(f"GET /v1/messages/stream?after={encode(Cursor(0))} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    begin = control.mail.feed.cursor(0)
+    sender.write(f"GET /v1/messages/stream?after={begin} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     await until(lambda: control.mail.followers)
     await until(lambda: not control.mail.followers)
     sender.close()
@@ -301,7 +303,7 @@ async def test_broken_connections_lose_and_repeat_nothing(
     http: aiohttp.ClientSession, control: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three workers write at their own pace, the reader comes and goes: each message comes once and in order."""
-    monkeypatch.setattr(subscription, "PAGE", 7)
+    monkeypatch.setattr(followers, "PAGE", 7)
     control.mail.sweep = 0.2
     loop, rng, count = asyncio.get_running_loop(), random.Random(7), 100
 

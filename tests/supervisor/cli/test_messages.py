@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from support.inboxes import NOW, bury, put
-from support.standin import StandIn, account, begin, run, serving
+from support.standin import StandIn, account, begin, run, serving, until
 from support.terminal import terminal
 from xyfleet.supervisor.cli.messages import _events
-from xyfleet.supervisor.messages.subscription import MessageFeed
+from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.presentation.message_text import MessageStyle, Shown, lines, plain
 from xyfleet.worker.protocol.message import rfc3339
 
 
 @pytest.fixture
-def control(tmp_path: Path) -> StandIn:
+async def control(tmp_path: Path) -> StandIn:
     one = StandIn(tmp_path, [account("a"), account("b")])
     put(one, "a", "1.PNM", now=NOW, text="在吗\n\x1b[2J  有货？")
     put(one, "b", "2.PNM", now=NOW + 1000, own=True, kind="image", text="http://x/1.jpg", sender_name=None, sender="7")
@@ -111,6 +111,7 @@ async def test_wrong_words_are_refused(control: StandIn, words: list[str], says:
 
 async def test_unreadable_inbox_is_a_failure(control: StandIn) -> None:
     """Others' messages are shown, and whose are missing."""
+    (control.folder / "inbox" / "b.db").unlink()
     (control.folder / "inbox" / "b.db").write_bytes(b"x" * 5000)
     async with serving(control):
         ended = await run(control.folder, "messages")
@@ -136,7 +137,7 @@ async def test_follow_goes_on_after_a_broken_connection(control: StandIn) -> Non
         put(control, "a", "3.PNM", now=now())
         assert await shown() == "3.PNM"
         control.mail.close()
-        control.mail = MessageFeed(lambda name: control.folder / "inbox" / f"{name}.db")
+        control.mail = MessageFeed(lambda name: control.folder / "inbox" / f"{name}.db", control.folder)
         put(control, "b", "4.PNM", now=now())
         assert await shown() == "4.PNM"
     _, err = await process.communicate()
@@ -144,6 +145,27 @@ async def test_follow_goes_on_after_a_broken_connection(control: StandIn) -> Non
     assert record.pid
     assert process.returncode == 7
     assert err == b"xyfleet: the fleet has ended\n"
+
+
+async def test_follow_goes_on_in_another_feed(control: StandIn) -> None:
+    """A feed that was deleted is begun anew: that some may be missing is said, and what comes then is shown."""
+    async with serving(control):
+        process = await begin(control.folder, "messages", "-f", "--json", "--limit", "1")
+        assert process.stdout is not None
+        await process.stdout.readline()
+        await until(lambda: control.mail.followers)
+        control.mail.close()
+        await asyncio.sleep(0.1)
+        for end in ("", "-wal", "-shm"):
+            (control.folder / f"feed.db{end}").unlink(missing_ok=True)
+        control.mail = MessageFeed(lambda name: control.folder / "inbox" / f"{name}.db", control.folder)
+        await until(lambda: control.mail.followers)
+        put(control, "b", "4.PNM", now=now())
+        shown = json.loads(await process.stdout.readline())["id"]
+    _, err = await process.communicate()
+
+    assert shown == "4.PNM"
+    assert b"the place in the stream is not known any more" in err
 
 
 def test_plain_text_has_one_line_and_no_controls() -> None:

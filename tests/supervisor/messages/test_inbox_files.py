@@ -14,10 +14,8 @@ import pytest
 
 from support.inboxes import HANDLED, NOW, store, write, writer
 from support.standin import until
-from xyfleet.supervisor.messages import merge
 from xyfleet.supervisor.messages import query as listing_module
 from xyfleet.supervisor.messages.inbox_files import MOST_OPEN, Files, Unreadable
-from xyfleet.supervisor.messages.merge import Ask
 from xyfleet.supervisor.messages.query import Listing, Question, listing, since
 from xyfleet.supervisor.messages.reader_thread import ReaderThread
 from xyfleet.worker.storage.schema import VERSION
@@ -32,22 +30,12 @@ def files(tmp_path: Path) -> Iterator[Files]:
 
 def newest(files: Files, *accounts: str, limit: int = 50, **asked: Any) -> Listing:
     """Return the newest messages."""
-    return listing(files, accounts, Question(limit, **asked), NOW - 60_000)
+    return listing(files, accounts, Question(limit, **asked))
 
 
 def ids(found: Listing) -> list[str]:
     """Return the ids in a listing."""
     return [line.split(b'"id":"')[1].split(b'"')[0].decode() for line in found.lines]
-
-
-def behind(files: Files, account: str, row: int, inode: int | None = None) -> merge.Page:
-    """Return what is behind one of the rows that were stored at NOW, each a millisecond after the one before."""
-    return merge.read(files, [Ask(account, NOW + row - 1, inode)], 100)
-
-
-def rows(found: merge.Page) -> list[int]:
-    """Return which of these rows were given."""
-    return [one.stamp - NOW + 1 for one in found.given]
 
 
 @pytest.mark.parametrize("end", ["lives", "closes", "is killed"])
@@ -91,7 +79,7 @@ def test_no_file_is_no_message(tmp_path: Path, files: Files) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "b.db").touch()
 
-    assert newest(files, "a", "b") == Listing([], newest(files).cursor, {})
+    assert newest(files, "a", "b") == Listing([], {}, {})
     assert len(files) == 0
 
 
@@ -110,11 +98,8 @@ def test_bad_files_are_named_and_others_read(tmp_path: Path, files: Files) -> No
     (folder / "torn.db").write_bytes(torn)
 
     found = newest(files, "newer", "rubbish", "good", "folder", "torn")
-    news = merge.read(files, [Ask(name, 0) for name in ("newer", "good", "torn")], 10)
 
     assert ids(found) == ["good.PNM"]
-    assert [one.account for one in news.given] == ["good"]
-    assert list(news.troubles) == ["newer", "torn"]
     assert list(found.troubles) == ["newer", "rubbish", "folder", "torn"]
     assert "newer xyfleet (schema 2, this one knows 1)" in found.troubles["newer"].say("en")
     assert "rubbish.db: file is not a database" in found.troubles["rubbish"].say("en")
@@ -132,27 +117,6 @@ def test_a_mended_file_is_read_again(tmp_path: Path, files: Files) -> None:
         write(opened, "1.PNM")
 
     assert ids(newest(files, "a")) == ["1.PNM"]
-
-
-def test_a_removed_file_is_let_go_and_its_successor_read_from_its_begin(tmp_path: Path, files: Files) -> None:
-    """`forget` leaves nothing open; rows of a new file are new, whatever their numbers."""
-    with store(tmp_path, "a") as opened:
-        for number in range(3):
-            write(opened, f"{number}.PNM")
-    inode = behind(files, "a", 0).bases["a"].inode
-    path = tmp_path / "inbox" / "a.db"
-    keep = path.open("rb")  # so that its number is not given to the next file
-    for left in path.parent.iterdir():
-        left.unlink()
-    assert behind(files, "a", 3, inode).given == []
-    assert len(files) == 0
-    with store(tmp_path, "a") as opened:
-        for number in range(3):
-            write(opened, f"new-{number}.PNM")
-    found = behind(files, "a", 2, inode)
-    keep.close()
-
-    assert rows(found) == [1, 2, 3]
 
 
 def test_few_files_are_open_at_one_time(tmp_path: Path, files: Files) -> None:
@@ -192,54 +156,12 @@ def test_talks_and_dead_letters_are_found(tmp_path: Path, files: Files) -> None:
     assert dead.lines[0].endswith(b'"attempt":1,"raw":null,"state":"failed","reason":"because"}')
 
 
-def test_pages_bring_all_rows_in_order(tmp_path: Path, files: Files) -> None:
-    """Page after page, each account's rows come in their order and all accounts' by stamp."""
-    places, seen = dict.fromkeys("abc", 0), list[tuple[int, str]]()
-    for spot, name in enumerate("abc"):
-        with store(tmp_path, name) as opened:
-            for number in range(12):
-                write(opened, f"{number}.PNM", now=NOW + number * (spot + 1))
-    nexts: dict[str, int] = {}
-    asked = set("abc")
-    while asked:
-        found = merge.read(files, [Ask(name, places[name], None, nexts.get(name)) for name in asked], 5)
-        seen += [(one.stamp, one.account) for one in found.given]
-        places |= {one.account: one.stamp for one in found.given}
-        nexts, asked = found.more, set(found.more)
-
-    assert seen == sorted(seen)
-    assert len(seen) == len(set(seen)) == 36
-
-
-def test_rows_deleted_meanwhile_are_passed_over(tmp_path: Path, files: Files) -> None:
-    """Retention leaves gaps; a place in one is as good as any."""
-    with store(tmp_path, "a") as opened:
-        for number in range(9):
-            write(opened, f"{number}.PNM")
-        opened.db.execute("DELETE FROM messages WHERE row < 7")
-
-        assert rows(behind(files, "a", 3)) == [7, 8, 9]
-        opened.db.execute("DELETE FROM messages")
-        assert behind(files, "a", 9).given == []
-        write(opened, "last.PNM", now=NOW + 9)
-
-    assert rows(behind(files, "a", 9)) == [10]
-
-
 def test_long_payloads_are_read_few_at_a_time(tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page and a listing have a bound in bytes, too; a single longer one still gets through a page."""
+    """A listing has a bound in bytes, too."""
     payload = {"a": ["长" * 300], "b": 1.50}
     with store(tmp_path, "a") as first, store(tmp_path, "b") as second:
         for number in range(8):
             write(first if number % 2 else second, f"{number}.PNM", now=NOW + number, raw=payload)
-    for most, few in ((3000, 2), (1, 1)):
-        monkeypatch.setattr(merge, "MOST_BYTES", most)
-        places, seen = dict.fromkeys("ab", 0), list[merge.Given]()
-        while found := merge.read(files, [Ask(name, places[name]) for name in "ab"], 10).given:
-            assert len(found) <= few
-            seen += found
-            places |= {one.account: one.stamp for one in found}
-        assert [one.stamp for one in seen] == [NOW + number for number in range(8)]
     monkeypatch.setattr(listing_module, "MOST_BYTES", 4000)
     listed = newest(files, "a", "b")
 

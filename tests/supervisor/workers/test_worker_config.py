@@ -31,9 +31,10 @@ SOCKET = Path("/run/xf/webhook.sock")
 
 def test_mail_settings_are_complete() -> None:
     """Where the inbox is, since when, what answers, and every number."""
-    assert mail_settings(SETTINGS, ACCOUNT, INBOX, 1_700_000_000_000, SOCKET) == MailSettings(
+    assert mail_settings(SETTINGS, ACCOUNT, INBOX, 1_700_000_000_000, 7, SOCKET) == MailSettings(
         file="/state/inbox/1.db",
         since=1_700_000_000_000,
+        known_row=7,
         handler_path="/home/me",
         webhook="/run/xf/webhook.sock",
         fleet="f",
@@ -47,7 +48,7 @@ def test_mail_settings_are_complete() -> None:
 def test_an_account_without_a_webhook_has_no_socket() -> None:
     """So its worker never connects to the process that calls webhooks."""
     account = Account(name="a", where="f:1", handler="replies:answer")
-    told = mail_settings(SETTINGS, account, INBOX, 5, SOCKET)
+    told = mail_settings(SETTINGS, account, INBOX, 5, 0, SOCKET)
 
     assert (told.webhook, told.handler) == (None, "replies:answer")
     assert asdict(told) | asdict(account.mail) == asdict(told)
@@ -56,7 +57,7 @@ def test_an_account_without_a_webhook_has_no_socket() -> None:
 def test_a_worker_gets_no_secret_but_its_proxy() -> None:
     """Cookie, password, the webhook's address and key: none is in what goes to the worker."""
     held = Credentials(unb="1", device_id="d", cookie=ACCOUNT.cookie, token=Secret("hunter2"), since=7)
-    mail = mail_settings(SETTINGS, ACCOUNT, INBOX, held.since, SOCKET)
+    mail = mail_settings(SETTINGS, ACCOUNT, INBOX, held.since, 0, SOCKET)
     told = worker_settings(ACCOUNT, held, gateway_of(FLEET), 20.0, log_settings(FLEET, 1000, False), mail)
 
     assert told.mail.since == 7
