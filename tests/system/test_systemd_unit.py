@@ -76,10 +76,12 @@ class Manager:
         """End it with all that it started."""
         self._process.kill()
         self._process.wait()
-        for group in Path("/sys/fs/cgroup").glob("*/app.slice/app-xyfleet.slice"):  # what it leaves behind
-            for empty in (group, group.parent, group.parent.with_name("init.scope")):
+        for slice_ in Path("/sys/fs/cgroup").glob("*/app.slice"):  # what it leaves behind, as far as it is empty
+            for group in (*sorted(filter(Path.is_dir, slice_.rglob("*")), reverse=True), slice_):
                 with contextlib.suppress(OSError):
-                    empty.rmdir()
+                    group.rmdir()
+            with contextlib.suppress(OSError):
+                slice_.with_name("init.scope").rmdir()
 
 
 @pytest.fixture
