@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import pwd
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.api.user_names import UserNames
 from xyfleet.supervisor.common.errors import UnknownName
 from xyfleet.supervisor.common.i18n import LANGUAGES
 from xyfleet.supervisor.control.types import Control
@@ -24,6 +24,7 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CONTROL: Final = web.AppKey("control", Control)
+USERS: Final = web.AppKey("users", UserNames)
 
 
 class BadRequest(Exception):
@@ -51,7 +52,7 @@ def language(request: web.Request) -> str:
     return request.app[CONTROL].language
 
 
-def operator(request: web.Request) -> str:
+async def operator(request: web.Request) -> str:
     """
     Return who is at the other end of the Unix socket, the kernel knows; over TCP a token is all that is known.
 
@@ -64,10 +65,7 @@ def operator(request: web.Request) -> str:
     if peer.family != socket.AF_UNIX:
         return "http"
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+    return await request.app[USERS].of(uid)
 
 
 def one(name: str) -> str:

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
 from xyfleet.supervisor.api.middleware import answer, limited
-from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
+from xyfleet.supervisor.api.requests import CONTROL, USERS, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.api.send_routes import SEND_ROUTES
 from xyfleet.supervisor.api.tcp_server import guard
+from xyfleet.supervisor.api.user_names import UserNames
 from xyfleet.supervisor.common.i18n import sentences
 from xyfleet.supervisor.control.types import ACTIONS, Control
 from xyfleet.supervisor.presentation.advice import advised, down
@@ -45,6 +46,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
     guards = [] if token is None else [guard(token)]
     app = web.Application(middlewares=[answer, *guards], client_max_size=MAX_BODY)
     app[CONTROL] = control
+    app[USERS] = UserNames()
     app.add_routes(
         [
             web.get("/v1/health", _health),
@@ -80,24 +82,24 @@ async def _act(request: web.Request) -> web.StreamResponse:
     names = (await body(request, _Names)).names
     if not names:
         raise BadRequest('no names; ["*"] means all accounts')
-    outcome = await request.app[CONTROL].act(action, names, operator(request))
+    outcome = await request.app[CONTROL].act(action, names, await operator(request))
     return json_answer({"done": outcome.done, "refused": sentences(outcome.refused, language(request))})
 
 
 async def _login(request: web.Request) -> web.StreamResponse:
     login = await body(request, _Login)
-    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), operator(request))
+    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), await operator(request))
     return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
 
 
 async def _reload(request: web.Request) -> web.StreamResponse:
     sure = request.can_read_body and (await body(request, _Reload)).yes
-    return json_answer(await request.app[CONTROL].reload(operator(request), sure=sure))
+    return json_answer(await request.app[CONTROL].reload(await operator(request), sure=sure))
 
 
 async def _stop(request: web.Request) -> web.StreamResponse:
     control = request.app[CONTROL]
-    control.stop(operator(request))
+    control.stop(await operator(request))
     return json_answer({"pid": control.health().pid}, status=202)
 
 

@@ -63,7 +63,7 @@ async def _retry(request: web.Request) -> web.StreamResponse:
 
 async def _forget(request: web.Request) -> web.StreamResponse:
     asked = await body(request, _Forget)
-    return json_answer(await request.app[CONTROL].forget(one(asked.name), operator(request)))
+    return json_answer(await request.app[CONTROL].forget(one(asked.name), await operator(request)))
 
 
 SEND_ROUTES: Final = (

@@ -11,7 +11,7 @@ from typing import Final
 
 from xyfleet.supervisor.settings import Fleet
 from xyfleet.worker.private_files import open_private
-from xyfleet.worker.telemetry.log_handlers import RotatingFile
+from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
 
 NAME: Final = "supervisor.log"
 FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
@@ -26,12 +26,12 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class _FileHandler(logging.Handler):
-    """A log file whose troubles (a full disk) cost lines, never the program and never the terminal's sense."""
+class _SinkHandler(logging.Handler):
+    """Troubles of what takes the lines (a full disk, a pipe that nobody reads) cost lines, and never hold us up."""
 
-    def __init__(self, file: RotatingFile) -> None:
+    def __init__(self, sink: Sink) -> None:
         super().__init__()
-        self._file = file
+        self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -39,10 +39,13 @@ class _FileHandler(logging.Handler):
         except Exception:  # noqa: BLE001 (logging's own way: a record that can't be put into words is said as a fault)
             self.handleError(record)
         else:
-            self._file.write(f"{line}\n".encode(errors="replace"))
+            if self._sink.lost:
+                text = f"{self._sink.lost} lines before this one could not be written"
+                line = f"{self.format(logging.makeLogRecord({'levelname': 'WARNING', 'msg': text}))}\n{line}"
+            self._sink.write(f"{line}\n".encode(errors="replace"))
 
     def close(self) -> None:
-        self._file.close()
+        self._sink.close()
         super().close()
 
 
@@ -56,12 +59,12 @@ def open_log(fleet: Fleet) -> None:
     log = fleet.log
     handler: logging.Handler
     if log.dir is None:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _SinkHandler(StreamSink(sys.stdout.fileno()))
     else:
         path = log.dir / NAME
         if os.path.lexists(path):
             os.close(open_private(path, os.O_RDWR | os.O_APPEND))
-        handler = _FileHandler(RotatingFile(os.fspath(path), log.max_bytes, max(1, log.backups)))
+        handler = _SinkHandler(RotatingFile(os.fspath(path), log.max_bytes, max(1, log.backups)))
     as_json = log.dir is None or log.format == "json"
     handler.setFormatter(_JsonLines() if as_json else logging.Formatter(FORMAT))
     root = logging.getLogger()

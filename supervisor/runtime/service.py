@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TextIO
 
 from xyfleet.supervisor.api.routes import make_app
 from xyfleet.supervisor.api.tcp_server import TcpServer
@@ -118,7 +119,7 @@ class Service:
         self._console: Console | None = None
         if not premises.detached:
             self._console = Console(
-                sys.stdout,
+                _standard_output(),
                 is_tty=sys.stdout.isatty(),
                 language=premises.language,
                 zone=zone(fleet.timezone),
@@ -264,6 +265,12 @@ def let_go_of_terminal() -> None:
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
     os.close(nothing)
+
+
+def _standard_output() -> TextIO:
+    """Return it without a buffer: Python aborts at its end when a thread that waits for the reader has the lock."""
+    raw = open(sys.stdout.fileno(), "wb", buffering=0, closefd=False)  # noqa: SIM115 (it stays open)
+    return io.TextIOWrapper(raw, sys.stdout.encoding, sys.stdout.errors, write_through=True)
 
 
 def _gateway(premises: Premises) -> Gateway:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from support.fleet import Fleet, running
+from support.fleet import Fleet, all_gone, running
 from support.gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
@@ -74,14 +75,17 @@ class Manager:
 
     def close(self) -> None:
         """End it with all that it started."""
+        family = psutil.Process(self._process.pid).children(recursive=True)
         self._process.kill()
         self._process.wait()
+        assert all_gone(family)
         for slice_ in Path("/sys/fs/cgroup").glob("*/app.slice"):  # what it leaves behind, as far as it is empty
             for group in (*sorted(filter(Path.is_dir, slice_.rglob("*")), reverse=True), slice_):
                 with contextlib.suppress(OSError):
                     group.rmdir()
+        for scope in Path("/sys/fs/cgroup").glob("*/init.scope"):
             with contextlib.suppress(OSError):
-                slice_.with_name("init.scope").rmdir()
+                scope.rmdir()
 
 
 @pytest.fixture
@@ -135,7 +139,7 @@ class UnitFleet(Fleet):
         del self.config["fleet"]["state_dir"], self.env["XYFLEET_RUN_DIR"]
         self.env["XDG_STATE_HOME"] = str(base / "home")
         for variable in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY"):
-            given = base / variable / "xyfleet" / name
+            given = base / variable[0] / name
             given.mkdir(parents=True, mode=0o700)
             self.env[variable] = str(given)
 
@@ -144,7 +148,7 @@ class UnitFleet(Fleet):
         return Path(self.env["RUNTIME_DIRECTORY"])
 
 
-def test_a_fleet_lives_on_when_another_units_folders_go(tmp_path: Path, gateway: Gateway) -> None:
+def test_one_units_folders_go(tmp_path: Path, gateway: Gateway) -> None:
     """As systemd does it: run and state folder of each by variables, and the run folder of the stopped one removed."""
     with running(UnitFleet(tmp_path, "one", gateway)) as one, running(UnitFleet(tmp_path, "two", gateway)) as two:
         one.stop()
@@ -152,4 +156,4 @@ def test_a_fleet_lives_on_when_another_units_folders_go(tmp_path: Path, gateway:
         env = {name: value for name, value in two.env.items() if not name.endswith("_DIRECTORY")}
         said = subprocess.run([*COMMAND, "status", "--json"], env=env, capture_output=True, text=True, check=False)
         assert json.loads(said.stdout)["fleet"]["name"] == "two"
-        assert Path(two.env["STATE_DIRECTORY"], "accounts").is_dir()
+        assert Path(two.env["STATE_DIRECTORY"], "lock").is_file()
