@@ -28,6 +28,7 @@ from xyfleet.worker.states import Event, State
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.status import AccountStatus
+from xyfleet.worker.user_lock import UserLock
 
 
 class AccountRunner:
@@ -53,6 +54,7 @@ class AccountRunner:
         self._tls = tls
         self._pace = pace
         self._wakeup = InterruptibleWait()
+        self._user = UserLock(settings.user_lock)
         self._desk = TicketClient(pipe.send, self._wakeup, pace, log, carried)
         self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
         self._mids = Mids(time.time, random.random)
@@ -159,6 +161,7 @@ class AccountRunner:
         try:
             while True:
                 await self._rest()
+                await self._have_user()
                 await self._attempt()
         except Stopped:
             self._teller.move(Event.STOPPED, reason=self._farewell)
@@ -168,6 +171,21 @@ class AccountRunner:
                 await self._mail.end(max(left, self._pace.least_for_mail))
             finally:
                 self._teller.reporter.close()
+                self._user.release()
+
+    async def _have_user(self) -> None:
+        """Wait until no other fleet of this machine has the user: two connections would kick each other out."""
+        tries = 0
+        while not self._user.take():
+            tries += 1
+            if tries == 2:  # at the first one it may be our own supervisor that still logs him in
+                self._teller.user_elsewhere = True
+                self._log.say(log_texts.USER_ELSEWHERE)
+                self._teller.reporter.tell()
+            await self._wakeup.wait(self._pace.lock_every)
+        if self._teller.user_elsewhere:
+            self._teller.user_elsewhere = False
+            self._teller.reporter.note()
 
     async def _rest(self) -> None:
         """Wait until the next attempt may begin."""

@@ -36,6 +36,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """A supervisor that says nothing at all for so long is not waited for."""
     ask_again: float = 30.0
     """A request that was met with silence for so long may be lost, and is sent once more."""
+    lock_every: float = 1.0
+    """Between two tries to have the user for itself, among the fleets of this machine."""
     fail_open_every: float = 60.0
     """Dials without its permission are at least this far apart."""
     kick_window: float = 600.0

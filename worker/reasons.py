@@ -19,6 +19,8 @@ TEXTS: Final[dict[str, str]] = {
     "wait_token_budget": "token calls of this day are used up; next one in %(seconds).0f s",
     "wait_hook": "waits for turn %(turn)d of the login hook",
     "wait_hook_about": "waits for turn %(turn)d of the login hook, about %(seconds).0f s",
+    "wait_user": "waits for its user: %(name)s still has it",
+    "wait_other_fleet": "another fleet of this machine holds this user",
     "wait_outage": "waits for the end of the outage",
 }
 """Code to raw words. A code, once out, keeps its meaning; a newer version may know more of them."""

@@ -142,5 +142,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     cycle: Cycle = Cycle()
     log: LogSettings = LogSettings()
     mail: MailSettings = MailSettings()
+    user_lock: str | None = None
+    """The file that is locked by whoever dials for this user, on this machine; None: nobody else is asked."""
     report_interval: float = 5.0
     """Seconds between two signs of life from the event loop: a quarter of `hang_timeout`."""

@@ -24,6 +24,7 @@ from xyfleet.supervisor.api import registry
 from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener
 from xyfleet.supervisor.common import i18n, paths, private_folders
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.user_locks import sweep
 from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
@@ -162,6 +163,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             forkserver=forkserver,
             embedded=embedded,
             door=door,
+            user_locks=_user_locks(),
         )
 
 
@@ -179,6 +181,13 @@ def _store(settings: Settings, language: str) -> Store:
     except StateRefused as refusal:
         raise StartRefused(refusal.text.say(language)) from None
     return store
+
+
+def _user_locks() -> Path:
+    """Return where the fleets of this machine lock their users, without what killed ones left there."""
+    folder = registry.fleet_records_dir().parent / "owners"
+    sweep(folder)
+    return folder
 
 
 def _forkserver(folder: Path) -> Forkserver:

@@ -31,3 +31,5 @@ class Premises(NamedTuple):
     embedded: EmbeddedGateway | None
     door: TcpListener | None
     """Where the API listens on TCP."""
+    user_locks: Path
+    """Where the fleets of this machine lock their users."""

@@ -99,6 +99,7 @@ class Service:
             hooks=HookService(premises.store, settings.refresh, settings.path.parent, fleet.log.dir),
             verbose=premises.verbose,
             webhook_socket=webhook_socket(premises.socket.parent),
+            user_locks=premises.user_locks,
         )
         self._parts = Parts(self._fleet.notes)
         self._closing = Closing()
@@ -215,7 +216,7 @@ class Service:
 
     async def _stop_workers(self) -> None:
         started = time.monotonic()
-        await self._fleet.stop_all()
+        await asyncio.gather(self._fleet.stop_all(), self._fleet.tokens.close())
         log.info("all workers are gone after %.2f s", time.monotonic() - started)
 
     async def _close_launcher(self) -> None:

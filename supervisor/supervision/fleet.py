@@ -17,6 +17,7 @@ from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.paths import fleet_users_file
 from xyfleet.supervisor.common.timestamps import rfc3339
+from xyfleet.supervisor.common.user_locks import lock_file
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
@@ -26,10 +27,11 @@ from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, Settled, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
-from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish
+from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
 from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.owners import Owners
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.supervision.user_file import UserFile
@@ -59,6 +61,7 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
+from xyfleet.worker.user_lock import UserLock
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +81,12 @@ class Fleet:
         hooks: HookService,
         verbose: bool,
         webhook_socket: Path,
+        user_locks: Path | None = None,
     ) -> None:
+        """
+        Args:
+            user_locks: The folder in which fleets of this machine lock their users; None: they do not.
+        """
         self.settings = settings
         self.gateway = gateway
         self.store = store
@@ -90,7 +98,7 @@ class Fleet:
             rules=self._rules,
             go=self._go,
             carry_out=self.carry_out,
-            stands=lambda member: self.recovery.stands(member),
+            stands=self._stands,
             failed=self.failed,
             heard=self.heard,
             changed=self.changed,
@@ -100,8 +108,17 @@ class Fleet:
         """What a person should know, by topic."""
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet)
+        self.owners: Owners[SupervisedAccount] = Owners()
+        self._user_locks = user_locks
         self.logins = Logins(
-            self.members, store, tokens, hooks, lambda: self.gateway.endpoint, self.run, self.recovery.up_to_date
+            self.members,
+            store,
+            tokens,
+            hooks,
+            lambda: self.gateway.endpoint,
+            self.run,
+            self.recovery.up_to_date,
+            self._user_lock_for_login,
         )
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
@@ -143,6 +160,7 @@ class Fleet:
 
     def discharge(self, member: SupervisedAccount) -> None:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
+        self.owners.leave(member)
         self._cancel_asking(member.name)
         self.logins.cancel(member.name)
         self.recovery.leave(member.name)
@@ -170,6 +188,13 @@ class Fleet:
 
     # What accounts have done (`FleetPorts`).
 
+    def _stands(self, member: SupervisedAccount) -> None:
+        """An account's condition changed: its user is free for another name when there is nothing left of it."""
+        it = member.condition
+        if it.worker is Worker.NONE and it.login is not Login.HOOK_RUNNING and it.waits_for != "place":
+            self.owners.leave(member)
+        self.recovery.stands(member)
+
     def carry_out(self, member: SupervisedAccount, action: Action) -> None:
         """Do what an account's condition asks for."""
         match action:
@@ -185,6 +210,8 @@ class Fleet:
                 self.logins.cancel(member.name)
             case do.CancelTicket():
                 self._cancel_asking(member.name)
+                if not member.wanted:
+                    self.tokens.unwanted(member.name)
             case do.VoidToken():
                 self.tokens.void(member.name)
             case do.ForgiveToken():
@@ -214,7 +241,9 @@ class Fleet:
 
     def _queue_start(self, member: SupervisedAccount) -> None:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
-        self.launcher.put(member.slot, partial(self._start_turn, member))
+        user = self.store.user(member.name)
+        assert user is not None, "nobody without a login is queued"
+        self.owners.take(user, member, lambda: self.launcher.put(member.slot, partial(self._start_turn, member)))
 
     async def _start_turn(self, member: SupervisedAccount) -> None:
         if self._token_at_hand(member):
@@ -224,6 +253,10 @@ class Fleet:
         """Return what each account waits for now that waits for a turn or a place."""
         starts = self.launcher.places()
         waits = {name: Reason("wait_start", {"turn": place + 1}) for name, place in starts.items() if place}
+        waits |= {m.name: Reason("wait_user", {"name": other.name}) for m, other in self.owners.waiting()}
+        for member in self.members.values():
+            if member.report is not None and member.report.user_elsewhere:
+                waits[member.name] = Reason("wait_other_fleet")
         return waits | self.hooks.waits() | self.desk.waits() | self.tokens.waits()
 
     def tidy(self) -> None:
@@ -352,6 +385,22 @@ class Fleet:
         token = self.tokens.held(member.name) if self._token_at_hand(member) else None
         return Go(settings=self._worker_settings(member), ticket=None if token is None else ticket_of(token, 0))
 
+    def _user_lock(self, member: SupervisedAccount) -> str | None:
+        user = self.store.user(member.name)
+        if self._user_locks is None or user is None:
+            return None
+        return str(lock_file(self._user_locks, user, self.settings.fleet.endpoint))
+
+    def _user_lock_for_login(self, member: SupervisedAccount) -> UserLock | None:
+        """Have the account's user while its hook runs; None if another account, or another fleet, has him."""
+        user = self.store.user(member.name)
+        lock = UserLock(self._user_lock(member))
+        if user is not None and not self.owners.try_take(user, member):
+            return None
+        if lock.take() or (member.child is not None and lock.holder() == member.child.pid):
+            return lock
+        return None
+
     def _slots(self) -> list[WorkerSlot]:
         return [member.slot for member in self.members.values()]
 
@@ -373,6 +422,7 @@ class Fleet:
                 self.mail.hub.known_row(member.name),
                 self._webhook_socket,
             ),
+            self._user_lock(member),
         )
 
     def _label(self, name: str) -> str:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
@@ -24,6 +25,10 @@ from xyfleet.supervisor.supervision.account_state import Login
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.user_lock import UserLock
+
+OTHERS_USER: Final = 60.0
+"""Seconds until a hook is asked for again whose account's user somebody else has."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class Logins:
         endpoint: Callable[[], str],
         run: Callable[..., asyncio.Task[None]],
         up_to_date: Callable[[SupervisedAccount], None],
+        user_lock: Callable[[SupervisedAccount], UserLock | None],
     ) -> None:
         self._members = members
         self._store = store
@@ -49,6 +55,8 @@ class Logins:
         self._run = run
         self._up_to_date = up_to_date
         """Tells an account how its gates stand, which may end its hook's run before it begins."""
+        self._user_lock = user_lock
+        """Gives the lock of an account's user, None if somebody else has it."""
         self._running: dict[str, asyncio.Task[None]] = {}
 
     # Cookies from the owner.
@@ -162,8 +170,10 @@ class Logins:
             reason = f"fault in the supervisor: {type(job.exception()).__name__}"
             self._answer(member, number, "failed", reason)
 
-    def _answer(self, member: SupervisedAccount, number: int, end: HookEnd, reason: str | None = None) -> None:
-        wait = self._wait(member)
+    def _answer(
+        self, member: SupervisedAccount, number: int, end: HookEnd, reason: str | None = None, wait: float = 0.0
+    ) -> None:
+        wait = max(wait, self._wait(member))
         member.happened(Event(kind=Kind.HOOK_ENDED, number=number, end=end, reason=reason, wait=wait))
 
     async def _refresh(self, member: SupervisedAccount, number: int, cause: Cause) -> None:
@@ -191,8 +201,15 @@ class Logins:
         def started() -> None:
             member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
 
+        lock = self._user_lock(member)
+        if lock is None:
+            self._answer(member, number, "not_allowed", "somebody else holds its user", wait=OTHERS_USER)
+            return
         failures = member.last.failures if member.last is not None else 0
-        result = await self._hooks.run(asked, cause, failures, started)
+        try:
+            result = await self._hooks.run(asked, cause, failures, started)
+        finally:
+            lock.release()
         if member.condition.hook == number:
             self._follow(member, number, result)
 

@@ -67,6 +67,7 @@ def worker_settings(
     hang_timeout: float,
     log: LogSettings,
     mail: MailSettings,
+    user_lock: str | None = None,
 ) -> WorkerSettings:
     """Return the settings of one account's worker; its user and device must be known by now."""
     assert held.unb is not None
@@ -82,5 +83,6 @@ def worker_settings(
         cycle=account.cycle,
         log=log,
         mail=mail,
+        user_lock=user_lock,
         report_interval=hang_timeout / REPORTS,
     )

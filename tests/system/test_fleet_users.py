@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ HANDLER = """
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 async def answer(message, account):
@@ -145,3 +147,42 @@ def test_a_call_that_was_made_is_kept(tmp_path: Path, fresh_gateway: Gateway) ->
         os.kill(pid, signal.SIGKILL)
         fleet.wait_connected()
         assert gateway.stats(unb(0))["token_calls"] == 2, "one for the signing cookie, one for the token"
+
+
+def test_a_user_waits_for_his_old_worker(tmp_path: Path, fresh_gateway: Gateway) -> None:
+    """A renamed account whose old worker does not end: the new name says whom it waits for, and never dials beside."""
+    gateway = fresh_gateway
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=1)
+    with running(fleet):
+        fleet.wait_connected()
+        pid = fleet.pids()["a0"]
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)  # it ends with the SIGKILL that follows
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(reload, fleet, named(0, "shop"))
+            fleet.until(lambda: "shop" in fleet.accounts(), "the new name is there")
+            shop = fleet.accounts()["shop"]
+            assert (shop["process"], shop["waits"]) == ("waiting", {"code": "wait_user", "fields": {"name": "a0"}})
+            answer.result(20)
+        fleet.until(lambda: fleet.connected("shop"), "it is connected")
+        assert gateway.stats(unb(0))["overlaps"] == 0
+
+
+def test_two_fleets_of_one_machine_share_no_user(tmp_path: Path, fresh_gateway: Gateway) -> None:
+    """The second one waits and says so, without a dial, and goes on when the first lets go of the user."""
+    gateway = fresh_gateway
+    fleets = [Fleet(tmp_path / name, gateway.endpoint, gateway.token_url, accounts=1) for name in ("one", "two")]
+    for fleet, name in zip(fleets, ("one", "two"), strict=True):
+        fleet.folder.mkdir()
+        fleet.config["fleet"]["name"] = name
+        fleet.env["XDG_STATE_HOME"] = str(tmp_path / "home")
+    first, second = fleets
+    with running(first):
+        first.wait_connected()
+        with running(second):
+            second.until(lambda: second.accounts()["a0"]["waits"] == {"code": "wait_other_fleet"}, "it says so")
+            assert second.accounts()["a0"]["process"] == "waiting"
+            first.client.post("/v1/accounts/stop", {"names": ["a0"]}, timeout=20)
+            second.wait_connected()
+            assert [gateway.stats(unb(0))[key] for key in ("overlaps", "kicks")] == [0, 0]
+    assert list((tmp_path / "home" / "xyfleet" / "owners").iterdir()) == []

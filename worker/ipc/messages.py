@@ -129,6 +129,8 @@ class Report(Message, frozen=True, tag="report"):
     clock: float | None = None
     """Seconds that this machine's clock is ahead of the server's (less than zero: behind); 0 = it is right, null = the
     server has not said its time yet."""
+    user_elsewhere: bool = False
+    """Whether nothing is dialled because another fleet of this machine has the user."""
 
 
 class TicketRequest(Message, frozen=True, tag="ask"):

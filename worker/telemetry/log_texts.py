@@ -63,6 +63,7 @@ REPLY_UNSENDABLE: Final = LogText(WARNING, "自动回复无法发送，已转入
 REPLIES_BOUNDED: Final = LogText(WARNING, "自动回复过多，该会话的消息转入死信")
 TICKET_QUEUED: Final = LogText(INFO, "等待连接许可")
 TICKET_MISSING: Final = LogText(WARNING, "主管进程无应答，使用现有令牌连接")
+USER_ELSEWHERE: Final = LogText(WARNING, "本机另一个实例正在使用该账号，等待其结束")
 SUSPENDED: Final = LogText(WARNING, "系统曾休眠，重新连接")
 CLOCK_JUMPED: Final = LogText(WARNING, "系统时钟跳变，立即发送心跳")
 CLOCK_WRONG: Final = LogText(WARNING, "本机时钟与服务器时间不一致")

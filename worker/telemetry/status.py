@@ -51,6 +51,8 @@ class AccountStatus:
         self._clock = clock
         self._clock_wrong = False
         self._told_note: str | None = None
+        self.user_elsewhere = False
+        """Whether another fleet of this machine has the user, so that nothing is dialled."""
 
     def move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
         """Move along the state table, put it into the log and tell it at once."""
@@ -69,7 +71,7 @@ class AccountStatus:
         self._told_note = self._log.note()
         report = self.standing.report(window, changes, self._memory(), self._told_note, time.process_time())
         ahead = round(self._clock.ahead() or 0.0, 1) if self._clock.known else None
-        return msgspec.structs.replace(report, mail=self._mail(), clock=ahead)
+        return msgspec.structs.replace(report, mail=self._mail(), clock=ahead, user_elsewhere=self.user_elsewhere)
 
     def _look(self) -> None:
         self._tick()
