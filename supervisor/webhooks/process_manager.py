@@ -45,8 +45,8 @@ class RestartPace(NamedTuple):
     """So long a life forgives the deaths before."""
     start: float = 20.0
     """Until it is ready."""
-    stop: float = 3.0
-    """Between the polite end and SIGKILL."""
+    stop: float = 1.5
+    """Between the polite end and SIGKILL; the fleet's end has 2 s for both."""
     look: float = 2.0
     """Between two looks at whether the socket is still there."""
 
