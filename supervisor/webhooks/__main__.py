@@ -31,7 +31,8 @@ MAX_TABLE: Final = 64 * 1024 * 1024
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xyfleet.supervisor.webhooks", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--fleet", required=True)
+    # A supervisor that ran before the program was updated on disk names none; its workers do not either.
+    parser.add_argument("--fleet")
     parser.add_argument("--parent-pid", type=int, required=True)
     return parser.parse_args(argv)
 
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         os._exit(0)  # The rest is the kernel's: uvloop refuses to close its loop while a TLS connection says goodbye.
 
 
-async def serve(path: Path, fleet: str) -> None:
+async def serve(path: Path, fleet: str | None) -> None:
     """Listen at `path` for this fleet's workers from the first table on; say so on standard output."""
     tables = asyncio.StreamReader(limit=MAX_TABLE)
     loop = asyncio.get_running_loop()

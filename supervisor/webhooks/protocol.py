@@ -30,13 +30,13 @@ class Request(msgspec.Struct, frozen=True):
 
     number: int
     """The asker's own; its answer bears it too."""
-    fleet: str
-    """Whose worker asks: accounts of two fleets may have one name."""
     account: str
     timeout: Annotated[float, msgspec.Meta(gt=0)]
     """Seconds for all of it, waiting for a turn included."""
     message: msgspec.Raw
     """The JSON that is posted, byte by byte."""
+    fleet: str | None = None
+    """Whose worker asks: accounts of two fleets may have one name. Workers of older versions do not say."""
 
 
 class Replied(msgspec.Struct, frozen=True):

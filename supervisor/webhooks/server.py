@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class WebhookServer:
     """Takes workers' requests and answers each."""
 
-    def __init__(self, path: Path, fleet: str, poster: WebhookClient) -> None:
+    def __init__(self, path: Path, fleet: str | None, poster: WebhookClient) -> None:
         self.table: Table = {}
         self._fleet = fleet
         self._path = path
@@ -91,7 +91,7 @@ class WebhookServer:
             await writer.drain()
 
     async def _call(self, request: Request) -> Replied | Failed | NotCalled:
-        if request.fleet != self._fleet:
+        if self._fleet is not None and request.fleet != self._fleet:
             return NotCalled(request.number, f"the webhook process of another fleet ({self._fleet}) has the socket")
         hook = self.table.get(request.account)
         if hook is None:

@@ -30,9 +30,10 @@ def hook(url: str, secret: str | None = SECRET) -> Webhook:
 class Process:
     """The process."""
 
-    def __init__(self, path: Path, **env: str) -> None:
+    def __init__(self, path: Path, fleet: str | None = FLEET, **env: str) -> None:
         self.path = path
-        words = [sys.executable, "-m", "xyfleet.supervisor.webhooks", "--socket", str(path), "--fleet", FLEET]
+        words = [sys.executable, "-m", "xyfleet.supervisor.webhooks", "--socket", str(path)]
+        words += [] if fleet is None else ["--fleet", fleet]
         self.process = subprocess.Popen(
             [*words, "--parent-pid", str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -57,9 +58,9 @@ class Process:
 
 
 @contextmanager
-def running(path: Path, **env: str) -> Iterator[Process]:
+def running(path: Path, fleet: str | None = FLEET, **env: str) -> Iterator[Process]:
     """Run the process for a block; it ends well."""
-    process = Process(path, **env)
+    process = Process(path, fleet, **env)
     try:
         process.take()  # it listens from the first table on
         yield process
@@ -79,10 +80,11 @@ class Asker:
         self.writer = writer
         self._number = 0
 
-    def put(self, account: str, timeout: float = 10.0, message: Any = MESSAGE, fleet: str = FLEET) -> int:
+    def put(self, account: str, timeout: float = 10.0, message: Any = MESSAGE, fleet: str | None = FLEET) -> int:
         """Write a request; return its number."""
         self._number += 1
-        request = {"number": self._number, "fleet": fleet, "account": account, "timeout": timeout, "message": message}
+        request = {"number": self._number, "account": account, "timeout": timeout, "message": message}
+        request |= {} if fleet is None else {"fleet": fleet}
         self.writer.write(json.dumps(request).encode() + b"\n")
         return self._number
 

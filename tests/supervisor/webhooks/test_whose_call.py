@@ -19,3 +19,13 @@ async def test_another_fleets_worker_is_refused(tmp_path: Path) -> None:
             assert await worker.take() == {"number": number, "refused": refused}
             assert receiver.calls == []
             assert await worker.ask("a0") == {"reply": "在的"}
+
+
+async def test_a_supervisor_of_an_older_version_has_its_webhooks(tmp_path: Path) -> None:
+    """It ran before an update on disk, and starts the new process: it names no fleet, and neither do its workers."""
+    path = tmp_path / "webhook.sock"
+    with running(path, fleet=None) as process:
+        async with Receiver() as receiver, asker(path) as worker:
+            process.take(a0=hook(f"{receiver.url}/reply"))
+            number = worker.put("a0", fleet=None)
+            assert await worker.take() == {"number": number, "reply": "在的"}
