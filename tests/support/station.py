@@ -76,8 +76,9 @@ def settings_for(endpoint: str, logs: Path, cycle: Cycle = FAST, **more: Any) ->
 
 def read_log(logs: Path, event: str | None = None) -> list[dict[str, Any]]:
     """Return the log's lines, of one text if given."""
-    path = logs / "a0.log"
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    files = [path for path in (logs / "a0.log", logs / "a0.beats.log") if path.exists()]
+    lines = [json.loads(line) for path in files for line in path.read_text("utf-8").splitlines() if line]
+    lines.sort(key=lambda line: str(line["time"]))
     return [line for line in lines if event in (None, line["event"])]
 
 

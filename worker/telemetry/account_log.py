@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import os
 import re
+import select
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xyfleet.worker.secret import Secret, masked, spelled
 from xyfleet.worker.settings import LogSettings
-from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
+from xyfleet.worker.telemetry.log_handlers import LineWriter, Outlet, RotatingFile, Sink, StreamSink
 from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, INFO, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
 from xyfleet.worker.text import cut, is_number, printable, shown
 
@@ -28,8 +29,13 @@ _MIN_HIDDEN: Final = 6
 """Shorter secrets are not looked for in lines: masking them would garble every other word."""
 _HIDDEN: Final = 4
 """How many of the latest tokens are looked for."""
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that the last lines may take to be written."""
 _BARE: Final = re.compile(r"[^\s\"=]+")
 _encode: Final = msgspec.json.Encoder().encode
+
+BEATS_END: Final = ".beats"
+"""What the name of the beats' file has behind the account's."""
 
 Format = Callable[[float, LogText, dict[str, object]], str]
 
@@ -63,8 +69,24 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
+class _Channel(NamedTuple):
+    """Where lines go, and in what form."""
+
+    outlet: Outlet
+    form: Format
+    most: int | None
+    """Bytes of the longest line that arrives whole; None = any."""
+    beats: bool | None
+    """True: the beats alone; False: all but the beats; None: all."""
+
+
 class AccountLog:
-    """The log of one account. Nothing that goes wrong with writing ever reaches the caller."""
+    """
+    The log of one account. Nothing that goes wrong with writing ever reaches the caller, and nobody waits for it.
+
+    What the beats say goes into a file of its own, for there are two of them every few seconds: so the other one holds
+    the causes of months.
+    """
 
     def __init__(
         self,
@@ -80,7 +102,9 @@ class AccountLog:
         self._wall = wall
         self._always_hidden = [spelled(secret.reveal()) for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
         self._hidden: deque[re.Pattern[str]] = deque(maxlen=_HIDDEN)
-        self._outlets = _outlets(account, settings)
+        self._channels: list[_Channel] | None = None
+        self._writer = LineWriter()
+        self._pid = os.getpid()
         # A handler's thread may log by the standard way (`LibraryLogHandler`), and a file is closed and opened anew.
         self._lock = threading.Lock()
 
@@ -107,11 +131,11 @@ class AccountLog:
         fields = {"account": self._account, "generation": self.generation, **self._shown(fields)}
         now = self._wall()
         with self._lock:
-            for sink, form in self._outlets:
-                text = form(now, line, fields)
-                if sink.lost:
-                    text = form(now, LINES_LOST, {"account": self._account, "lines": sink.lost}) + text
-                sink.write(self.mask(text).encode())
+            if self._channels is None:
+                self._channels = self._open()
+            for channel in self._channels:
+                if channel.beats is None or channel.beats is (line in BEATS):
+                    self._put(channel.outlet, self._whole(channel, now, line, fields))
 
     def bug(self, error: BaseException, **fields: object) -> None:
         """Write the traceback of an error that should not have happened."""
@@ -119,21 +143,49 @@ class AccountLog:
 
     def note(self) -> str | None:
         """Return what a person should know about lost lines, or None when all is well."""
-        troubles = [f"log not written: {sink.trouble}" for sink, _ in self._outlets if sink.trouble is not None]
+        if self._writer.stuck():
+            return "log not written: the disk does not take it"
+        sinks = [channel.outlet.sink for channel in self._channels or ()]
+        troubles = [f"log not written: {sink.trouble}" for sink in sinks if sink.trouble is not None]
         return troubles[0] if troubles else None
+
+    def try_again(self) -> None:
+        """Where lines could not be written, try whether that can be said now; the next line may be hours away."""
+        with self._lock:
+            for channel in self._channels or ():
+                if channel.outlet.sink.trouble is not None:
+                    self._put(channel.outlet, b"")
 
     def apply(self, settings: LogSettings) -> None:
         """Go on with other settings."""
         if settings != self._settings:
             with self._lock:
-                self._close()
+                self._leave_channels()
                 self._settings = settings
-                self._outlets = _outlets(self._account, settings)
 
     def close(self) -> None:
-        """Close the files."""
+        """Have what was said written, as far as the disk takes it within a second, and close the files."""
         with self._lock:
-            self._close()
+            self._leave_channels()
+            self._writer.end(CLOSE_WITHIN)
+            self._writer = LineWriter()
+
+    def _put(self, outlet: Outlet, line: bytes) -> None:
+        if os.getpid() == self._pid:
+            self._writer.put(outlet, line)
+        else:
+            outlet.write(line)  # a handler's child: the thread is its parent's
+
+    def _whole(self, channel: _Channel, now: float, line: LogText, fields: dict[str, object]) -> bytes:
+        """Return the line, with its longest texts shortened where it would not arrive whole."""
+        data = self.mask(channel.form(now, line, fields)).encode()
+        while channel.most is not None and len(data) > channel.most:
+            texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+            longest = max(texts, key=lambda name: len(texts[name]))
+            # The end of a traceback says what happened.
+            fields = {**fields, longest: "…" + texts[longest][len(texts[longest]) // 2 + 1 :]}
+            data = self.mask(channel.form(now, line, fields)).encode()
+        return data
 
     def _shown(self, fields: dict[str, object]) -> dict[str, object]:
         """Return the fields that have a value, ready to be written: they may be a server's."""
@@ -146,22 +198,30 @@ class AccountLog:
             return self.clean(value)
         return value if isinstance(value, float) or is_number(value) else shown(value)
 
-    def _close(self) -> None:
-        for sink, _ in self._outlets:
-            sink.close()
+    def _leave_channels(self) -> None:
+        for channel in self._channels or ():
+            self._writer.close(channel.outlet)
+        self._channels = None
 
+    def _open(self) -> list[_Channel]:
+        settings = self._settings
+        form = as_json if settings.format == "json" else console
+        channels = []
+        if settings.dir is None:
+            channels.append(self._channel(StreamSink(1), as_json, select.PIPE_BUF, None))
+        else:
+            for name, beats in ((f"{self._account}.log", False), (f"{self._account}{BEATS_END}.log", True)):
+                file = RotatingFile(os.path.join(settings.dir, name), settings.max_bytes, settings.backups)
+                channels.append(self._channel(file, form, None, beats))
+        if settings.verbose:
+            channels.append(self._channel(StreamSink(2), form, select.PIPE_BUF, None))
+        return channels
 
-def _outlets(account: str, settings: LogSettings) -> list[tuple[Sink, Format]]:
-    form = as_json if settings.format == "json" else console
-    outlets: list[tuple[Sink, Format]] = []
-    if settings.dir is None:
-        outlets.append((StreamSink(1), as_json))
-    else:
-        path = os.path.join(settings.dir, f"{account}.log")
-        outlets.append((RotatingFile(path, settings.max_bytes, settings.backups), form))
-    if settings.verbose:
-        outlets.append((StreamSink(2), form))
-    return outlets
+    def _channel(self, sink: Sink, form: Format, most: int | None, beats: bool | None) -> _Channel:
+        def lost(lines: int) -> bytes:
+            return form(self._wall(), LINES_LOST, {"account": self._account, "lines": lines}).encode()
+
+        return _Channel(Outlet(sink, lost), form, most, beats)
 
 
 class LibraryLogHandler(logging.Handler):

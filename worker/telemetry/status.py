@@ -85,3 +85,5 @@ class AccountStatus:
             self.reporter.note()
         if self._log.note() != self._told_note:
             self.reporter.note()
+        if self._told_note is not None:
+            self._log.try_again()

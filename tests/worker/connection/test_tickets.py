@@ -24,8 +24,8 @@ class Counter:
     def __init__(self, tmp_path: Path, carried: Ticket | None = None) -> None:
         self.requests: list[TicketRequest] = []
         self.wakeup = InterruptibleWait()
-        log = AccountLog("a0", LogSettings(dir=str(tmp_path)))
-        self.desk = TicketClient(self.requests.append, self.wakeup, FAST_PACE, log, carried)
+        self.log = AccountLog("a0", LogSettings(dir=str(tmp_path)))
+        self.desk = TicketClient(self.requests.append, self.wakeup, FAST_PACE, self.log, carried)
 
 
 def ticket(request: int, serial: int, *, fresh: bool = False) -> Ticket:
@@ -170,6 +170,7 @@ async def test_queued_is_logged_when_it_changes(tmp_path: Path) -> None:
         counter.desk.take(Queued(request=1, why=why))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    counter.log.close()
     lines = (tmp_path / "a0.log").read_text().splitlines()
 
     assert [line.rpartition("reason=")[2] for line in lines] == ["pacing", "outage"]

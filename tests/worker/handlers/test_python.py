@@ -234,6 +234,7 @@ async def answer(message, account):
         await until(lambda: handler.trouble is None)
         assert len(shop.stuck) == 1
         assert "blocks its thread" in shop.stuck[0]
+        shop.log.close()
         lines = shop.log_file.read_text()
         assert ("消息处理程序阻塞" in lines, "消息处理程序恢复响应" in lines, "in deep" in lines) == (True,) * 3
 
@@ -323,10 +324,11 @@ async def answer(message, account):
                 await asyncio.sleep(0)
         finally:
             logging.getLogger().removeHandler(bridge)
+        assert shop.log.note() is None
+        shop.log.close()
         lines = [line for path in tmp_path.glob("a0.log*") for line in path.read_text().splitlines()]  # noqa: ASYNC240
         events = collections.Counter(json.loads(line)["event"].partition(" ")[0] for line in lines)
 
-        assert shop.log.note() is None
         assert events["from"] == 300
         assert events["新设置已生效"] == said
 

@@ -195,7 +195,7 @@ def test_no_empty_stack_file_left(nursery: Nursery, gateway: Gateway, tmp_path: 
     worker.say(Stop())
     worker.code()
 
-    assert [file.name for file in tmp_path.iterdir()] == ["a0.log"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a0.beats.log", "a0.log"]
 
 
 def test_program_error_ends_with_1(nursery: Nursery, gateway: Gateway, tmp_path: Path) -> None:
