@@ -66,9 +66,11 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker's log lines go."""
 
     dir: str | None = None
-    """Absolute folder of `<account>.log` and `<account>.stack.log`; null = JSON lines on standard output."""
+    """Absolute folder of `<account>.log`, and of `.beats.log` and `.stack.log` beside it; null = JSON lines on standard
+    output."""
     format: Literal["console", "json"] = "console"
     max_bytes: int = 2_000_000
+    """Of `<account>.log`; with `beats` half of it, and half for theirs."""
     backups: int = 1
     beats: bool = True
     """Whether each heartbeat sent and answered is a line."""

@@ -17,19 +17,24 @@ from xyfleet.worker.text import printable
 LINES: Final = 50
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at a followed file."""
+_END: Final = ".log"
+_BEATS_END: Final = ".beats.log"
 _BLOCK: Final = 65536
 
 
 @click.command(help=_("Show the last 50 lines of an account's log."))
 @click.argument("name")
+@click.option("--beats", is_flag=True, help=_("Show the heartbeats, which have a file of their own."))
 @click.option("-f", "--follow", is_flag=True, help=_("Go on with what is added, until Ctrl-C."))
 @common
 @click.pass_obj
-def logs(setup: Setup, name: str, follow: bool) -> int:
+def logs(setup: Setup, name: str, beats: bool, follow: bool) -> int:
     """Show the end of a log file."""
     path = json.loads(setup.client().get(f"/v1/logs/{name}").body)["path"]
     if path is None:
         raise Failure(FAILURE, _("log.dir is none: log lines go to the supervisor's standard output, not to files"))
+    if beats:
+        path = path.removesuffix(_END) + _BEATS_END
     file = _open(path)
     if file is None and not follow:
         click.echo(_("no log lines yet in %(path)s") % {"path": path}, err=True)
@@ -66,6 +71,7 @@ def _last_lines(file: BinaryIO) -> bytes:
 def _follow(path: str, file: BinaryIO | None) -> None:
     while True:
         if file is not None:
+            _go_back_if_cut(file)
             _put(file.read())
         if file is None or _was_rotated(path, file):
             newer = _open(path)
@@ -83,6 +89,12 @@ def _was_rotated(path: str, file: BinaryIO) -> bool:
         return os.stat(path).st_ino != os.fstat(file.fileno()).st_ino
     except FileNotFoundError:
         return False  # between two renames
+
+
+def _go_back_if_cut(file: BinaryIO) -> None:
+    """Begin anew in a file that was copied and cut to nothing (logrotate's copytruncate)."""
+    if os.fstat(file.fileno()).st_size < file.tell():
+        file.seek(0)
 
 
 def _put(data: bytes) -> None:

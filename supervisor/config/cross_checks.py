@@ -10,15 +10,16 @@ from xyfleet.supervisor.config.reading.problems import At, Item, Problems, Secti
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.settings import SIMULATOR, Account
 from xyfleet.worker.settings import DEFAULT_ENDPOINT
+from xyfleet.worker.telemetry.account_log import BEATS_END
 
 SIMULATOR_FIRST: Final = 2200000000001
 SIMULATOR_LAST: Final = 2200000099999
 """The user ids of the built-in gateway: a file that uses it holds no cookie of a real account."""
-SIDE_LOGS: Final = (".hook", ".stack")
+SIDE_LOGS: Final = (".hook", ".stack", BEATS_END)
 """What the names of an account's further log files have before `.log`."""
 RESERVED: Final = frozenset(("supervisor", "events"))
 """Names of the program's own files."""
-RESERVED_ENDS: Final = (*SIDE_LOGS, ".beats")
+RESERVED_ENDS: Final = SIDE_LOGS
 
 
 LIKE_AN_OPTION: Final = (

@@ -8,9 +8,9 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.config.cross_checks import SIDE_LOGS
+
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}")
-_SIDE: Final = (".stack", ".hook")
-"""What the names of an account's further log files have before `.log`."""
 
 
 def is_name(name: str) -> bool:
@@ -50,8 +50,8 @@ class Leftovers:
     def _logs(self) -> list[Path]:
         if self._log_dir is None or not self._log_dir.is_dir():
             return []
-        ends = [re.escape(side) for side in _SIDE if self._name + side not in self._others]
-        if not any(self._name.removesuffix(side) in self._others for side in _SIDE if self._name.endswith(side)):
+        ends = [re.escape(side) for side in SIDE_LOGS if self._name + side not in self._others]
+        if not any(self._name.removesuffix(side) in self._others for side in SIDE_LOGS if self._name.endswith(side)):
             ends.append("")  # else that log is, or may be, a side file of another account
         if not ends:
             return []

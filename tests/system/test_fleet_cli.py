@@ -91,7 +91,7 @@ def test_reload_events_and_logs(fleet: Fleet) -> None:
     assert "a4" in done.stdout
     kinds = {json.loads(line)["kind"] for line in xyfleet(fleet, "events", "--json").stdout.splitlines()}
     assert {"state", "reload"} <= kinds
-    assert "心跳包已发送" in xyfleet(fleet, "logs", "a0").stdout
+    assert "心跳包已发送" in xyfleet(fleet, "logs", "--beats", "a0").stdout
 
 
 def test_bad_file_is_named_and_nothing_starts(fleet: Fleet) -> None:

@@ -225,11 +225,9 @@ class _Loop(asyncio.SelectorEventLoop):
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect to nobody: see `create_connection`."""
 
-    async def create_connection(
-        self, protocol_factory: Callable[[], Any], *_: Any, sock: socket.socket, **_more: Any
-    ) -> Any:
+    async def create_connection(self, protocol_factory: Callable[[], Any], *_: Any, **more: Any) -> Any:
         """Connect to a server of our own in the place of what this socket would be connected to."""
-        sock.close()
+        more["sock"].close()
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setblocking(False)

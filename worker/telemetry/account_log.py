@@ -210,8 +210,9 @@ class AccountLog:
         if settings.dir is None:
             channels.append(self._channel(StreamSink(1), as_json, select.PIPE_BUF, None))
         else:
-            for name, beats in ((f"{self._account}.log", False), (f"{self._account}{BEATS_END}.log", True)):
-                file = RotatingFile(os.path.join(settings.dir, name), settings.max_bytes, settings.backups)
+            for end, beats in (("", False), (BEATS_END, True))[: 1 + settings.beats]:
+                path = os.path.join(settings.dir, f"{self._account}{end}.log")
+                file = RotatingFile(path, settings.max_bytes // (1 + settings.beats), settings.backups)
                 channels.append(self._channel(file, form, None, beats))
         if settings.verbose:
             channels.append(self._channel(StreamSink(2), form, select.PIPE_BUF, None))

@@ -32,7 +32,7 @@ def measure(folder: Path, gateway: Gateway, sheet: Sheet) -> None:
         wait(lambda: lost(fleet.events("state", "a0")), "the mute connection is declared dead", fleet.patience)
         gateway.clear(fault)
         (declared, *_) = lost(fleet.events("state", "a0"))
-        sheet.add("dead", (declared - deadline(fleet.log_of("a0").splitlines())) * 1000)
+        sheet.add("dead", (declared - deadline(fleet.log_of("a0.beats").splitlines())) * 1000)
         fleet.end()
 
 

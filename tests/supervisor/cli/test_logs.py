@@ -88,3 +88,31 @@ async def test_a_terminal_is_not_steered(control: StandIn) -> None:
 
     assert piped.out == "ValueError: \x1b]0;own\x07\n"
     assert (code, shown.text) == (0, b"ValueError: \\x1b]0;own\\x07\r\n")
+
+
+async def test_the_beats_have_a_file_of_their_own(control: StandIn) -> None:
+    """`--beats` shows it instead."""
+    (control.folder / "a.log").write_text("WebSocket连接异常\n")
+    (control.folder / "a.beats.log").write_text("心跳包已发送\n")
+    async with serving(control):
+        ended = await run(control.folder, "logs", "a")
+        beats = await run(control.folder, "logs", "--beats", "a")
+
+    assert (ended.out, beats.out) == ("WebSocket连接异常\n", "心跳包已发送\n")
+
+
+async def test_follow_goes_over_a_cut_file(control: StandIn) -> None:
+    """A file that was copied and cut to nothing (copytruncate) is followed from its beginning (S1)."""
+    path = control.folder / "a.log"
+    path.write_text("one\n")
+    async with serving(control):
+        process = await begin(control.folder, "logs", "a", "-f")
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"one\n"
+        path.write_text("")
+        await asyncio.sleep(0.6)
+        with path.open("a") as file:
+            file.write("two\n")
+        assert await asyncio.wait_for(process.stdout.readline(), 5) == b"two\n"
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
