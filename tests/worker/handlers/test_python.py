@@ -311,7 +311,7 @@ async def answer(message, account):
         await asyncio.sleep(0)
 """
     async with handler_of(tmp_path, code) as (handler, shop):
-        shop.log.apply(LogSettings(dir=str(tmp_path), format="json", max_bytes=5000, backups=99))
+        shop.log.apply(LogSettings(dir=str(tmp_path), format="json", max_bytes=10_000, backups=99))
         bridge = LibraryLogHandler(shop.log)
         logging.getLogger().addHandler(bridge)
         try:

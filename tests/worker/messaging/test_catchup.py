@@ -131,6 +131,7 @@ async def test_more_than_a_turn(gateway: Gateway, tmp_path: Path) -> None:
 
         assert collections.Counter(row.message.id for row in await desk.rows()) == collections.Counter(ids)
         assert desk.turns == 1 + 5  # of the long one, two are read again on the way up
+        desk.log.close()
         assert (tmp_path / "a0.log").read_text().count("漏收消息较多，分批补收") == 4
 
 
@@ -219,6 +220,7 @@ async def test_too_much_flow_control(gateway: Gateway, tmp_path: Path) -> None:
         await rounds(desk)
 
         assert await texts(desk) == ["one"]
+        desk.log.close()
         log = (tmp_path / "a0.log").read_text()
         assert "/r/Conversation/listNewestPagination: flow control (400600001)" in log
 

@@ -18,6 +18,7 @@ from support.imclient import UNB
 from support.jobs import Job
 from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
+from support.station import read_log
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.storage.operations import OutgoingMessage
 
@@ -182,7 +183,7 @@ async def test_an_echo_while_it_waits_for_another_try(gateway: Gateway, tmp_path
         fault = gateway.fault(UNB, kind="send_busy")
         letter = await queued(desk)
         waiting = asyncio.create_task(desk.outbox.settled(letter.number))
-        await desk.until(lambda: "稍后重试" in (tmp_path / "a0.log").read_text(), "it is put off")
+        await desk.until(lambda: read_log(tmp_path, "消息暂未发送，稍后重试"), "it is put off")
         gateway.clear(fault)
         echo = gateway.push(UNB, items=[{"type": "echo", "text": "在的", "conversation": TALK, "peer": PEER}])
         async with asyncio.timeout(5):
