@@ -121,8 +121,7 @@ class Soak:
 
     def _ids(self, who: str) -> dict[str, bool]:
         """Return the ids in an account's inbox, and whether each was recovered."""
-        number = sorted(self._sent).index(who)
-        path = self._fleet.folder / "state" / "inbox" / f"{self._fleet.config['accounts'][number]['name']}.db"
+        path = self._fleet.folder / "state" / "inbox" / f"{who}.db"
         if not path.exists():
             return {}
         store = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
