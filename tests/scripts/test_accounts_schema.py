@@ -146,7 +146,7 @@ def effect(key: str) -> str:
         key = "fleet.http"
     if any(key == path or key.startswith(f"{path}.") for path in FLEET_RESTART):
         return "fleet"
-    is_account = key in ALL_ACCOUNTS_RESTART or key.removesuffix("_file") in ACCOUNT_RESTART
+    is_account = key in ALL_ACCOUNTS_RESTART or key.removesuffix("_file") in ACCOUNT_RESTART | {"cookie"}
     return "account" if is_account and key != "cookie_file" else "live"
 
 
