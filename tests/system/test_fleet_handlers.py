@@ -63,3 +63,44 @@ def test_a_handler_lives_in_ordinary_python(tmp_path: Path, gateway: Gateway) ->
             assert words in log
         assert "not this" not in log
         assert fleet.accounts()["a0"]["messages"]["dead"] == 0
+
+
+ECHO = """
+async def answer(message, account):
+    return f"{account.name} heard {message.text}"
+"""
+
+
+def test_accounts_of_a_fleet_do_not_answer_each_other(tmp_path: Path, gateway: Gateway) -> None:
+    """A text from another account of the fleet is kept, until `answer_fleet` is set; a buyer's is answered (C2)."""
+    (tmp_path / "echo.py").write_text(ECHO)
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, 2)
+    fleet.config["defaults"] = {**FAST, "handler": "echo:answer", "send_rate": 0}
+    with running(fleet):
+        fleet.wait_connected()
+        fleet.until(lambda: (tmp_path / "state" / "fleet-users.ids").exists(), "the file of users is there")
+        say(gateway, "from the fleet", unb(1))
+        say(gateway, "from a buyer", "3300000000777")
+        fleet.until(lambda: "a0 heard from a buyer" in texts(gateway), "the buyer is answered")
+        assert "a0 heard from the fleet" not in texts(gateway)
+
+        fleet.config["defaults"]["answer_fleet"] = True
+        fleet.write()
+        fleet.client.post("/v1/reload", {})
+        fleet.until(lambda: said_to(fleet, gateway), "it is answered now")
+
+
+def say(gateway: Gateway, text: str, sender: str) -> None:
+    """Have somebody write to the first account."""
+    gateway.push(unb(0), items=[{"type": "text", "text": text, "peer": sender, "conversation": f"6{sender}"}])
+
+
+def texts(gateway: Gateway) -> list[str]:
+    """Return what the first account's conversations hold."""
+    return [str(message["text"]) for message in gateway.messages(unb(0))]
+
+
+def said_to(fleet: Fleet, gateway: Gateway) -> bool:
+    """Tell whether the other account of the fleet gets answers; ask once more."""
+    say(gateway, "once more", unb(1))
+    return "a0 heard once more" in texts(gateway)
