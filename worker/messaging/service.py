@@ -41,6 +41,8 @@ MOST_HELD: Final = 32 * 1024 * 1024
 much, and whatever is not acked the server has still."""
 MOST_REQUESTS: Final = 1000
 """Requests of the supervisor that wait at one time, for the disk or for what becomes of a text."""
+AT_ONCE: Final = 256 * 1024
+"""Bytes of a push that is decoded as soon as it comes, which takes 2 ms at most; one of 5 MiB would take 30."""
 FIRST_LOOK: Final = (1.0, 6.0)
 """Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
 
@@ -79,6 +81,9 @@ class MessageService:
         self._users = FleetUsers(settings.mail.users)
         self._last: float | None = None
         self._held = 0
+        self._large: asyncio.Queue[tuple[bytes, Callable[[], None]]] = asyncio.Queue()
+        self._late = 0
+        """Pushes that are not decoded yet: later ones stay behind them."""
         self._life: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
@@ -107,14 +112,39 @@ class MessageService:
         if frames.wants_state(push):
             self._catch_up.missed()
         body = bytes(push.body)
-        found, size = items.pushed(body, self._me), len(body)
+        if len(body) <= AT_ONCE and not self._late:
+            self._take_in(items.pushed(body, self._me), len(body), ack)
+        elif self._held + len(body) > MOST_HELD:
+            self._leave_unacked()
+        else:
+            self._held += len(body)
+            self._late += 1
+            self._large.put_nowait((body, ack))
+
+    async def _read_large(self) -> None:
+        """Decode large pushes, and those that came behind them, an item at a time: the loop has beats to send."""
+        while True:
+            body, ack = await self._large.get()
+            found: list[items.IncomingItem] = []
+            for incoming in items.each_pushed(body, self._me):
+                if incoming is not None:
+                    found.append(incoming)
+                await asyncio.sleep(0)
+            self._held -= len(body)
+            self._late -= 1
+            self._take_in(found, len(body), ack)
+
+    def _leave_unacked(self) -> None:
+        self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
+        self._catch_up.refused()
+
+    def _take_in(self, found: list[items.IncomingItem], size: int, ack: Callable[[], None]) -> None:
         if not found:
             ack()
             return
         self._wanted.set()
         if self._inbox.full() or self._held + size > MOST_HELD:
-            self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
-            self._catch_up.refused()
+            self._leave_unacked()
             return
         if any(each.partial for each in found):
             self._log.say(log_texts.PUSH_TOO_LARGE, bytes=size)
@@ -181,6 +211,7 @@ class MessageService:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up.run())
+            tasks.create_task(self._read_large())
             tasks.create_task(self._serve(tasks))
             await self._first_moment()
             if self._dispatcher is not None:

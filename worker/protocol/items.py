@@ -38,6 +38,7 @@ notice comes with the number of a chat message.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -140,16 +141,19 @@ def pushed(body: bytes, me: str) -> list[IncomingItem]:
     Args:
         me: This account's user id, which tells its own messages.
     """
+    return [incoming for incoming in each_pushed(body, me) if incoming is not None]
+
+
+def each_pushed(body: bytes, me: str) -> Iterator[IncomingItem | None]:
+    """As `pushed`, but decode an item a step; None = it was a signal. A large push takes longer than a loop may."""
     budget = Budget(MOST_IN_FRAME)
     raws = _items(body)
-    found = []
     for raw in raws[:MOST_ITEMS]:
         part = budget.part()
-        found.append(_one(bytes(raw), _Reading(me, part)))
+        yield _one(bytes(raw), _Reading(me, part))
         budget.join(part)
     if len(raws) > MOST_ITEMS:
-        found.append(_left_out(body, f"more than {MOST_ITEMS} items"))
-    return [incoming for incoming in found if incoming is not None]
+        yield _left_out(body, f"more than {MOST_ITEMS} items")
 
 
 def listed(model: Any, conversation: str, item: str | None, me: str) -> IncomingItem | None:
