@@ -9,6 +9,7 @@ from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
+    HourView,
     MessagesView,
     OutageView,
     ReconnectView,
@@ -21,7 +22,7 @@ from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Process, Wish
 from xyfleet.supervisor.supervision.outage import Group, Outage
-from xyfleet.worker.ipc.messages import HeartbeatFigures, MailFigures
+from xyfleet.worker.ipc.messages import HeartbeatFigures, HourFigures, MailFigures
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
@@ -52,7 +53,10 @@ def account_view(
         next_attempt=rfc3339(member.next_attempt or (live.next_attempt if live is not None else None)),
         heartbeat=_heartbeat(window),
         reconnects=ReconnectView(
-            total=window.reconnects, last_hour=window.reconnects_last_hour, by_cause=window.reconnects_by_cause
+            total=window.reconnects,
+            last_hour=window.reconnects_last_hour,
+            by_cause=window.reconnects_by_cause,
+            last_hour_by_cause=window.hour.reconnects_by_cause,
         ),
         refresh=refresh,
         cookie_source=cookie_source,
@@ -103,6 +107,18 @@ def _heartbeat(window: HeartbeatFigures) -> HeartbeatView:
         best_streak=window.best_streak,
         last_sent=rfc3339(window.last_sent),
         last_answered=rfc3339(window.last_answered),
+        hour=_hour(window.hour, window.rtt_last),
+    )
+
+
+def _hour(hour: HourFigures, latest: float | None) -> HourView:
+    return HourView(
+        sent=hour.sent,
+        answered=hour.answered,
+        success_rate=_share(hour.answered, hour.answered + hour.expired),
+        send_rate=_share(hour.sent, hour.due),
+        rtt_ms=RttView(last=None if hour.rtt_mean is None else latest, mean=hour.rtt_mean, p95=hour.rtt_p95),
+        best_streak=hour.best_streak,
     )
 
 

@@ -18,6 +18,17 @@ class RttView(msgspec.Struct, frozen=True, kw_only=True):
     p95: float | None = None
 
 
+class HourView(msgspec.Struct, frozen=True, kw_only=True):
+    """The four metrics over the last hour."""
+
+    sent: int = 0
+    answered: int = 0
+    success_rate: float | None = None
+    send_rate: float | None = None
+    rtt_ms: RttView = RttView()
+    best_streak: int = 0
+
+
 class HeartbeatView(msgspec.Struct, frozen=True, kw_only=True):
     """The four metrics' heartbeat part."""
 
@@ -30,6 +41,7 @@ class HeartbeatView(msgspec.Struct, frozen=True, kw_only=True):
     best_streak: int = 0
     last_sent: str | None = None
     last_answered: str | None = None
+    hour: HourView = HourView()
 
 
 class ReconnectView(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +50,7 @@ class ReconnectView(msgspec.Struct, frozen=True, kw_only=True):
     total: int = 0
     last_hour: int = 0
     by_cause: dict[str, int] = {}
+    last_hour_by_cause: dict[str, int] = {}
 
 
 class RefreshView(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,6 +65,8 @@ _HEADERS: Final = (
     N_("RECONNECTS/h"),
     N_("LOGINS LEFT"),
 )
+_GOOD_HOUR: Final = 0.95
+"""Share of answered heartbeats below which an hour is worth a line of its own."""
 
 
 def status(view: StatusView, look: TableStyle, now: datetime) -> list[str]:
@@ -179,6 +181,8 @@ def _table(view: StatusView, look: TableStyle, now: datetime) -> Iterator[str]:
         off = account.process in (Process.STOPPED, Process.DISABLED)
         yield _line(row, widths, "", GREY if off else _STATE_COLOUR[account.state], look)
         yield from _remarks(account, look, now)
+        if len(accounts) == 1 or _is_bad_hour(account):
+            yield from _paragraph(_hour_words(account, look), "", look, "    ")
 
 
 def _line(row: tuple[str, ...], widths: list[int], colour: str, state_colour: str, look: TableStyle) -> str:
@@ -215,6 +219,23 @@ def _remarks(account: AccountView, look: TableStyle, now: datetime) -> Iterator[
         yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
     for todo in message_advice(account.messages, name=account.name, language=look.language):
         yield from _paragraph("→ " + todo, YELLOW, look, "    ")
+
+
+def _is_bad_hour(account: AccountView) -> bool:
+    """Say whether the last hour was worse than a life of months would show."""
+    rate = account.heartbeat.hour.success_rate
+    return rate is not None and rate < _GOOD_HOUR and account.state is State.CONNECTED
+
+
+def _hour_words(account: AccountView, look: TableStyle) -> str:
+    hour = account.heartbeat.hour
+    if not hour.sent:
+        return ""
+    text = tr(
+        look.language, N_("last hour: heartbeats answered %(answered)d of %(sent)d, RTT %(rtt)s ms, 95 %% %(p95)s")
+    )
+    mean, p95 = ("-" if ms is None else f"{ms:.1f}" for ms in (hour.rtt_ms.mean, hour.rtt_ms.p95))
+    return text % {"answered": hour.answered, "sent": hour.sent, "rtt": mean, "p95": p95}
 
 
 def _why(account: AccountView, look: TableStyle, now: datetime) -> str:

@@ -22,8 +22,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_def
     """Any message on a pipe."""
 
 
+class HourFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The heart's figures over the last hour, in steps of five minutes, or since the worker started."""
+
+    sent: int = 0
+    answered: int = 0
+    expired: int = 0
+    due: int = 0
+    rtt_mean: float | None = None
+    """Round trips in milliseconds, of the latest 240 at most."""
+    rtt_p95: float | None = None
+    best_streak: int = 0
+    """The longest row of answered beats."""
+    reconnects_by_cause: dict[str, int] = {}
+
+
 class HeartbeatFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The heart's figures, over the life of the worker (cumulative) and, for times, over the sliding window."""
+    """The heart's figures over the life of the worker; of times, over the latest hundred."""
 
     sent: int = 0
     answered: int = 0
@@ -47,6 +62,7 @@ class HeartbeatFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     reconnects_by_cause: dict[str, int] = {}
     pushes: int = 0
     """Pushes acked."""
+    hour: HourFigures = HourFigures()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,9 +11,11 @@ from xyfleet.supervisor.common.timestamps import zone
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
+    HourView,
     MessagesView,
     OutageView,
     RefreshView,
+    RttView,
     StatusView,
 )
 from xyfleet.supervisor.presentation.status_table import TableStyle, status, summary, troubled_first
@@ -198,3 +200,14 @@ def test_troubles_with_messages_stand_under_the_account() -> None:
     assert [line.split()[0] for line in lines] == ["full", "→", "well", "letters", "→"]
     assert "no space\N{REPLACEMENT CHARACTER} left" in lines[1]
     assert "xyfleet messages letters --failed" in lines[4]
+
+
+def test_a_bad_hour_has_a_line() -> None:
+    """A life of months does not hide it; a good hour says nothing, unless the account was asked for alone."""
+    bad, good = HourView(sent=240, answered=120, success_rate=0.5, rtt_ms=RttView(mean=61.0, p95=240.04)), HourView()
+    heartbeats = [HeartbeatView(sent=99_240, answered=99_120, success_rate=0.9988, hour=hour) for hour in (bad, good)]
+    accounts = [account(name, heartbeat=beats) for name, beats in zip("ab", heartbeats, strict=True)]
+    shown = text(StatusView(fleet=fleet(), accounts=accounts))
+
+    assert shown.count("last hour: ") == 1
+    assert "    last hour: heartbeats answered 120 of 240, RTT 61.0 ms, 95 % 240.0\n" in shown
