@@ -180,7 +180,7 @@ class Observer:
         inboxes = sorted((self.world.folder / "state" / "inbox").glob("*.db"))
         if inboxes:
             self._inbox = (self._inbox + 1) % len(inboxes)
-            self.take(promises.whole_inbox(inboxes[self._inbox]))
+            self.take(promises.whole_inbox(inboxes[self._inbox], quiet=False))
 
     def _log(self) -> None:
         """Read what is new in the supervisor's log; a rotated one is begun anew."""

@@ -80,7 +80,7 @@ def kill_supervisor(world: World, chance: random.Random) -> None:
 
 def end_supervisor(world: World, chance: random.Random) -> None:
     """End it politely, and start another one soon."""
-    if _supervisor(world) is not None:
+    if _supervisor(world) is not None and world.up:
         world.note("SIGTERM to the supervisor")
         world.excuse(15.0)
         world.end()
@@ -98,7 +98,7 @@ def freeze_worker(world: World, chance: random.Random) -> None:
 def few_files(world: World, chance: random.Random) -> None:
     """Leave supervisor or forkserver a few free descriptors."""
     pid = chance.choice([*(one.pid for one in world.titled(FORKSERVER)), _supervisor(world)])
-    if pid is not None:
+    if pid is not None and world.up:
         world.excuse(8.0)
         _within(world, "few_files", free_files(pid, chance.randrange(12)), chance.uniform(0.5, 3.0))
 

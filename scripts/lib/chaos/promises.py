@@ -145,13 +145,13 @@ def _parsable(path: Path) -> Iterator[Broken]:
         yield Broken("files are whole", None, f"{path.name}: {error}")
 
 
-def whole_inbox(path: Path) -> Iterator[Broken]:
-    """An inbox is whole, whatever happened to its worker."""
+def whole_inbox(path: Path, *, quiet: bool = True) -> Iterator[Broken]:
+    """An inbox is whole, whatever happened to its worker. Not `quiet`: it may be locked, or the disk full."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as store:
         try:
             answer = store.execute("PRAGMA integrity_check").fetchall()
-        except sqlite3.OperationalError as error:  # just being made, or locked
-            answer = [("ok",)] if "locked" in str(error) or "unable to open" in str(error) else [(str(error),)]
+        except sqlite3.OperationalError as error:
+            answer = [(str(error) if quiet else "ok",)]
         except sqlite3.DatabaseError as error:
             answer = [(str(error),)]
     if answer != [("ok",)]:

@@ -126,6 +126,11 @@ class World:
         """The supervisor can't answer in time for so long."""
         self.deaf_until = max(self.deaf_until, time.monotonic() + seconds)
 
+    @property
+    def up(self) -> bool:
+        """Whether the supervisor has answered since it was started; one that begins may end for want of anything."""
+        return time.monotonic() > self.starts_until
+
     def must_answer(self, asked: float) -> bool:
         """Whether a question that was asked then has to be answered. (Called by the observer.)"""
         return asked > max(self.deaf_until, self.starts_until)
