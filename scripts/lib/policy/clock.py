@@ -62,12 +62,30 @@ class FakeClock(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
+_faults: list[BaseException] = []
+
+
+def spawn(job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run a job beside the others; a fault in it is the whole month's, which ends with it."""
+    task = asyncio.get_running_loop().create_task(job)
+    task.add_done_callback(_ended)
+    return task
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        _faults.append(fault)
+        task.get_loop().stop()
+
+
 def play(main: Coroutine[Any, Any, T]) -> T:
     """Run to its end under a fake clock."""
     loop = FakeClock()
     _playing.append(loop.time)
     try:
         return loop.run_until_complete(main)
+    except RuntimeError as error:  # it was stopped
+        raise _faults[0] if _faults else error from None
     finally:
         _playing.pop()
         for task in asyncio.all_tasks(loop):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from scripts.lib.policy.clock import spawn
 from scripts.lib.policy.figures import Figures
 from scripts.lib.policy.hooks import MonthHooks
 from scripts.lib.policy.month import Month, Trouble, Ways, struck, way_of
@@ -143,8 +145,8 @@ class MonthFleet:
             member.failed_again = True
             member.happened(event)
 
-    def _run(self, job: object) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(job)  # type: ignore[arg-type]
+    def _run(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = spawn(job)
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         return task

@@ -7,6 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
+from scripts.lib.policy.clock import spawn
 from xyfleet.supervisor.credentials.record import Attempt
 from xyfleet.supervisor.login_hook.policy import next_allowed
 from xyfleet.supervisor.settings import Refresh
@@ -37,7 +38,7 @@ class MonthHooks:
     def ask(self, shop: Shop, member: SupervisedAccount, number: int) -> None:
         """Have the hook run."""
         self.cancel(shop.name)
-        self._jobs[shop.name] = asyncio.get_running_loop().create_task(self._run(shop, member, number))
+        self._jobs[shop.name] = spawn(self._run(shop, member, number))
 
     def cancel(self, name: str) -> None:
         """End the run, or its waiting."""
@@ -56,12 +57,12 @@ class MonthHooks:
             return
         async with self._places:
             member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
-            attempt = Attempt(start=time.time())
-            mine.append(attempt)
+            began = time.time()
+            mine.append(Attempt(start=began))
             self._count(shop)
             await asyncio.sleep(LOGIN)
             end = self._outcome(shop)
-            attempt.ok = end == "new"
+            mine[-1] = Attempt(start=began, ok=end == "new")
             if end == "person":
                 shop.month.call_person(shop)
         self._end(member, number, end, mine)

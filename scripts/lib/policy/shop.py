@@ -7,6 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
+from scripts.lib.policy.clock import spawn
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.tokens.service import Token
 from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
@@ -45,7 +46,7 @@ class Worker:
         self._delay = 0.0
         self._hurry = asyncio.Event()
         self._last_dial = float("-inf")
-        self._job = asyncio.get_running_loop().create_task(self._live())
+        self._job = spawn(self._live())
         self._job.add_done_callback(lambda job: member.gone(self))  # type: ignore[arg-type]
 
     def send(self, message: Message) -> None:
