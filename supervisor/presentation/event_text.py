@@ -20,6 +20,7 @@ WHY_RESTART: Final[dict[str, str]] = {
     "garbage": N_("it sent nonsense"),
     "settings": N_("its settings changed"),
     "operator": N_("asked for by an operator"),
+    "fault": N_("xyfleet had a fault in something of this account; its log has it"),
     "forkserver": N_("the process that starts workers died"),
 }
 """The values of an event's `why`."""

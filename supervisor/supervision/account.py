@@ -43,6 +43,9 @@ ASKED_FOR: Final = ("operator", "settings")
 KEPT: Final = 200
 """So many of the latest events are remembered, with what they did."""
 
+FAULT_PAUSE: Final = 1.0
+"""Seconds from a fault of the program in what happens to an account to its beginning anew."""
+
 log = logging.getLogger(__name__)
 
 
@@ -123,6 +126,9 @@ class SupervisedAccount:
         """Wall time of the next step that the supervisor takes by itself."""
         self._ports = ports
         self._alarm: asyncio.TimerHandle | None = None
+        self._anew: asyncio.TimerHandle | None = None
+        self.remembered = condition
+        """The condition that is stored."""
         self._failed_since: float | None = None
         self._measured = (0.0, 0.0)
 
@@ -179,8 +185,20 @@ class SupervisedAccount:
         try:
             yield
         except Exception:
-            self.faults += 1
             log.exception("fault in %s account=%s", what, self.name)
+            self._fault(what)
+
+    def _fault(self, what: str) -> None:
+        """Have the account begin anew, in a moment: whatever was not done for it, it must not wait for it for ever."""
+        self.faults += 1
+        if self._anew is None:
+            self._anew = asyncio.get_running_loop().call_later(FAULT_PAUSE, self._begin_anew, what)
+
+    def _begin_anew(self, what: str) -> None:
+        self._anew = None
+        self.happened(Event(kind=Kind.FAULT, reason=f"fault in {what}"))
+        if self.condition.worker is Worker.STOPPING:
+            self.slot.kill("fault")
 
     def _happened(self, event: Event) -> None:
         now = time.monotonic()
@@ -202,6 +220,7 @@ class SupervisedAccount:
             except Exception:
                 # What follows is owed all the same, and so are the events of other accounts.
                 log.exception("fault in what an account asked for account=%s action=%s", self.name, action)
+                self._fault(f"action {type(action).__name__}")
         if done.ignored is None:
             self._ports.stands(self)
         self.failed_again = self.just_connected = self.new_login = False

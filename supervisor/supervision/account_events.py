@@ -36,6 +36,8 @@ class Kind(StrEnum):
     REMOVED = "removed"
     SETTINGS_LIVE = "settings_live"
     SETTINGS_RESTART = "settings_restart"
+    FAULT = "fault"
+    """Something that it asked for could not be done, or a message of its worker could not be taken."""
     # The worker.
     TURN = "turn"
     SPAWNED = "spawned"

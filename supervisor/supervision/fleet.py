@@ -32,6 +32,7 @@ from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.owners import Owners
+from xyfleet.supervisor.supervision.past import past_of, restored, same_past
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.supervision.user_file import UserFile
@@ -144,6 +145,7 @@ class Fleet:
         condition = Condition(wish=wish, user=held.device_id is not None)
         if held.needs_human:
             condition = msgspec.structs.replace(condition, login=Login.PERSON, person="hook_says")
+        condition = restored(condition, held.past, time.monotonic(), time.time(), self._rules())
         member = SupervisedAccount(account, condition, self._ports)
         if stop is not None:
             member.stopped_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
@@ -193,6 +195,11 @@ class Fleet:
         it = member.condition
         if it.worker is Worker.NONE and it.login is not Login.HOOK_RUNNING and it.waits_for != "place":
             self.owners.leave(member)
+        if it.wish is not Wish.REMOVED and not same_past(it, member.remembered):
+            held = self.store.get(member.name)
+            past = past_of(it, time.monotonic(), time.time())
+            self.store.put(self.store.key(member.name), held.but(past=past))
+        member.remembered = it
         self.recovery.stands(member)
 
     def carry_out(self, member: SupervisedAccount, action: Action) -> None:

@@ -32,7 +32,9 @@ class Move(ConditionEditor):
     # The owner's word.
 
     def begin(self, event: Event) -> None:
-        """The supervisor meets the account: its worker is to be started."""
+        """The supervisor meets the account: its worker is to be started, unless the one before held it still."""
+        if self._it.login is Login.HELD and self._it.hold is not None:
+            self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
         self._go(0.0)
 
     def want(self, event: Event) -> None:
@@ -104,6 +106,19 @@ class Move(ConditionEditor):
         self._cancel_timer()
         self.actions.append(do.CancelTicket())
         self._it = Condition(wish=self._it.wish, worker=self._it.worker, user=False, last_number=self._it.last_number)
+
+    def fault(self, event: Event) -> None:
+        """Something that it asked for could not be done: it begins anew, counted. A hook that runs goes on."""
+        if self._it.login is Login.HOOK_WAITING:
+            self._cancel_hook()
+        self._cancel_timer()
+        if self._it.worker is Worker.QUEUED:
+            self._set(worker=Worker.NONE)
+            self.actions.append(do.Unqueue())
+        if self._it.login is Login.HELD and self._it.hold is not None:
+            self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
+        elif self._it.login is not Login.PERSON:
+            self._again(self._count(), why="fault", reason=event.reason)
 
     # The worker.
 

@@ -87,6 +87,12 @@ TABLE: Final[Mapping[Kind, Row]] = {
         Wish.DISABLED: "the file says that it is off",
         Wish.REMOVED: "it is on its way out for good",
     },
+    Kind.FAULT: {
+        Wish.RUN: Move.fault,
+        Wish.STOPPED: "nothing is wanted of it",
+        Wish.DISABLED: "nothing is wanted of it",
+        Wish.REMOVED: "it is on its way out for good",
+    },
     Kind.SETTINGS_LIVE: {
         Wish.RUN: Move.settings_live,
         Wish.STOPPED: "nothing runs that could hear of it",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from xyfleet.supervisor.credentials.record import Past
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Action, Event, HookEnd, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
+from xyfleet.supervisor.supervision.past import past_of, restored
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.worker.causes import Cause
@@ -25,6 +29,9 @@ class AccountModel(RuleBasedStateMachine):
         self.policy = RestartRules(has_hook=True)
         self.it = Condition()
         self.now = 1000.0
+        self.wall = 1.7e9
+        self.kept = Past()
+        """What the supervisor has written down."""
         self.live = 0
         """Worker processes that really live."""
         self.stopping = False
@@ -205,6 +212,36 @@ class AccountModel(RuleBasedStateMachine):
         self.policy = RestartRules(has_hook=has_hook)
         if self.it.wish is not Wish.REMOVED:
             self.happen(Kind.SETTINGS_LIVE, has_hook=has_hook)
+
+    @rule(clock=st.floats(-1e6, 1e6), down=st.floats(0.0, 4000.0))
+    @precondition(lambda self: self.it.wish is Wish.RUN)
+    def supervisor_restarts(self, clock: float, down: float) -> None:
+        """A new supervisor reads what the one before wrote down after each step; the wall clock may have been set."""
+        person = self.it.person if self.it.person == "hook_says" else None
+        fresh = Condition(user=self.it.user, person=person, login=Login.FINE if person is None else Login.PERSON)
+        held = self.it.hold
+        self.it = restored(fresh, self.kept, 5.0, self.wall + down + clock, self.policy)
+        assert self.it.hold is None or held is not None
+        self.wall += down + clock
+        self.now, self.live, self.stopping, self.queued, self.timer = 5.0, 0, False, False, None
+        self.spawns.clear()
+        self.hooks.clear()
+        self.late.clear()
+        self.happen(Kind.BEGIN)
+
+    @rule()
+    def fault(self) -> None:
+        """The program has a fault in something of this account."""
+        self.happen(Kind.FAULT)
+
+    @invariant()
+    def what_is_kept_says_the_same(self) -> None:
+        """Written down after every step, and read back: crashes, window, levels, and how long it is still held."""
+        self.kept = msgspec.json.decode(msgspec.json.encode(past_of(self.it, self.now, self.wall)), type=Past)
+        read = restored(Condition(), self.kept, self.now, self.wall, self.policy)
+        assert (read.crashes, read.window, read.hold_level) == (self.it.crashes, self.it.window, self.it.hold_level)
+        left = 0.0 if self.it.hold is None else max(0.0, self.it.hold.until - self.now)
+        assert (0.0 if read.hold is None else read.hold.until - self.now) == pytest.approx(left, abs=1e-3)
 
     @rule(seconds=st.floats(0.0, 4000.0))
     def time_passes(self, seconds: float) -> None:
