@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support.standin import StandIn
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import HandlerRules
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Times
 from xyfleet.worker.storage.message_store import MessageStore

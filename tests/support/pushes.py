@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER
-from xyfleet.worker.protocol.items import IncomingItem, pushed
+from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.items import pushed
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 PAYLOADS: dict[str, Any] = VECTORS["payloads"]

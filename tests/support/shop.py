@@ -17,7 +17,7 @@ from support.station import until
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import Limits, PythonHandler
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import MessageStore

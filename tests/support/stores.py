@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import HandlerRules, OutgoingMessage
 from xyfleet.worker.storage.schema import Row

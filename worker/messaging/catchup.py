@@ -19,7 +19,7 @@ from xyfleet.worker.messaging.catchup_failures import Failures
 from xyfleet.worker.messaging.catchup_pager import Abandoned, CatchUpPager
 from xyfleet.worker.messaging.catchup_plan import Round, Tempo
 from xyfleet.worker.messaging.catchup_session import CatchUpSession
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore

@@ -11,7 +11,7 @@ from xyfleet.worker.messaging.catchup_session import CatchUpSession
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.protocol.im_calls import Answer, Page
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.storage.schema import LOST, Row
 

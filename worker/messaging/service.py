@@ -26,6 +26,7 @@ from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
@@ -125,7 +126,7 @@ class MessageService:
         """Decode large pushes, and those that came behind them, an item at a time: the loop has beats to send."""
         while True:
             body, ack = await self._large.get()
-            found: list[items.IncomingItem] = []
+            found: list[IncomingItem] = []
             for incoming in items.each_pushed(body, self._me):
                 if incoming is not None:
                     found.append(incoming)
@@ -138,7 +139,7 @@ class MessageService:
         self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
         self._catch_up.refused()
 
-    def _take_in(self, found: list[items.IncomingItem], size: int, ack: Callable[[], None]) -> None:
+    def _take_in(self, found: list[IncomingItem], size: int, ack: Callable[[], None]) -> None:
         if not found:
             ack()
             return
@@ -272,7 +273,7 @@ class MessageService:
 
     # Messages.
 
-    def _rules(self, found: Sequence[items.IncomingItem]) -> HandlerRules:
+    def _rules(self, found: Sequence[IncomingItem]) -> HandlerRules:
         settings = self._settings
         return HandlerRules(
             handler=self._handler is not None,

@@ -1,6 +1,6 @@
 """What a chat message says, pushed or listed, and reading values that may be of any type. Pure.
 
-Paths and their meaning: `xyfleet.worker.protocol.items`.
+Paths and their meaning: `xyfleet.worker.protocol.item_shapes`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 Kind = Literal["text", "image", "card", "system", "receipt", "recall", "order", "unknown"]
-"""What a message is; where each comes from on the wire: `xyfleet.worker.protocol.items`."""
+"""What a message is; where each comes from on the wire: `xyfleet.worker.protocol.item_shapes`."""
 
 ANSWERABLE: Final[frozenset[str]] = frozenset({"text", "image", "card", "system", "order"})
 """Kinds that a handler hears of; the others wait in the inbox for the API alone."""

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE, TALK
 from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
 from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound

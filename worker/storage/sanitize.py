@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 
 LAST_TIME: Final = 253_402_300_799_999
 """The last millisecond of the year 9999; later is not a time that a server means."""

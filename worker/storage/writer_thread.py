@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore

@@ -9,7 +9,7 @@ import pytest
 from xyfleet.worker.messaging import catchup_plan
 from xyfleet.worker.messaging.catchup_plan import Round, Walk
 from xyfleet.worker.protocol.im_calls import NEWEST, Page, Talk
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import Message, rfc3339
 from xyfleet.worker.storage.schema import LOST, Row
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from support.pushes import CHAT, ME, chat, frame_body, item, leaves, packed, shown, values
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER
-from xyfleet.worker.protocol.items import IncomingItem, listed, pushed
+from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.items import listed, pushed
 from xyfleet.worker.protocol.message import Kind, rfc3339
 from xyfleet.worker.protocol.payload import MOST_DEPTH, MOST_VALUES
 

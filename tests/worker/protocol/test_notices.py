@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.pushes import ME, chat, frame_body, item, one, packed
-from xyfleet.worker.protocol.items import IncomingItem, listed, pushed
+from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.items import listed, pushed
 
 URL = "fleamarket://message_chat?itemId=900000000001&peerUserId=3300000000777&sid=61000000001&messageId=0&adv=no"
 TASK = '{"sourceId":"C2C:1","taskName":"已发货_卖家","materialId":"1","taskId":"1"}'

@@ -16,7 +16,7 @@ from typing import Literal
 import pytest
 
 from support.jobs import ASKS, NO_HANDLER, QUICK, Heard, Job, adding, content_of, ids_in, log_of, threads, until
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import MOST_WAITING, AsyncStore, Closed, Times
 from xyfleet.worker.storage.message_store import MessageStore

@@ -43,7 +43,7 @@ async def inbox(path: Path) -> AsyncIterator[AsyncStore]:
 
 KILLED = """
     import asyncio, os, sys, time, uvloop
-    from xyfleet.worker.protocol.items import IncomingItem
+    from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore
     from xyfleet.worker.storage.operations import Add, HandlerRules
     from xyfleet.worker.settings import MailSettings
@@ -243,7 +243,7 @@ async def test_a_full_disk(small_disk: Path) -> None:
 
 LIMITED = """
     import asyncio, json, os, resource, sys
-    from xyfleet.worker.protocol.items import IncomingItem
+    from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore, Times
     from xyfleet.worker.storage.operations import Add, HandlerRules
     from xyfleet.worker.settings import MailSettings

@@ -18,7 +18,7 @@ import pytest
 
 from support.jobs import ASKS, QUICK, Heard, adding, content_of, ids_in, put, threads, until
 from support.stores import NOW, add, incoming, own, stands
-from xyfleet.worker.protocol.items import IncomingItem
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import MessageStore
@@ -158,7 +158,7 @@ def test_an_old_message_in_a_lost_inbox_is_kept(path: Path) -> None:
 
 WRITER = """
     import asyncio, sys
-    from xyfleet.worker.protocol.items import IncomingItem
+    from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.settings import MailSettings
     from xyfleet.worker.storage.inbox import AsyncStore
     from xyfleet.worker.storage.operations import Add, HandlerRules
