@@ -22,7 +22,7 @@ import gc
 frozen = gc.get_freeze_count()  # not 0 on Python 3.12: there it counts what can't die, too
 from xyfleet.worker import preload
 frozen = gc.get_freeze_count() > frozen + 10_000
-print(signal.getsignal(signal.SIGTERM) == signal.SIG_IGN, os.getpgid(0) == os.getpid(), frozen)
+print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, os.getpgid(0) == os.getpid(), frozen)
 """
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def ids(pieces: list[Piece]) -> list[str]:
     return [one["account"] + one["id"].removesuffix(".PNM") for one in messages]
 
 
-async def put(one: MessageFeed, folder: Path, account: str, *ids: str, first: int = 0, **fields: object) -> None:
+async def put(one: MessageFeed, folder: Path, account: str, *ids: str, first: int = 0, **fields: Any) -> None:
     """Store texts, and tell of them; return when they have their lines."""
     with store(folder, account) as opened:
         for number, id_ in enumerate(ids, first):
