@@ -106,7 +106,7 @@ async def test_forget_wants_the_name_typed(control: StandIn) -> None:
 
     assert ended.code == 0
     assert "will be deleted for good" in ended.out
-    assert "deleted: /home/li/state/accounts/b.json" in ended.out
+    assert "deleted: /home/li/state/users/2200000000002.json" in ended.out
     assert "begins anew" in ended.out
     assert [act[:2] for act in control.acts] == [("forget", ["b"])]
 
