@@ -20,6 +20,7 @@ MOST_ITEMS: Final = 128
 """Items of a push that are read; up to 32 were seen. What more there is becomes one item, `partial`."""
 _MOST_LISTED: Final = 1000
 """Values in the content of one listed message."""
+_NOTHING: Final = (b"", b"null", b"{}", b"[]", b'""')
 _NULL: Final = msgspec.Raw(b"null")
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -58,6 +59,8 @@ _item: Final = msgspec.json.Decoder(_Item)
 def pushed(body: bytes, me: str) -> list[IncomingItem]:
     """
     Return what the body of a push brings, in its order; nothing where it has no package. Never raises.
+
+    A body that is of no form that we know is one item of the kind `unknown`: nothing that may be a message is lost.
 
     Args:
         me: This account's user id, which tells its own messages.
@@ -130,7 +133,7 @@ def _odd_items(body: bytes) -> list[msgspec.Raw]:
     try:
         package = _body.decode(body).syncPushPackage
     except _UNDECODABLE:
-        return []
+        return [] if body.strip() in _NOTHING else [msgspec.Raw(body)]  # acked and gone, it would be missed by nobody
     try:
         data = _package.decode(package).data
     except _UNDECODABLE:

@@ -238,10 +238,10 @@ class MessageStore(OutboxStore):
             log=sqlite.log_size(self._path),
         )
 
-    def trim(self, *, before: int, most_bytes: int, most_rows: int) -> bool:
+    def trim(self, *, now: int, before: int, most_bytes: int, most_rows: int) -> bool:
         """Take one small step of retention (`retention.step`); return whether there is more to do."""
         room = max(most_bytes - sqlite.log_size(self._path), most_bytes // 2)
-        return retention.step(self.db, before, room, most_rows)
+        return retention.step(self.db, now, before, room, most_rows)
 
     def oldest(self) -> int | None:
         """Return when the oldest message was stored, in milliseconds."""

@@ -41,7 +41,7 @@ def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
 
 
 def _trim(store: MessageStore, it: ops.Trim, now: int) -> ops.Trimmed:
-    more = store.trim(before=now - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
+    more = store.trim(now=now, before=now - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
     return ops.Trimmed(more, store.oldest())
 
 

@@ -113,6 +113,7 @@ class GroupCommitThread:
         self._counts = Counts()
         self._numbers = (0, 0)
         self._failures = 0
+        self._in_hand: list[tuple[Any, Job]] = []
         self._ruined = 0
         self._aside: str | None = None
 
@@ -123,7 +124,7 @@ class GroupCommitThread:
 
     def start(self) -> None:
         """Have a thread, if there can be one: a machine that has no more to give may have one later."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         thread = threading.Thread(target=self._work, args=(self._jobs, self._before), name="xyfleet-inbox", daemon=True)
         try:
@@ -152,10 +153,13 @@ class GroupCommitThread:
             before.join()
         try:
             goes_on = True
+            if self._in_hand:  # of a thread that died with them
+                self._persist(self._in_hand)
             while goes_on:
-                batch, goes_on = _next_batch(jobs)
-                if not self._persist(batch):
+                self._in_hand, goes_on = _next_batch(jobs)
+                if not self._persist(self._in_hand):
                     break
+                self._in_hand = []
         finally:
             self._close()
             give_back_free()

@@ -27,10 +27,7 @@ from xyfleet.worker.protocol.payload import MOST_DEPTH, MOST_VALUES
         b"null",
         b"{}",
         b"[]",
-        b"5",
         b"",
-        b"{",
-        b"\xff",
         b'{"syncPushPackage":null}',
         b'{"syncPushPackage":{}}',
         b'{"syncPushPackage":{"data":null}}',
@@ -193,3 +190,18 @@ def test_no_model_breaks_the_listing(model: object) -> None:
         found = listed(shape, CONVERSATION, None, ME)
         if found is not None:
             check(found)
+
+
+@pytest.mark.parametrize("body", [b'["a", "b"]', b'"text"', b"7", b"{", b"\xff", b'{"syncPushPackage": 7}'])
+def test_a_push_of_no_known_form_is_kept(body: bytes) -> None:
+    """A change of the protocol loses nothing silently: what can't be read is an item of the kind `unknown`."""
+    (found,) = pushed(body, ME)
+
+    assert found.kind == "unknown"
+    assert found.id.startswith("unknown:")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"[]", b'""', b'{"syncPushPackage": null}', b'{"other": 1}'])
+def test_a_push_of_nothing_is_nothing(body: bytes) -> None:
+    """Control pushes have no package, and are no messages."""
+    assert pushed(body, ME) == []

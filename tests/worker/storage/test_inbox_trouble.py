@@ -203,6 +203,26 @@ async def test_a_silent_disk(path: Path) -> None:
     assert [str(trouble)[-24:] for trouble in heard.troubles] == ["the disk does not answer", "None"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_died(path: Path) -> None:
+    """Whatever ended it in the middle of its work: another one takes up what it had in hand, and what waits."""
+    heard = Heard(path, Times(stuck=0.05))
+    tries: list[int] = []
+
+    def dies(store: MessageStore) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise SystemExit
+        return store.last_row()
+
+    job, behind = heard.inbox.do(Job(dies)), heard.inbox.do(adding("1.PNM"))
+    async with asyncio.timeout(5):
+        await asyncio.gather(job, behind)
+    await heard.inbox.close()
+
+    assert ids_in(path) == ["1.PNM"]
+
+
 async def test_no_thread_to_be_had(path: Path) -> None:
     """A machine that has no thread to give is a trouble, until it has one; the jobs wait."""
     heard = Heard(path, Times(stuck=0.05))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.pythons
 def trim(store: MessageStore, **limits: int) -> int:
     """Trim until nothing is left to do, and return the steps."""
     steps = 1
-    while store.trim(**{"before": 0, "most_bytes": 1 << 40, "most_rows": 500} | limits):
+    while store.trim(**{"now": NOW + 2 * DAY, "before": 0, "most_bytes": 1 << 40, "most_rows": 500} | limits):
         steps += 1
         assert steps < 1000
     return steps
@@ -39,17 +39,41 @@ def test_old_messages_go_in_small_steps(store: MessageStore) -> None:
 
 
 def test_what_retention_leaves(store: MessageStore) -> None:
-    """What waits for the handler or is with it stays for ever; dead letters as long as other messages, in any room."""
+    """What waits for the handler or is with it stays for ever; dead letters as long as other messages."""
     add(store, *(incoming(f"{number}.PNM") for number in range(1, 5)))
     add(store, incoming("5.PNM"), rules=NO_HANDLER)
     store.begin(2, 0)
     store.give_up(3, "failed", "x")
     store.give_up(4, "parked", "x")
-    trim(store, most_bytes=1)
-    by_size = rows(store)
     trim(store, before=NOW + DAY)
 
-    assert (by_size, rows(store)) == ([1, 2, 3, 4], [1, 2])
+    assert rows(store) == [1, 2]
+
+
+def test_what_goes_when_there_is_no_room(store: MessageStore) -> None:
+    """Bounds: above the size first what was handled goes, then dead letters, then what waits; never what is called."""
+    add(store, *(incoming(f"{number}.PNM", text="x" * 9000) for number in range(1, 5)))
+    add(store, incoming("5.PNM", text="x" * 9000), rules=NO_HANDLER)
+    store.begin(2, 0)
+    store.give_up(3, "failed", "x")
+    store.give_up(4, "parked", "x")
+    left = []
+    for _ in range(4):
+        store.trim(now=NOW, before=0, most_bytes=1, most_rows=1)
+        left.append(rows(store))
+
+    assert left == [[1, 2, 3, 4], [1, 2, 4], [1, 2], [2]]
+
+
+def test_rows_of_the_future_get_old(store: MessageStore) -> None:
+    """A clock that once was far ahead does not keep messages for ever, nor those that came after."""
+    add(store, incoming("1.PNM"), rules=NO_HANDLER, now=NOW + 400 * DAY)
+    add(store, incoming("2.PNM"), rules=NO_HANDLER)
+    trim(store, now=NOW)
+    add(store, incoming("3.PNM"), rules=NO_HANDLER, now=NOW + DAY)
+    trim(store, now=NOW + 2 * DAY, before=NOW + DAY // 2)
+
+    assert rows(store) == [3]
 
 
 def test_catching_up_does_not_bring_deleted_ones_back(store: MessageStore) -> None:
