@@ -13,7 +13,7 @@ import stat
 import time
 from typing import Final
 
-from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, TABLES, VERSION
+from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, TABLES, TALLIES, VERSION
 
 BUSY_TIMEOUT: Final = 1.0
 """Seconds for which another program's transaction is waited for."""
@@ -90,6 +90,7 @@ def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.C
             _make_tables(db, after)
         _check_tables(db)
         _add_columns(db)
+        _add_tallies(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # So that the log is there: see `companions`.
     except BaseException:
@@ -278,6 +279,15 @@ def _check_tables(db: sqlite3.Connection) -> None:
     (tables,) = db.execute(f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN {names}").fetchone()
     if version < VERSION or tables != 4:
         raise Broken("it is an SQLite file, but no inbox")
+
+
+def _add_tallies(db: sqlite3.Connection) -> None:
+    """Have the open messages counted from now on, if they are not yet."""
+    if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'tallies'").fetchone()[0]:
+        db.execute("BEGIN EXCLUSIVE")
+        for statement in TALLIES:
+            db.execute(statement)
+        db.execute("COMMIT")
 
 
 def _add_columns(db: sqlite3.Connection) -> None:

@@ -244,3 +244,36 @@ def test_meta(store: MessageStore) -> None:
     store.set_meta("caught_up", 2)
 
     assert (store.meta("caught_up"), store.meta("floor")) == (2, None)
+
+
+def test_open_messages_are_counted_as_they_move(store: MessageStore) -> None:
+    """Whatever happens to them: the number that is kept is that of the rows."""
+    add(store, *(incoming(f"{number}.PNM") for number in range(8)))
+    add(store, incoming("kept.PNM"), rules=NO_HANDLER)
+    store.begin(1, 0)
+    store.finish(1, None, "u1", NOW)
+    store.begin(2, 0)
+    store.give_up(3, "failed", "x")
+    store.give_up(4, "parked", "x")
+    store.redo(["2.PNM"])
+    store.recover("park", NOW)
+    store.db.execute("DELETE FROM messages WHERE row = 8")
+    rows = store.db.execute("SELECT state, count(*) FROM messages WHERE state NOT IN ('done', 'kept') GROUP BY state")
+    figures = store.figures()
+
+    assert dict(rows.fetchall()) == {"waiting": 4, "parked": 2}
+    assert (figures.waiting, figures.dead) == (4, 2)
+
+
+def test_a_file_of_an_older_version_is_counted_when_it_is_opened(path: str, store: MessageStore) -> None:
+    """Its open messages are in the figures."""
+    add(store, incoming("1.PNM"), incoming("2.PNM"))
+    store.give_up(1, "failed", "x")
+    for name in ("tally_in", "tally_move", "tally_out"):
+        store.db.execute(f"DROP TRIGGER {name}")
+    store.db.execute("DROP TABLE tallies")
+    store.close()
+    with contextlib.closing(MessageStore(path, "shop-001")) as again:
+        figures = again.figures()
+
+    assert (figures.waiting, figures.dead) == (1, 1)
