@@ -23,6 +23,7 @@ from xyfleet.worker.storage.schema import (
     LOST,
     OF_THIS_FLEET,
     OPEN,
+    OPEN_STATES,
     TAKEN_OVER,
     Row,
     row_of,
