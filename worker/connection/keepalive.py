@@ -13,7 +13,7 @@ from typing import Final
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.heartbeat import REARM, HeartbeatTracker, Verdict
 from xyfleet.worker.connection.interfaces import SessionListener
-from xyfleet.worker.connection.wait import InterruptibleSleep
+from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.connection.writer import FrameWriter, WriteFailed
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Response
@@ -58,8 +58,8 @@ class Keepalive:
         self._metrics = metrics
         self._log = log
         self._listener = listener
-        self._until_beat = InterruptibleSleep()
-        self._until_deadline = InterruptibleSleep()
+        self._until_beat = InterruptibleWait()
+        self._until_deadline = InterruptibleWait()
         self._proving = False
         self._awaiting_send = False
         self._began = time.monotonic()
@@ -76,14 +76,14 @@ class Keepalive:
         if rhythm == (before.heartbeat_interval, before.heartbeat_timeout):
             return
         self._heart.retune(cycle.heartbeat_interval, cycle.heartbeat_timeout, time.monotonic())
-        self._until_beat.wake()
-        self._until_deadline.wake()
+        self._until_beat.ring()
+        self._until_deadline.ring()
 
     def prove(self, within: float) -> None:
         """Send a beat at once, which is to be answered within so many seconds."""
         self._heart.prove(time.monotonic(), within)
         self._proving = True
-        self._until_beat.wake()
+        self._until_beat.ring()
 
     def take(self, response: Response) -> bool:
         """Take a response; return whether it is a beat's."""
@@ -115,7 +115,7 @@ class Keepalive:
         while True:
             left = self._heart.next_beat - time.monotonic()
             if left > _EARLY:
-                await self._until_beat.take(left)
+                await self._until_beat.wait(left)
                 continue
             self._metrics.beats_due(self._heart.come_due(time.monotonic()))
             drained = await self._outlet.drained()
@@ -140,7 +140,7 @@ class Keepalive:
         self._heart.sent(key, stamp)
         if self._proving or self._awaiting_send:
             self._proving = self._awaiting_send = False
-            self._until_deadline.wake()
+            self._until_deadline.ring()
         self._metrics.beat_sent(time.time())
         self._log.say(log_texts.BEAT_SENT, mid=key)
         self._listener.news()
@@ -162,12 +162,12 @@ class Keepalive:
             deadline = self._heart.deadline
             if deadline is None:
                 # Any beat sent from now on has a later deadline than this.
-                await self._until_deadline.take(self._cycle.heartbeat_timeout)
+                await self._until_deadline.wait(self._cycle.heartbeat_timeout)
             elif deadline > now:
-                await self._until_deadline.take(max(deadline - now, _SHORTEST_SLEEP))
+                await self._until_deadline.wait(max(deadline - now, _SHORTEST_SLEEP))
             elif self._last_try():
                 self._awaiting_send = True
-                await self._until_deadline.take(self._cycle.heartbeat_retry_delay)
+                await self._until_deadline.wait(self._cycle.heartbeat_retry_delay)
             else:
                 # A loop that is late has stood still, and has more to read than one that is on time.
                 late = now - deadline > GRACE

@@ -6,7 +6,8 @@ Whoever wakes up looks for himself whether there is something to do (docs/heartb
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import time
+from collections.abc import Callable
 
 
 class Stopped(Exception):
@@ -14,11 +15,20 @@ class Stopped(Exception):
 
 
 class InterruptibleWait:
-    """What an account's cycle waits on: an alarm that can be rung, and turned into the final one."""
+    """
+    What one task waits on: until rung, until something is true, or so long; and, once stopped, not at all any more.
 
-    def __init__(self) -> None:
+    It costs no more than `asyncio.sleep()`.
+
+    Args:
+        over: What waits end with after `stop()`.
+    """
+
+    def __init__(self, over: type[Exception] = Stopped) -> None:
+        self._over = over
         self._stopping = False
-        self._bell = asyncio.Event()
+        self._rung = False
+        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def stopping(self) -> bool:
@@ -27,50 +37,58 @@ class InterruptibleWait:
 
     def ring(self) -> None:
         """End the wait that is on, or the next one."""
-        self._bell.set()
+        self._rung = True
+        self._wake()
 
     def stop(self) -> None:
-        """End this and every later wait with `Stopped`."""
+        """End this and every later wait with the exception."""
         self._stopping = True
-        self._bell.set()
+        self.ring()
 
-    async def wait(self, timeout: float | None) -> None:
+    async def wait(self, seconds: float | None) -> None:
         """
-        Sleep until rung, or for `timeout` seconds.
+        Wait until rung, for so long at most; None = for ever. Only one task may wait at a time.
 
         Raises:
             Stopped: it is time to leave.
         """
         self.check()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._bell.wait()
-        self._bell.clear()
+        if not self._rung:
+            await self._sleep(seconds)
+        self._rung = False
         self.check()
+
+    async def until(self, true: Callable[[], object], seconds: float | None = None) -> None:
+        """
+        Wait until something is true, which is looked at after each ring, for so long at most; None = for ever.
+
+        Raises:
+            Stopped: it is time to leave.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        self.check()
+        while not true():
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            await self.wait(left)
 
     def check(self) -> None:
         """Raise `Stopped` when it is time to leave."""
         if self._stopping:
-            raise Stopped
+            raise self._over
 
-
-class InterruptibleSleep:
-    """A sleep of one task, which others can end; it costs no more than `asyncio.sleep()`."""
-
-    def __init__(self) -> None:
-        self._sleep: asyncio.Future[None] | None = None
-
-    async def take(self, seconds: float) -> None:
-        """Sleep for so long, or until woken."""
+    async def _sleep(self, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
-        self._sleep = loop.create_future()
-        timer = loop.call_later(seconds, self.wake)
+        self._waiter = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, self._wake)
         try:
-            await self._sleep
+            await self._waiter
         finally:
-            timer.cancel()
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
-    def wake(self) -> None:
-        """End the sleep that is on; without one nothing happens."""
-        if self._sleep is not None and not self._sleep.done():
-            self._sleep.set_result(None)
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
+from xyfleet.worker.connection.wait import InterruptibleWait
 
 
 class CatchUpSession:
@@ -22,9 +22,8 @@ class CatchUpSession:
         self.refused = False
         """Whether something that it brought was not taken since the last listing."""
         self._began = time.monotonic()
-        self._over = False
         self._last_call = float("-inf")
-        self._bell = asyncio.Event()
+        self._wait = InterruptibleWait(ChannelClosed)
 
     def began(self, now: int) -> int:
         """Return when it was registered, in ms, by a clock that says `now`; the clock may have been set meanwhile."""
@@ -36,8 +35,10 @@ class CatchUpSession:
 
     def ring(self, *, over: bool = False) -> None:
         """Have the wait that is on look again; `over`: the connection is gone."""
-        self._over = self._over or over
-        self._bell.set()
+        if over:
+            self._wait.stop()
+        else:
+            self._wait.ring()
 
     async def until(self, true: Callable[[], bool], seconds: float | None) -> None:
         """
@@ -46,15 +47,7 @@ class CatchUpSession:
         Raises:
             ChannelClosed: the connection is gone.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._over and not true():
-                    self._bell.clear()
-                    await self._bell.wait()
-        except TimeoutError:
-            pass
-        if self._over:
-            raise ChannelClosed
+        await self._wait.until(true, seconds)
 
     async def pace(self, gap: float) -> None:
         """Wait until so many seconds have passed since the last call. Raises `ChannelClosed`."""

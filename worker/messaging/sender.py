@@ -15,6 +15,7 @@ from typing import Final
 
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
+from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
 from xyfleet.worker.settings import MailSettings
@@ -69,7 +70,7 @@ class OutboxSender:
         self._line: RpcChannel | None = None
         self._maybe = inbox.exists()
         """Whether there may be something to send."""
-        self._bell = asyncio.Event()
+        self._bell = InterruptibleWait()
         self._resting = False
         self._under_way = asyncio.Lock()
         self._last_write = -float("inf")
@@ -80,23 +81,23 @@ class OutboxSender:
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self._line = line
-        self._bell.set()
+        self._bell.ring()
 
     def disconnected(self) -> None:
         """There is none any more: what is queued stays so, and goes out on the next one."""
         self._line = None
         self._resting = False
-        self._bell.set()
+        self._bell.ring()
 
     def wake(self) -> None:
         """There may be something new to send."""
         self._maybe = True
-        self._bell.set()
+        self._bell.ring()
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
         self._settings = settings
-        self._bell.set()
+        self._bell.ring()
 
     def lost(self) -> None:
         """The inbox was lost, and the outbox with it: nobody will learn what becomes of its letters."""
@@ -143,14 +144,14 @@ class OutboxSender:
     async def rest(self) -> None:
         """Send nothing more on this connection; return when nothing is on its way: its end leaves nothing unknown."""
         self._resting = True
-        self._bell.set()
+        self._bell.ring()
         async with self._under_way:
             pass
 
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
-            await self._until(lambda: self._maybe and self._ready)
+            await self._bell.until(lambda: self._maybe and self._ready)
             self._maybe = False
             letter = await self._inbox.do(ops.NextQueued())
             if self._again is not None and (letter is None or letter.number != self._again):
@@ -272,17 +273,7 @@ class OutboxSender:
             if left <= 0:
                 return
             settings = self._settings
-            await self._until(lambda: not self._ready or self._settings is not settings, left)  # noqa: B023
-
-    async def _until(self, true: Callable[[], bool], seconds: float | None = None) -> None:
-        """Wait until something is true, for so long at most."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not true():
-                    self._bell.clear()
-                    await self._bell.wait()
-        except TimeoutError:
-            pass
+            await self._bell.until(lambda: not self._ready or self._settings is not settings, left)  # noqa: B023
 
     async def _new_uuid(self, letter: OutgoingMessage) -> str:
         """Return a uuid that none was like. Letters go out in the order of their numbers, so the last ones tell."""

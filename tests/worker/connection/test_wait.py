@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from xyfleet.worker.connection.wait import InterruptibleSleep, InterruptibleWait, Stopped
+from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 
 pytestmark = pytest.mark.pythons
 
@@ -63,23 +63,44 @@ async def test_cancelling_is_passed_on() -> None:
         await task
 
 
-@pytest.mark.timing
-async def test_nap_ends_at_its_time() -> None:
-    """A nap lasts as long as it should."""
-    began = time.monotonic()
-    await InterruptibleSleep().take(0.05)
-
-    assert 0.04 < time.monotonic() - began < 0.5
+class Gone(Exception):
+    """What a wait of another kind ends with."""
 
 
-async def test_nap_can_be_ended() -> None:
-    """Waking ends the nap that is on, however often, and no other."""
-    nap = InterruptibleSleep()
-    nap.wake()
-    task = asyncio.create_task(nap.take(10))
-    await asyncio.sleep(0.01)
-    nap.wake()
-    nap.wake()
+async def test_until_something_is_true() -> None:
+    """Each ring has the condition looked at; what is true already is not waited for."""
+    wakeup = InterruptibleWait()
+    seen: list[int] = []
+    task = asyncio.create_task(wakeup.until(lambda: len(seen) >= 2))
+    for number in range(2):
+        await asyncio.sleep(0.01)
+        assert not task.done()
+        seen.append(number)
+        wakeup.ring()
     await asyncio.wait_for(task, 0.5)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(nap.take(10), 0.05)
+    await asyncio.wait_for(wakeup.until(lambda: True), 0.5)
+
+
+@pytest.mark.timing
+async def test_until_so_long_at_most() -> None:
+    """Rings that make nothing true don't make it longer."""
+    wakeup = InterruptibleWait()
+    began = time.monotonic()
+    task = asyncio.create_task(wakeup.until(lambda: False, 0.1))
+    while not task.done():
+        wakeup.ring()
+        await asyncio.sleep(0.005)
+
+    assert 0.09 < time.monotonic() - began < 0.6
+
+
+async def test_an_end_of_another_kind() -> None:
+    """Whoever waits on a connection hears that it is gone, in a wait and before one."""
+    wakeup = InterruptibleWait(Gone)
+    task = asyncio.create_task(wakeup.until(lambda: False))
+    await asyncio.sleep(0.01)
+    wakeup.stop()
+    with pytest.raises(Gone):
+        await asyncio.wait_for(task, 0.5)
+    with pytest.raises(Gone):
+        await wakeup.until(lambda: True, 1.0)
