@@ -23,6 +23,7 @@ from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Red
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.messaging.service import MessageService
 from xyfleet.worker.protocol.frames import Mids, Push
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State
 from xyfleet.worker.telemetry import log_texts
@@ -66,10 +67,10 @@ class AccountRunner:
         self._last_dial = float("-inf")
         self._ended_by: str | None = None  # what ended the last connection, until there is a new one
         self._hurry = False  # the delay is over
-        self._revived: str | None = None  # why FAILED is over
+        self._revived: Reason | None = None  # why FAILED is over
         self._unstored = 0  # connections in a row that ended while nothing could be stored
-        self._dropped = ("", "")  # what told the session to leave, and why
-        self._farewell = "stopped"
+        self._dropped = ("", Reason("stopped"))  # what told the session to leave, and why
+        self._farewell = Reason("stopped")
         self._mail = MessageService(
             settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck, self._clock
         )
@@ -86,7 +87,7 @@ class AccountRunner:
     def receive(self, message: Down) -> None:
         """Take a command or an answer of the supervisor."""
         if isinstance(message, Stop):
-            self.stop("stopped by the supervisor")
+            self.stop(Reason("stopped_by_supervisor"))
         elif isinstance(message, Reconnect):
             self._reconnect(message)
         elif isinstance(message, Apply):
@@ -96,13 +97,13 @@ class AccountRunner:
         else:
             self._desk.take(message)
 
-    def stop(self, why: str, *, polite: bool = True) -> None:
+    def stop(self, why: Reason, *, polite: bool = True) -> None:
         """Leave, from whatever state."""
         self._farewell = why
         self._leave_by = self._leave_by or time.monotonic() + self._pace.leave_within
         self._wakeup.stop()
         if self._session is not None:
-            self._session.leave(why, polite=polite, after=self._mail.rest)
+            self._session.leave(str(why), polite=polite, after=self._mail.rest)
 
     def registered(self, line: RpcChannel) -> None:
         """The session is registered."""
@@ -128,18 +129,18 @@ class AccountRunner:
         if message.stale:
             self._desk.void()
         if self._session is None or message.drop:
-            self._redial(message.why, "asked", polite=True)
+            self._redial(Reason(message.why), "asked", polite=True)
         if self._standing.state is State.FAILED:
-            self._revived = message.why
+            self._revived = Reason(message.why)
             self._wakeup.ring()
 
-    def _redial(self, why: str, by: str, *, polite: bool) -> None:
+    def _redial(self, why: Reason, by: str, *, polite: bool) -> None:
         """Have a new connection soon: end the one there is, and the wait for the next attempt."""
         self._hurry = True
         self._wakeup.ring()
         if self._session is not None:
             self._dropped = (by, why)
-            self._session.leave(why, polite=polite, after=self._mail.pause)
+            self._session.leave(str(why), polite=polite, after=self._mail.pause)
 
     def _apply(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -157,7 +158,7 @@ class AccountRunner:
 
     async def run(self) -> None:
         """Live until stopped. Raises what went wrong in the mailroom, if it was a program error."""
-        self._mail.start(lambda: self.stop("program error"))
+        self._mail.start(lambda: self.stop(Reason("fault")))
         try:
             while True:
                 await self._rest()
@@ -228,7 +229,7 @@ class AccountRunner:
             raise
         except Exception as error:  # noqa: BLE001 (rule 10: any other exception is the cause `bug`, with traceback)
             self._log.bug(error)
-            self._lose(ConnectionLost(Cause.BUG, f"program error: {type(error).__name__}"))
+            self._lose(ConnectionLost(Cause.BUG, Reason("program_error", {"words": type(error).__name__})))
         else:
             self._drop()
 
@@ -250,11 +251,11 @@ class AccountRunner:
         """
         over = False
 
-        def queued(why: str) -> None:
+        def queued(why: Reason | None) -> None:
             nonlocal over
             if not over:
                 over = True
-                self._teller.move(Event.LOST, reason=f"{refused.reason}; waiting for a new token: {why}".rstrip(": "))
+                self._teller.move(Event.LOST, reason=_renewing(refused.reason, why))
 
         try:
             renewed = await self._desk.get(0.0, patient=False, queued=queued)
@@ -296,7 +297,8 @@ class AccountRunner:
             self._desk.void()
         if isinstance(lost, KickedOut) and self._kick_outs.add(time.monotonic()):
             pace = self._pace
-            lost = ConnectionLost(Cause.RIVAL, f"kicked out {pace.kick_limit} times within {pace.kick_window:g} s")
+            often = Reason("kicked_out_often", {"count": pace.kick_limit, "seconds": pace.kick_window})
+            lost = ConnectionLost(Cause.RIVAL, often)
         lost = self._blame_the_disk(lost)
         self._connection_over(lost.cause.value)
         standing, cycle = self._standing, self._settings.cycle
@@ -316,7 +318,7 @@ class AccountRunner:
             self._unstored = 0
             return lost
         self._unstored += 1
-        return ConnectionLost(Cause.STORAGE, f"{lost.reason}; meanwhile {trouble}")
+        return ConnectionLost(Cause.STORAGE, Reason("unstored", {"of": lost.reason, "words": trouble}))
 
     def _drop(self) -> None:
         """Note an end that was asked for; it is no failure."""
@@ -333,7 +335,7 @@ class AccountRunner:
 
     # Messages.
 
-    def _zombie(self, reason: str, with_new_token: bool) -> None:
+    def _zombie(self, reason: Reason, with_new_token: bool) -> None:
         """The connection beats but brings no messages; the known cure is a new one, at last with a new token."""
         if with_new_token:
             self._desk.void()
@@ -341,7 +343,7 @@ class AccountRunner:
 
     def _stuck(self, reason: str) -> None:
         self.handler_stuck = reason
-        self.stop(reason)
+        self.stop(Reason("handler_stuck", {"words": reason}))
 
     # What we tell.
 
@@ -350,8 +352,14 @@ class AccountRunner:
         slept, jumped = self._sleep.moved(), self._jump.moved()
         if slept is not None and slept > self._pace.suspended_after:
             self._log.say(log_texts.SUSPENDED, seconds=round(slept))
-            self._redial(f"the machine slept for {slept:.0f} s", "suspend", polite=False)
+            self._redial(Reason("slept", {"seconds": slept}), "suspend", polite=False)
         elif jumped is not None:
             self._log.say(log_texts.CLOCK_JUMPED, seconds=round(jumped))
             if self._session is not None:
                 self._session.prove(self._pace.jump_deadline)
+
+
+def _renewing(refused: Reason, why: Reason | None) -> Reason:
+    if why is None:
+        return Reason("renewing", {"of": refused})
+    return Reason("renewing_waits", {"of": refused, "why": why})

@@ -8,11 +8,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import RetryClass
 
 
 class Cause(StrEnum):
-    """The reason's class. Its words are in the report's `reason`."""
+    """The reason's class. What exactly is in the report's `reason`."""
 
     CLOSED = "closed"
     RIVAL = "rival"
@@ -55,7 +56,7 @@ RETRY_CLASS: Final[dict[Cause, RetryClass]] = {
 class ConnectionLost(Exception):
     """An attempt failed, or a connection ended, for this cause."""
 
-    def __init__(self, cause: Cause, reason: str) -> None:
+    def __init__(self, cause: Cause, reason: Reason) -> None:
         self.cause = cause
         self.reason = reason
         super().__init__(cause, reason)

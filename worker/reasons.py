@@ -6,11 +6,65 @@ made of the same code by `xyfleet.supervisor.presentation.reason_text`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 TEXTS: Final[dict[str, str]] = {
+    # Foreign words, which are nobody's to translate.
+    "words": "%(words)s",
+    # The dial and the connection.
+    "closed": "closed with %(status)d",
+    "closed_saying": "closed with %(status)d %(words)s",
+    "we_closed": "we closed with %(status)d",
+    "we_closed_saying": "we closed with %(status)d %(words)s",
+    "not_registered": "not registered any more: 401 to a call",
+    "renewing": "%(of)s; waiting for a new token",
+    "renewing_waits": "%(of)s; waiting for a new token: %(why)s",
+    "unstored": "%(of)s; meanwhile %(words)s",
+    "broken_off": "no close frame: %(words)s",
+    "broken_off_silently": "no close frame: the connection broke off",
+    "proxy_status": "proxy refused: HTTP %(status)d",
+    "proxy_invalid": "proxy address is not valid",
+    "proxy_failed": "proxy failed: %(words)s",
+    "closed_in_handshake": "closed during the handshake",
+    "no_websocket": "not a websocket: %(words)s",
+    "endpoint_invalid": "endpoint is not a valid address",
+    "handshake_refused": "handshake refused: HTTP %(status)d",
+    "too_many_connections": "too many connections: HTTP %(status)d",
+    "handshake_failed": "handshake failed: HTTP %(status)d",
+    "not_open": "not open within %(seconds)g s",
+    "dns": "dns: %(words)s",
+    "dns_name_invalid": "dns: not a valid host name",
+    "tls_untrusted": "tls: certificate not trusted: %(words)s",
+    "tls": "tls: %(words)s",
+    "via_proxy": "via proxy: %(of)s",
+    "not_sent": "a frame was not sent within %(seconds)g s",
+    "beats_not_sent": "heartbeats not sent: %(count)d in a row",
+    "beats_unanswered": "no answer to a heartbeat for %(seconds)g s",
+    "reg_unanswered": "no answer to /reg within %(seconds)g s",
+    "reg_refused": "/reg refused: %(words)s",
+    "unreadable": "unreadable frames: %(count)d in a row",
+    "kicked_out": "kicked out: the account registered elsewhere",
+    "kicked_out_often": "kicked out %(count)d times within %(seconds)g s",
+    "session_removed": "session removed by the server",
+    "program_error": "program error: %(words)s",
+    "slept": "the machine slept for %(seconds).0f s",
+    "zombie": "messages were listed but not pushed: %(count)d, the oldest from %(seconds)d s ago",
+    "stopped_by_supervisor": "stopped by the supervisor",
+    "stopped": "stopped",
+    "stopped_by_signal": "stopped by a signal",
+    "handler_stuck": "the handler blocks: %(words)s",
+    # Asked to dial anew.
+    "operator": "operator",
+    "probe": "probe",
+    "outage_over": "outage over",
+    "new_cookie": "new cookie",
+    "new_credentials": "new credentials",
+    "login": "login",
+    "file_cookie": "cookie of the file",
+    "cookie_file": "new cookie in cookie_file",
     # What somebody waits for.
     "wait_start": "waits for turn %(turn)d to start",
     "wait_dial": "waits for turn %(turn)d to dial, about %(seconds).0f s",
@@ -22,20 +76,106 @@ TEXTS: Final[dict[str, str]] = {
     "wait_user": "waits for its user: %(name)s still has it",
     "wait_other_fleet": "another fleet of this machine holds this user",
     "wait_outage": "waits for the end of the outage",
+    # The worker's process.
+    "fault": "program error",
+    "fault_in_supervisor": "fault in the supervisor: %(words)s",
+    "forkserver": "forkserver: %(of)s",
+    "forkserver_hung_up": "the forkserver hung up",
+    "start_unanswered": "no answer within %(seconds)g s",
+    "ended_at_once": "the worker ended at once with %(status)d",
+    "memory": "%(mib).1f MiB",
+    "garbage": "wrote garbage on its pipe: %(words)s",
+    "exit_unknown": "exit code unknown",
+    "exit_stuck": "exit code %(status)d: the handler blocks, its log says where",
+    "exit_code": "exit code %(status)d",
+    "killed": "killed by %(words)s",
+    "killed_by_number": "killed by signal %(number)d",
+    # The login hook.
+    "user_held": "somebody else holds its user",
+    "not_allowed": "its cool-down or its day's budget forbids it",
+    "hook_waits_for_proxy": "the hook waits until the account's proxy works: %(of)s",
+    "no_hook": "no hook configured",
+    "hook_not_started": "cannot be started: %(words)s",
+    "program_missing": "missing: %(path)s",
+    "program_no_file": "not a file: %(path)s",
+    "program_not_executable": "not executable; do: chmod +x %(path)s",
+    "program_crlf": "bad interpreter: first line ends in CRLF (Windows line ends); do: sed -i 's/\\r$//' %(path)s",
+    "program_interpreter": "bad interpreter: %(words)s is not there",
+    "hook_not_recorded": "not started: its run can't be put on record, the disk refuses",
+    "hook_hangs": "hangs: not done within %(seconds).0f s, killed",
+    "hook_floods": "floods its output: more than %(size)d KiB, killed",
+    "hook_cookie": "its cookie: %(of)s",
+    "hook_others_cookie": "it is the cookie of account %(name)s",
+    "hook_no_json": "prints no JSON",
+    "hook_nothing": "prints nothing",
+    "hook_no_object": "wrong shape: a JSON object is wanted, not a %(words)s",
+    "hook_cookie_no_text": 'wrong shape: "cookie" must be a text',
+    "hook_no_cookie": "wrong shape: no cookie in it",
+    "hook_error_no_text": 'wrong shape: "error" must be a text',
+    "hook_retry_no_seconds": 'wrong shape: "retry_after" must be seconds',
+    "hook_error_empty": "error without words",
+    # Everybody's trouble.
+    "nobody_down": "nobody is down any more",
+    "endpoint_answers": "the endpoint answers",
+    "somebody_connected": "%(name)s is connected",
+    # Tokens.
+    "session_expired": "login session expired",
+    "risk": "risk control wants a person to verify",
+    "no_cookie": "no cookie yet",
+    "token_call": "token call: %(of)s",
+    "signing_refused": "signing cookie refused again and again",
+    "signing_not_renewed": "signing cookie refused and not renewed",
+    "http_status": "HTTP status %(status)d",
+    "no_json": "answer is not JSON",
+    "no_token": "answer without a token",
+    "long_token": "token of %(count)d characters, at most %(most)d",
+    "unknown_answer": "unknown answer: %(words)s",
+    "codeless_answer": "unknown answer: no code",
+    "cert_untrusted": "TLS certificate not trusted: %(words)s",
+    "tls_failed": "TLS failed: %(words)s",
+    "tls_failed_silently": "TLS failed: no reason given",
+    "name_unresolved": "host name can't be resolved",
+    "proxy_unreachable": "proxy can't be reached: %(words)s",
+    "proxy_timeout": "proxy timed out",
+    "proxy_refused": "proxy refused: %(words)s",
+    "timeout": "timed out",
+    "no_answer": "connection closed without an answer",
+    "address_unusable": "address can't be used",
+    "proxy_unusable": "proxy address can't be used",
+    "connection_failed": "connection failed: %(words)s",
 }
 """Code to raw words. A code, once out, keeps its meaning; a newer version may know more of them."""
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why, as a code (a key of `TEXTS`) with its fields. A field `of` is a reason itself; `words` are foreign."""
+class Reason(msgspec.Struct, frozen=True):
+    """
+    Why, as a code (a key of `TEXTS`) with its fields. A field `of` is a reason itself; `words` are foreign.
+
+    Another text of the catalogue may stand for a code: it is said as it is, in either language.
+    """
 
     code: str
     fields: dict[str, str | int | float | Reason] = {}
 
     def __str__(self) -> str:
         try:
-            return TEXTS[self.code] % {
+            return TEXTS.get(self.code, self.code) % {
                 key: str(value) if isinstance(value, Reason) else value for key, value in self.fields.items()
             }
         except (KeyError, TypeError, ValueError):  # of another version
             return self.code
+
+    def cleaned(self, clean: Callable[[str], str]) -> Reason:
+        """Return the same with what is foreign in it made fit to be shown."""
+        return Reason(self.code, {key: _cleaned(value, clean) for key, value in self.fields.items()})
+
+
+def _cleaned(value: str | int | float | Reason, clean: Callable[[str], str]) -> str | int | float | Reason:
+    if isinstance(value, Reason):
+        return value.cleaned(clean)
+    return clean(value) if isinstance(value, str) else value
+
+
+def words(text: str) -> Reason:
+    """Return foreign words as a reason."""
+    return Reason("words", {"words": text})

@@ -19,6 +19,7 @@ import msgspec
 
 from xyfleet.supervisor.common.private_folders import reason
 from xyfleet.worker.private_files import open_private
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.telemetry.log_handlers import RotatingFile
 
 Kind = Literal["state", "restart", "refresh", "quarantine", "outage", "reload", "operator", "message"]
@@ -46,6 +47,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     new: str | None = msgspec.field(name="to", default=None)
     cause: str | None = None
     reason: str | None = None
+    """In raw English words."""
     label: str = ""
     why: str | None = None
     """`restart`: what made it needed, see `xyfleet.supervisor.presentation.event_text`."""
@@ -54,6 +56,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt: str | None = None
     accounts: int | None = None
     """`outage`, `message`: how many accounts are hit."""
+    because: Reason | None = None
+    """`reason` as a code with fields."""
     counts: dict[str, int] | None = None
     """`reload`: accounts added, removed, restarted, applied, unfinished; `message`: dead letters, `new` and `dead`."""
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from xyfleet.worker.reasons import Reason
 
-def diagnose(program: Path) -> str | None:
-    """Return what is wrong with a program file in a few words, None when nothing is seen.
+
+def diagnose(program: Path) -> Reason | None:
+    """Return what is wrong with a program file, None when nothing is seen.
 
     The system's own answer to the two commonest mistakes is misleading: "no such file" for a script whose first line
     ends in CRLF, "permission denied" for a folder.
     """
+    where: dict[str, str | int | float | Reason] = {"path": str(program)}
     if not program.exists():
-        return f"missing: {program}"
+        return Reason("program_missing", where)
     if not program.is_file():
-        return f"not a file: {program}"
+        return Reason("program_no_file", where)
     if not os.access(program, os.X_OK):
-        return f"not executable; do: chmod +x {program}"
+        return Reason("program_not_executable", where)
     try:
         with program.open("rb") as file:
             first, newline, _ = file.read(4096).partition(b"\n")
@@ -26,8 +29,8 @@ def diagnose(program: Path) -> str | None:
     if not first.startswith(b"#!"):
         return None
     if newline and first.endswith(b"\r"):
-        return f"bad interpreter: first line ends in CRLF (Windows line ends); do: sed -i 's/\\r$//' {program}"
+        return Reason("program_crlf", where)
     interpreter = first[2:].split()[:1]
     if not interpreter or not Path(os.fsdecode(interpreter[0])).exists():
-        return f"bad interpreter: {os.fsdecode(b''.join(interpreter)) or 'none'} is not there"
+        return Reason("program_interpreter", {"words": os.fsdecode(b"".join(interpreter)) or "none"})
     return None

@@ -35,6 +35,7 @@ def account_view(
     up = member.state is State.CONNECTED
     alone = member.condition.login in (Login.PERSON, Login.HELD)
     cause = None if up else last.cause if last is not None else member.condition.cause if alone else None
+    why = None if up or last is None else last.reason
     window = last.window if last is not None else HeartbeatFigures()
     return AccountView(
         name=account.name,
@@ -46,7 +47,7 @@ def account_view(
         generation=live.generation if live is not None else 0,
         since=rfc3339(member.since) or "",
         cause=cause,
-        reason=None if up or last is None else last.reason,
+        reason=None if why is None else str(why),
         advice=None,
         failures=last.failures if last is not None else 0,
         restarts=member.restarts,
@@ -68,6 +69,7 @@ def account_view(
         note=live.note if live is not None else None,
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
         waits=waits,
+        because=why,
     )
 
 

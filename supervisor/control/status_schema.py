@@ -119,6 +119,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     messages: MessagesView = MessagesView()
     waits: Reason | None = None
     """What it waits for now: a turn, a place, the end of an outage."""
+    because: Reason | None = None
+    """`reason` as a code with fields."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

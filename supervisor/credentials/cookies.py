@@ -49,6 +49,7 @@ class InvalidCookie(ValueError):
 
     def __init__(self, message: str, remedy: str = _COPY, **values: int) -> None:
         self.message = Text(message, values)
+        self.values = values
         self.remedy = Text(remedy)
         self.text = Text(N_("%(message)s; %(remedy)s"), {"message": self.message, "remedy": self.remedy})
         """Both in one sentence."""

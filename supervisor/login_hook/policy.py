@@ -6,23 +6,26 @@ the hook counts, whatever came of it.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
 
+from xyfleet.supervisor.common.exits import killed
 from xyfleet.supervisor.common.rate_limit import DAY, free_at, growing, recent
 from xyfleet.supervisor.credentials.record import Attempt
 from xyfleet.supervisor.login_hook.output import NoJson
 from xyfleet.supervisor.login_hook.output import answer as output_answer
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
 LONGEST_COOLDOWN: Final = 6 * 3600.0
 LONGEST_RETRY_AFTER: Final = DAY
 """A hook that asks for more has mixed up its units."""
+CANNOT_START: Final = "cannot be started: "
+"""The guard's words of it, before the system's."""
 NOT_STARTED: Final = 126
 """The exit code (a shell's, too) of a hook that could not be started; with an error as JSON: the guard's word."""
 
@@ -40,7 +43,7 @@ class NothingToChange(msgspec.Struct, frozen=True):
 class Failed(msgspec.Struct, frozen=True):
     """No new cookie."""
 
-    reason: str
+    reason: Reason
     """As the hook said it: to be masked, and cut then (`service`)."""
     retry_after: float | None = None
     """Seconds; lengthens the cool-down, never shortens it."""
@@ -84,41 +87,45 @@ def _runs(history: Sequence[Attempt]) -> list[float]:
 def understand(code: int, output: bytes) -> Result:
     """Say what a hook that ended by itself means, from its exit code (negative: the signal) and standard output."""
     if code < 0:
-        return Failed(f"killed by {_signal_name(-code)}")
+        return Failed(killed(-code))
     try:
         answer = output_answer(output)
     except NoJson:
-        return Failed(f"exit code {code}" if code else "prints no JSON" if output.strip() else "prints nothing")
+        return Failed(_exit(code) if code else Reason("hook_no_json" if output.strip() else "hook_nothing"))
     if isinstance(answer, dict) and "error" in answer:
         return _error(answer, code)
     if code:
-        return Failed(f"exit code {code}")
+        return Failed(_exit(code))
     if not isinstance(answer, dict):
-        return Failed(f"wrong shape: a JSON object is wanted, not a {type(answer).__name__}")
+        return Failed(Reason("hook_no_object", {"words": type(answer).__name__}))
     if not answer:
         return NothingToChange()
     cookie = answer.get("cookie")
     if not isinstance(cookie, str) or not cookie:
-        return Failed('wrong shape: "cookie" must be a text' if "cookie" in answer else "wrong shape: no cookie in it")
+        return Failed(Reason("hook_cookie_no_text" if "cookie" in answer else "hook_no_cookie"))
     return NewCookie(Secret(cookie))
 
 
 def _error(answer: dict[str, Any], code: int) -> Failed:
     error, wish, human = (answer.get(key) for key in ("error", "retry_after", "needs_human"))
     if not isinstance(error, str):
-        return Failed('wrong shape: "error" must be a text')
+        return Failed(Reason("hook_error_no_text"))
     if wish is not None and (isinstance(wish, bool) or not isinstance(wish, int | float) or wish < 0):
-        return Failed('wrong shape: "retry_after" must be seconds', needs_human=human is True)
+        return Failed(Reason("hook_retry_no_seconds"), needs_human=human is True)
     return Failed(
-        error if cut(error) else "error without words",
+        _said(error, code),
         retry_after=None if wish is None else float(min(wish, LONGEST_RETRY_AFTER)),
         needs_human=human is True,
         ran=code != NOT_STARTED,
     )
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def _said(error: str, code: int) -> Reason:
+    """Return the hook's own words, or the guard's about a hook that could not be started."""
+    if code == NOT_STARTED and error.startswith(CANNOT_START):
+        return Reason("hook_not_started", {"words": error.removeprefix(CANNOT_START)})
+    return words(error) if cut(error) else Reason("hook_error_empty")
+
+
+def _exit(code: int) -> Reason:
+    return Reason("exit_code", {"status": code})

@@ -124,7 +124,7 @@ class HookService:
             held = self._store.at(key)
             attempt = Attempt(start=self._wall())
             if not await self._begin(key, attempt):
-                return Failed("not started: its run can't be put on record, the disk refuses", ran=False)
+                return Failed(Reason("hook_not_recorded"), ran=False)
             if started is not None:
                 started()
             redactor = _redactor(account, held)
@@ -192,7 +192,7 @@ class HookService:
         log.say(f"attempt {request.attempt}, cause {request.cause.value}", self._wall())
         command = self.settings.command
         if command is None:
-            return Failed("no hook configured", ran=False)
+            return Failed(Reason("no_hook"), ran=False)
         problem = await asyncio.to_thread(diagnose, Path(command[0]))
         if problem is not None:
             return Failed(problem, ran=False)
@@ -206,24 +206,24 @@ class HookService:
                 on_stderr=log.feed,
             )
         except OSError as error:
-            return Failed(f"cannot be started: {error.strerror}", ran=False)
+            return Failed(Reason("hook_not_started", {"words": str(error.strerror)}), ran=False)
         return self._judge(ended, held, redactor)
 
     def _judge(self, ended: Ended, held: Credentials, redactor: Redactor) -> Result:
         if ended.stopped == "hangs":
-            return Failed(f"hangs: not done within {self.settings.timeout:.0f} s, killed")
+            return Failed(Reason("hook_hangs", {"seconds": self.settings.timeout}))
         if ended.stopped == "floods":
-            return Failed(f"floods its output: more than {MAX_OUTPUT // 1024} KiB, killed")
+            return Failed(Reason("hook_floods", {"size": MAX_OUTPUT // 1024}))
         result = understand(ended.code, ended.output)
         if isinstance(result, NewCookie):
             try:
                 return NewCookie(same_user(held, result.cookie))
             except InvalidCookie as error:
-                return Failed(f"its cookie: {error.message.say('en')}")
+                return Failed(Reason("hook_cookie", {"of": Reason(error.message.template, dict(error.values))}))
             except OtherUser as error:
-                return Failed(str(error))
+                return Failed(Reason(error.text.template, {"expected": error.expected, "found": error.found}))
         if isinstance(result, Failed):
-            return msgspec.structs.replace(result, reason=cut(redactor.line(result.reason)))
+            return msgspec.structs.replace(result, reason=result.reason.cleaned(lambda said: cut(redactor.line(said))))
         return result
 
     def _settle(self, name: str, key: Key, attempt: Attempt, result: Result) -> str:

@@ -9,6 +9,7 @@ from xyfleet.supervisor.common.event_log import Event
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock
 from xyfleet.supervisor.presentation.labels import cause_words
+from xyfleet.supervisor.presentation.reason_text import reason_words
 from xyfleet.supervisor.presentation.terminal import printable
 from xyfleet.worker.states import State
 
@@ -99,7 +100,8 @@ def sentence(event: Event, language: str) -> str:
         "accounts": event.accounts if event.accounts is not None else "?",
         "counts": _counts(event.counts or {}, language),
     }
-    return f"{text} ({event.reason})" if event.reason else text
+    reason = event.reason if event.because is None else reason_words(event.because, language)
+    return f"{text} ({reason})" if reason else text
 
 
 def _template(event: Event) -> str:

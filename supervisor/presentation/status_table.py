@@ -244,7 +244,8 @@ def _why(account: AccountView, look: TableStyle, now: datetime) -> str:
         parts.append(_stopped_by(account.desired_by, look, now))
     if account.cause is not None:
         words = cause_words(account.cause, look.language)
-        parts.append(f"{words} ({account.reason})" if account.reason else words)
+        reason = account.reason if account.because is None else reason_words(account.because, look.language)
+        parts.append(f"{words} ({reason})" if reason else words)
     if account.waits is not None:
         parts.append(reason_words(account.waits, look.language))
     elif account.next_attempt:

@@ -36,6 +36,7 @@ from xyfleet.worker.ipc.messages import (
     Up,
 )
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 ASKED_FOR: Final = ("operator", "settings")
@@ -266,7 +267,7 @@ class SupervisedAccount:
         """Return what its new worker is told first."""
         return self._ports.go(self)
 
-    def start_failed(self, reason: str) -> None:
+    def start_failed(self, reason: Reason) -> None:
         """The worker could not be started."""
         self.happened(Event(kind=Kind.SPAWN_FAILED, number=self.condition.start, reason=reason))
 
@@ -321,7 +322,7 @@ class SupervisedAccount:
             self._failed_since = report.since
             self._ports.failed(self, Event(kind=Kind.FAILED, cause=report.cause or Cause.BUG))
         elif report.memory is not None and report.memory > (self.account.max_memory or report.memory):
-            self.happened(Event(kind=Kind.OUTGROWN, reason=f"{report.memory / 2**20:.1f} MiB"))
+            self.happened(Event(kind=Kind.OUTGROWN, reason=Reason("memory", {"mib": report.memory / 2**20})))
 
     def _child(self) -> WorkerProcess:
         assert self.child is not None, "only a live worker reports"

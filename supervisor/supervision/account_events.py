@@ -12,6 +12,7 @@ import msgspec
 
 from xyfleet.supervisor.supervision.account_state import TimerKind
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 
 HookEnd = Literal["new", "unchanged", "failed", "person", "not_allowed", "proxy"]
 """How a hook run that was asked for came to its end. `not_allowed`: its cool-down or budget forbids it now;
@@ -67,8 +68,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Cause | None = None
     why: str | None = None
     """A key of `labels.WHY_RESTART`, or whose command it was."""
-    reason: str | None = None
-    """In words, for the record."""
+    reason: Reason | None = None
+    """For the record."""
     end: HookEnd | None = None
     wait: float = 0.0
     """HOOK_ENDED: seconds until the hook may run again."""
@@ -104,6 +105,7 @@ class Reconnect(Doing, frozen=True):
     """Have the live worker dial now."""
 
     why: str
+    """A code of `reasons.TEXTS`."""
     drop: bool
     """Whether a good connection is ended first."""
     stale: bool
@@ -155,7 +157,7 @@ class Note(Doing, frozen=True):
     kind: Literal["restart", "refresh", "quarantine"]
     to: str
     why: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     cause: Cause | None = None
 
 

@@ -28,6 +28,7 @@ from xyfleet.supervisor.supervision.restart_policy import (
     restart_window,
 )
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 
 HOOK: Final = (Login.HOOK_WAITING, Login.HOOK_RUNNING)
 NO_START: Final = (*HOOK, Login.HELD, Login.PERSON)
@@ -98,7 +99,7 @@ class ConditionEditor:
         elif self._it.worker is Worker.STOPPING:
             self._set(then=then)
 
-    def _again(self, delay: float, why: str | None = None, reason: str | None = None, *, void: bool = False) -> None:
+    def _again(self, delay: float, why: str | None = None, reason: Reason | None = None, *, void: bool = False) -> None:
         """Replace the worker by another after `delay` seconds."""
         if why is not None:
             self._note_restart(delay, why, reason)
@@ -203,12 +204,12 @@ class ConditionEditor:
             self.actions.append(do.Note("quarantine", "quarantined"))
         return self._luck * window
 
-    def _count_restart(self, why: str, reason: str | None) -> None:
+    def _count_restart(self, why: str, reason: Reason | None) -> None:
         delay = self._count()
         self._note_restart(delay, why, reason)
         self._go(delay)
 
-    def _note_restart(self, delay: float, why: str, reason: str | None = None) -> None:
+    def _note_restart(self, delay: float, why: str, reason: Reason | None = None) -> None:
         self.actions.append(do.Note("restart", "backoff" if delay > 0 else "starting", why, reason))
 
     def _end_quarantine(self) -> None:

@@ -288,7 +288,7 @@ class Fleet:
             old=change.old.value,
             new=change.new.value,
             cause=change.cause,
-            reason=change.reason,
+            **told(change.reason),
             next_attempt=rfc3339(_next_attempt(member.report, change)),
         )
 
@@ -315,6 +315,7 @@ class Fleet:
 
     def note(self, member: SupervisedAccount, kind: EventKind, to: str, **facts: Any) -> None:
         """Put an event on record."""
+        facts.update(told(facts.pop("reason", None)))
         self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
 
     def _check_marker(self, member: SupervisedAccount, found: str, imported: list[str]) -> None:
@@ -445,11 +446,12 @@ class Fleet:
             has_hook=self.settings.refresh.command is not None,
         )
 
-    async def _probe(self, proxy: Secret | None) -> str | None:
+    async def _probe(self, proxy: Secret | None) -> Reason | None:
         return await self.tokens.probe(self.gateway.endpoint, proxy)
 
     def _note_outage(self, account: str | None, kind: EventKind, to: str, facts: dict[str, Any]) -> None:
         label = "" if account is None else self._label(account)
+        facts.update(told(facts.pop("reason", None)))
         self.events.add(kind, account, time=time.time(), label=label, new=to, **facts)
 
 
@@ -461,3 +463,8 @@ def token_limits(fleet: FleetSettings) -> TokenLimits:
 def _next_attempt(report: Report | None, change: Change) -> float | None:
     """Return when the worker dials next by the report that a change came in; only its last change stands still."""
     return report.next_attempt if report is not None and report.changes[-1:] == [change] else None
+
+
+def told(reason: Reason | None) -> dict[str, object]:
+    """Return the fields of an event that say why: in raw words, and as code and fields."""
+    return {} if reason is None else {"reason": str(reason), "because": reason}

@@ -24,6 +24,7 @@ from xyfleet.supervisor.supervision.account_events import Event, HookEnd, Kind
 from xyfleet.supervisor.supervision.account_state import Login
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.user_lock import UserLock
 
@@ -81,7 +82,7 @@ class Logins:
             if problem is not None:
                 log.error("cookie not taken account=%s: %s", account.name, problem.say("en"))
             elif self.adopt(account):
-                member.happened(Event(kind=Kind.COOKIE, why="cookie of the file"))
+                member.happened(Event(kind=Kind.COOKIE, why="file_cookie"))
         except InvalidCookie as error:
             log.error("cookie not taken account=%s: %s", account.name, error)
 
@@ -101,7 +102,7 @@ class Logins:
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
             _warn(member.name, cookie)
-            member.happened(Event(kind=Kind.COOKIE, why="new cookie in cookie_file"))
+            member.happened(Event(kind=Kind.COOKIE, why="cookie_file"))
 
     def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
         """Take an operator's cookie; return why not, else None."""
@@ -167,11 +168,11 @@ class Logins:
         if self._running.get(member.name) is job:
             del self._running[member.name]
         if not job.cancelled() and job.exception() is not None:
-            reason = f"fault in the supervisor: {type(job.exception()).__name__}"
+            reason = Reason("fault_in_supervisor", {"words": type(job.exception()).__name__})
             self._answer(member, number, "failed", reason)
 
     def _answer(
-        self, member: SupervisedAccount, number: int, end: HookEnd, reason: str | None = None, wait: float = 0.0
+        self, member: SupervisedAccount, number: int, end: HookEnd, reason: Reason | None = None, wait: float = 0.0
     ) -> None:
         wait = max(wait, self._wait(member))
         member.happened(Event(kind=Kind.HOOK_ENDED, number=number, end=end, reason=reason, wait=wait))
@@ -182,12 +183,11 @@ class Logins:
         if member.condition.hook != number:
             return
         if self._next_allowed(member) is not None:
-            self._answer(member, number, "not_allowed", "its cool-down or its day's budget forbids it")
+            self._answer(member, number, "not_allowed", Reason("not_allowed"))
             return
         problem = await self._proxy_problem(member)
         if problem is not None:
-            text = f"the hook waits until the account's proxy works: {problem}"
-            self._answer(member, number, "proxy", text)
+            self._answer(member, number, "proxy", Reason("hook_waits_for_proxy", {"of": problem}))
             return
         account = member.account
         asked = HookAccount(
@@ -203,7 +203,7 @@ class Logins:
 
         lock = self._user_lock(member)
         if lock is None:
-            self._answer(member, number, "not_allowed", "somebody else holds its user", wait=OTHERS_USER)
+            self._answer(member, number, "not_allowed", Reason("user_held"), wait=OTHERS_USER)
             return
         failures = member.last.failures if member.last is not None else 0
         try:
@@ -213,7 +213,7 @@ class Logins:
         if member.condition.hook == number:
             self._follow(member, number, result)
 
-    async def _proxy_problem(self, member: SupervisedAccount) -> str | None:
+    async def _proxy_problem(self, member: SupervisedAccount) -> Reason | None:
         proxy = member.account.proxy
         return None if proxy is None else await self._tokens.probe(self._endpoint(), proxy)
 
@@ -223,7 +223,9 @@ class Logins:
             case NewCookie(cookie):
                 problem = self._stranger(member, cookie)
                 if problem is not None:
-                    self._answer(member, number, "failed", problem.say("en"))
+                    self._answer(
+                        member, number, "failed", Reason("hook_others_cookie", {"name": str(problem.values["name"])})
+                    )
                     return
                 self._store.replace(member.name, cookie, "hook")
                 _warn(member.name, cookie)

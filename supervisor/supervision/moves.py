@@ -98,7 +98,7 @@ class Move(ConditionEditor):
         self._set(user=True)
         if self._it.wish is not Wish.RUN:
             return
-        self._revive(event.why or "new cookie", drop=True, stale=True)
+        self._revive(event.why or "new_cookie", drop=True, stale=True)
 
     def forget(self, event: Event) -> None:
         """All that was stored about it was deleted."""
@@ -222,7 +222,7 @@ class Move(ConditionEditor):
                 to = "succeeded" if event.end == "new" else "unchanged"
                 self.actions += [do.Note("refresh", to), do.ForgiveToken()]
                 self._set(user=True)
-                self._revive("new credentials", drop=True, stale=True)
+                self._revive("new_credentials", drop=True, stale=True)
             case "person" if needed:
                 self.actions.append(do.Note("refresh", "failed", reason=event.reason))
                 self._need_person("hook_says")
@@ -263,7 +263,7 @@ class Move(ConditionEditor):
             # The session that he has may be good by now: only who is told again that it is dead logs in.
             self._set(login=Login.FINE, waits_for=None, hook_needed=False)
             self.actions.append(do.ForgiveToken())
-            self._revive("outage over", drop=False, stale=False)
+            self._revive("outage_over", drop=False, stale=False)
             return
         if (before.reach_gate and not event.reach) or (was_shut and not self._hooks_shut()):
             self._go_on()
@@ -286,7 +286,7 @@ class Move(ConditionEditor):
             self._cancel_timer_of("hook")
             self._ask_again()
         elif self._it.login is Login.FINE and self._it.failed is not None:
-            self._revive("outage over", drop=False, stale=False)
+            self._revive("outage_over", drop=False, stale=False)
         elif self._it.timer is None:
             self._go(0.0)
 

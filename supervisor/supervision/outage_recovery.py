@@ -25,6 +25,7 @@ from xyfleet.supervisor.supervision.outage import (
     OutageWatch,
 )
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 TICK: Final = 0.5
@@ -42,7 +43,7 @@ _NOWHERE: Final = Secret("")
 class Probe(Protocol):
     """Connects to the platform over a way (a proxy's address; None: directly)."""
 
-    async def __call__(self, proxy: Secret | None) -> str | None:
+    async def __call__(self, proxy: Secret | None) -> Reason | None:
         """Return None when it is answered, else why not. Never raises."""
 
 
@@ -71,8 +72,8 @@ class OutageRecovery:
         self._turns = TurnQueue(*PROBES, time.monotonic)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         """Turns for a probe that accounts wait for."""
-        self._probed: dict[Secret | None, tuple[float, str | None]] = {}
-        self._probing: dict[Secret | None, asyncio.Task[str | None]] = {}
+        self._probed: dict[Secret | None, tuple[float, Reason | None]] = {}
+        self._probing: dict[Secret | None, asyncio.Task[Reason | None]] = {}
 
     async def pass_reach(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's dials back."""
@@ -105,7 +106,7 @@ class OutageRecovery:
             self._begun(outage, None)
         if member.just_connected:
             for outage in self.watch.ended_by(member.name):
-                self._over(outage, f"{member.name} is connected", now)
+                self._over(outage, Reason("somebody_connected", {"name": member.name}), now)
         elif not it.up:
             self._look_at_canary(member, now, hopeless=helpless or it.waits_for in ("cooldown", "proxy"))
 
@@ -155,7 +156,7 @@ class OutageRecovery:
             await asyncio.sleep(TICK)
             now = time.monotonic()
             for outage in self.watch.empty():
-                self._over(outage, "nobody is down any more", now)
+                self._over(outage, Reason("nobody_down"), now)
             for outage in sorted(self.watch.outages.values(), key=lambda each: each.next_try):
                 if outage.group is Group.REACH:
                     # While all ways are silent it is enough to ask for the platform.
@@ -169,7 +170,7 @@ class OutageRecovery:
 
     # Probes.
 
-    async def _probe_once(self, member: SupervisedAccount) -> str | None:
+    async def _probe_once(self, member: SupervisedAccount) -> Reason | None:
         """Return why the account's way is silent; None when it is not, or when an outage holds it by now anyway."""
         proxy = member.account.proxy
         at, answer = self._probed.get(proxy, (float("-inf"), None))
@@ -195,7 +196,7 @@ class OutageRecovery:
             if self._waiting.get(member.name) is turn:
                 del self._waiting[member.name]
 
-    async def _ask(self, proxy: Secret | None) -> str | None:
+    async def _ask(self, proxy: Secret | None) -> Reason | None:
         try:
             answer = await self._probe(proxy)
         finally:
@@ -222,9 +223,9 @@ class OutageRecovery:
             return [outage.scope]
         return list(self._by_way) or [None]
 
-    def _answered(self, outage: Outage, job: asyncio.Task[str | None]) -> None:
+    def _answered(self, outage: Outage, job: asyncio.Task[Reason | None]) -> None:
         if not job.cancelled() and job.exception() is None and job.result() is None:
-            self._over(outage, "the endpoint answers", time.monotonic())
+            self._over(outage, Reason("endpoint_answers"), time.monotonic())
 
     # Canaries.
 
@@ -279,12 +280,12 @@ class OutageRecovery:
 
     # Begin and end.
 
-    def _begun(self, outage: Outage, reason: str | None) -> None:
+    def _begun(self, outage: Outage, reason: Reason | None) -> None:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
         self._set_gates(outage)
 
-    def _over(self, outage: Outage, reason: str, now: float) -> None:
+    def _over(self, outage: Outage, reason: Reason, now: float) -> None:
         if self.watch.outages.get((outage.scope, outage.group)) is not outage:
             return
         self.watch.over(outage, now)

@@ -74,17 +74,17 @@ class TicketIssuer:
         try:
             child.send(await self._ticket(member, child, request))
         except TokenRefused as refused:
-            child.send(Refusal(request=request.request, cause=refused.cause, reason=cut(refused.reason)))
+            child.send(Refusal(request=request.request, cause=refused.cause, reason=refused.reason.cleaned(cut)))
         except Exception as error:
             log.exception("fault while a ticket was made account=%s", member.name)
-            reason = cut(f"fault in the supervisor: {type(error).__name__}")
+            reason = Reason("fault_in_supervisor", {"words": type(error).__name__})
             child.send(Refusal(request=request.request, cause=Cause.BUG, reason=reason))
         finally:
             talk.cancel()
 
     async def _ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> Ticket:
         def waits(why: Reason) -> None:
-            child.send(Queued(request=request.request, why=str(why)))
+            child.send(Queued(request=request.request, why=why))
 
         def held_back() -> bool:
             return any(self._recovery.gates(member))

@@ -9,6 +9,7 @@ import aiohttp
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.tokens import mtop
 from xyfleet.supervisor.tokens.egress import FAILURES, SENT, describe
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 MAX_ANSWER: Final = 1024 * 1024
@@ -21,10 +22,10 @@ _ORIGIN: Final = "https://www.goofish.com"
 class CallFailed(Exception):
     """No answer. `reached`: the request was sent, so the server may have seen it."""
 
-    def __init__(self, reason: str, *, reached: bool) -> None:
+    def __init__(self, reason: Reason, *, reached: bool) -> None:
         self.reason = reason
         self.reached = reached
-        super().__init__(reason)
+        super().__init__(str(reason))
 
 
 class RawAnswer(NamedTuple):

@@ -16,6 +16,7 @@ import aiohttp_socks
 import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret, masked, proxy_secrets, spelled
 from xyfleet.worker.text import cut
 
@@ -46,42 +47,47 @@ def tls_context(ca_file: str | Path | None) -> ssl.SSLContext:
 class Unreachable(Exception):
     """No connection; the reason is short, and free of addresses with passwords."""
 
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
-def describe(error: BaseException, proxy: Secret | None = None) -> str:
+
+def describe(error: BaseException, proxy: Secret | None = None) -> Reason:
     """Return a short reason for one of `FAILURES`, without URLs, headers, bodies or the proxy's password."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return describe(error.certificate_error, proxy)
         case ssl.SSLCertVerificationError():
-            return f"TLS certificate not trusted: {error.verify_message}"
+            return Reason("cert_untrusted", {"words": error.verify_message})
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return "host name can't be resolved"
+            return Reason("name_unresolved")
         case aiohttp.ClientConnectorError():
             return describe(error.os_error, proxy)
         case aiohttp_socks.ProxyConnectionError() | python_socks.ProxyConnectionError():
-            return _clean(f"proxy can't be reached: {_cause(error)}", proxy)
+            return _quoting("proxy_unreachable", _cause(error), proxy)
         case aiohttp_socks.ProxyTimeoutError() | python_socks.ProxyTimeoutError():
-            return "proxy timed out"
+            return Reason("proxy_timeout")
         case aiohttp_socks.ProxyError() | python_socks.ProxyError():
             # The proxy's own words: any bytes, of any length.
-            return _clean(f"proxy refused: {error}", proxy).encode("ascii", "replace").decode()
+            return _quoting("proxy_refused", str(error), proxy, plain=True)
         case TimeoutError():
-            return "timed out"
+            return Reason("timeout")
         case ssl.SSLError():
-            return f"TLS failed: {error.reason or 'no reason given'}"
+            return Reason("tls_failed", {"words": error.reason}) if error.reason else Reason("tls_failed_silently")
         case aiohttp.ServerDisconnectedError() | EOFError():
-            return "connection closed without an answer"
+            return Reason("no_answer")
         case OSError():
-            return (error.strerror or type(error).__name__).lower()
+            return words((error.strerror or type(error).__name__).lower())
         case ValueError():
-            return "address can't be used"
-    return f"connection failed: {type(error).__name__}"
+            return Reason("address_unusable")
+    return Reason("connection_failed", {"words": type(error).__name__})
 
 
-def _clean(words: str, proxy: Secret | None) -> str:
-    """Return a proxy's words without what it was told: masked first, and cut then."""
+def _quoting(code: str, said: str, proxy: Secret | None, *, plain: bool = False) -> Reason:
+    """Return a reason with a proxy's words, without what it was told: masked first, and cut then."""
     secrets = {secret.reveal() for secret in proxy_secrets(proxy) if secret}
-    return cut(masked(words, *map(spelled, sorted(secrets, key=len, reverse=True))))
+    clean = cut(masked(said, *map(spelled, sorted(secrets, key=len, reverse=True))))
+    return Reason(code, {"words": clean.encode("ascii", "replace").decode() if plain else clean})
 
 
 def _cause(error: BaseException) -> str:
@@ -167,5 +173,5 @@ def _parts(proxy: Secret) -> dict[str, Any]:
             "socks5" + url.removeprefix("socks5h") if url.startswith("socks5h:") else url
         )
     except ValueError:
-        raise Unreachable("proxy address can't be used") from None
+        raise Unreachable(Reason("proxy_unusable")) from None
     return {"proxy_type": kind, "host": host, "port": port, "username": username, "password": password}

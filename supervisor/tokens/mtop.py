@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 API: Final = "mtop.taobao.idlemessage.pc.login.token"
@@ -54,7 +55,7 @@ class Risk(msgspec.Struct, frozen=True):
 class Transient(msgspec.Struct, frozen=True):
     """Anything else: try again later."""
 
-    reason: str
+    reason: Reason
 
 
 Answer = Ok | SignExpired | SessionExpired | Risk | Transient
@@ -101,16 +102,16 @@ def classify(status: int, body: bytes, now: float) -> Answer:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Transient(f"HTTP status {status}" if status != 200 else "answer is not JSON")
+        return Transient(Reason("http_status", {"status": status}) if status != 200 else Reason("no_json"))
     codes = _codes(answer)
     for prefixes, meaning in _MEANING:
         if any(code.startswith(prefixes) for code in codes):
             return meaning
     if status != 200:
-        return Transient(f"HTTP status {status}")
+        return Transient(Reason("http_status", {"status": status}))
     if any(code.startswith("SUCCESS") for code in codes):
         return _token(answer.get("data"), now)
-    return Transient(f"unknown answer: {_name(codes)}")
+    return Transient(_unknown(codes))
 
 
 def expiry(value: object, now: float) -> float:
@@ -133,16 +134,16 @@ def _codes(answer: object) -> list[str]:
     return [code.strip() for code in found if isinstance(code, str)]
 
 
-def _name(codes: list[str]) -> str:
+def _unknown(codes: list[str]) -> Reason:
     """Return the first code's name, and nothing that could be a message's or a person's text."""
     match = re.match(r"\w{1,60}", codes[0], re.ASCII) if codes else None
-    return match.group() if match else "no code"
+    return Reason("unknown_answer", {"words": match.group()}) if match else Reason("codeless_answer")
 
 
 def _token(data: Any, now: float) -> Answer:
     token = data.get("accessToken") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
-        return Transient("answer without a token")
+        return Transient(Reason("no_token"))
     if len(token) > MAX_TOKEN:
-        return Transient(f"token of {len(token)} characters, at most {MAX_TOKEN}")
+        return Transient(Reason("long_token", {"count": len(token), "most": MAX_TOKEN}))
     return Ok(Secret(unquote(token)), expiry(data.get("accessTokenExpiredTime"), now))

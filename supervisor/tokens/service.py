@@ -25,7 +25,7 @@ from xyfleet.supervisor.tokens import call, egress, mtop
 from xyfleet.supervisor.tokens.egress import Egress
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.reasons import Reason
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 MAX_SIGNINGS: Final = 3
@@ -34,6 +34,7 @@ EXPIRY_MARGIN: Final = 60.0
 """Seconds before its expiry (but at most a tenth of its life) a token is not handed out any more: a dial takes time."""
 LAST_CALL: Final = 3.0
 """Seconds that a call already sent may still take when nobody wants its token any more: it is paid for."""
+_VERDICTS: Final = {Cause.AUTH: Reason("session_expired"), Cause.RISK: Reason("risk")}
 _log: Final = logging.getLogger("xyfleet.tokens")
 
 
@@ -59,7 +60,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 class TokenRefused(Exception):
     """No token; the cause is `auth`, `risk` or `network`, and the reason free of secrets."""
 
-    def __init__(self, cause: Cause, reason: str) -> None:
+    def __init__(self, cause: Cause, reason: Reason) -> None:
         self.cause = cause
         self.reason = reason
         super().__init__(cause, reason)
@@ -195,7 +196,7 @@ class TokenService:
         """An outage is over: end every account's pause after failed calls. A dead login stays dead."""
         self._turns.hurry_all()
 
-    async def probe(self, url: str, proxy: Secret | None = None, timeout: float = 5.0) -> str | None:
+    async def probe(self, url: str, proxy: Secret | None = None, timeout: float = 5.0) -> Reason | None:
         """Connect (TCP, and TLS for wss and https) to a URL's host, through the proxy if there is one.
 
         Return why that fails, None when it works.
@@ -203,7 +204,7 @@ class TokenService:
         try:
             await egress.probe(url, proxy, self._tls, timeout)
         except egress.Unreachable as error:
-            return str(error)
+            return error.reason
         return None
 
     # One flight.
@@ -215,7 +216,7 @@ class TokenService:
             async with way.session():  # one for all its calls
                 return await self._calls(account, key, way, held_back)
         except egress.Unreachable as error:
-            raise self._failed(account.name, str(error), reached=False) from None
+            raise self._failed(account.name, error.reason, reached=False) from None
 
     async def _calls(self, account: TokenAccount, key: Key, way: Egress, held_back: Callable[[], bool]) -> Token:
         name = account.name
@@ -233,7 +234,7 @@ class TokenService:
             token = None if sent.cancelled() else sent.result()
             if token is not None:
                 return token
-        raise self._failed(name, "signing cookie refused again and again")
+        raise self._failed(name, Reason("signing_refused"))
 
     def _send(self, account: TokenAccount, key: Key, way: Egress) -> asyncio.Task[Token | None]:
         call = self._sent[key] = asyncio.create_task(self._call(account, key, way))
@@ -291,12 +292,12 @@ class TokenService:
                 return self._issued(name, key, held, token, expires)
             case mtop.SignExpired():
                 if held.cookie is not None and cookies.sign_token(held.cookie) == cookies.sign_token(asked.cookie):
-                    raise self._failed(name, "signing cookie refused and not renewed")
+                    raise self._failed(name, Reason("signing_not_renewed"))
                 return None
             case mtop.SessionExpired():
-                raise self._judge(name, key, held, Cause.AUTH, "login session expired")
+                raise self._judge(name, key, held, Cause.AUTH)
             case mtop.Risk():
-                raise self._judge(name, key, held, Cause.RISK, "risk control wants a person to verify")
+                raise self._judge(name, key, held, Cause.RISK)
             case mtop.Transient(reason):
                 raise self._failed(name, reason)
 
@@ -308,17 +309,18 @@ class TokenService:
         _log.info("new token account=%s serial=%d", name, held.serial)
         return Token(serial=held.serial, text=token, expires=held.expires, fresh=True)
 
-    def _judge(self, name: str, key: Key, held: Credentials, cause: Cause, reason: str) -> TokenRefused:
-        verdict = Verdict(cause=cause, reason=reason, at=self._wall())
+    def _judge(self, name: str, key: Key, held: Credentials, cause: Cause) -> TokenRefused:
+        reason = _VERDICTS[cause]
+        verdict = Verdict(cause=cause, reason=str(reason), at=self._wall())
         self._store.put(key, held.but(verdict=verdict, token=None))
         self._turns.hurry(name)
         _log.error("no more token calls account=%s cause=%s reason=%s", name, cause.value, reason)
         return TokenRefused(cause, reason)
 
-    def _failed(self, name: str, reason: str, *, reached: bool = True) -> TokenRefused:
+    def _failed(self, name: str, reason: Reason, *, reached: bool = True) -> TokenRefused:
         failures = self._turns.failed(name, reached=reached)
         _log.warning("token call failed account=%s failures=%d reason=%s", name, failures, reason)
-        return TokenRefused(Cause.NETWORK, f"token call: {reason}")
+        return TokenRefused(Cause.NETWORK, Reason("token_call", {"of": reason}))
 
     def _drop(self, name: str, stale: int | None) -> None:
         """The gateway refused serial `stale`: no restart of ours may hand it out again, nor give its number twice."""
@@ -339,9 +341,9 @@ class TokenService:
 def _check(held: Credentials) -> None:
     """Raise `TokenRefused` when a call is pointless."""
     if held.verdict is not None:
-        raise TokenRefused(held.verdict.cause, held.verdict.reason)
+        raise TokenRefused(held.verdict.cause, _VERDICTS.get(held.verdict.cause) or words(held.verdict.reason))
     if held.cookie is None:
-        raise TokenRefused(Cause.AUTH, "no cookie yet")
+        raise TokenRefused(Cause.AUTH, Reason("no_cookie"))
 
 
 def _deaf(why: Reason) -> None:

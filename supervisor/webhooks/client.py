@@ -120,10 +120,10 @@ def _why(error: BaseException) -> str:
         case aiohttp.ClientPayloadError():
             return "the answer broke off"
         case aiohttp.ClientConnectorDNSError() | aiohttp.ClientSSLError():
-            return describe(error)
+            return str(describe(error))
         case aiohttp.ClientOSError(errno=int(number)):
             return os.strerror(number).lower()  # the library's own words name each address that it tried
-    return describe(error)
+    return str(describe(error))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

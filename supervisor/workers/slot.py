@@ -7,10 +7,12 @@ import logging
 import signal
 from typing import Final, Protocol
 
+from xyfleet.supervisor.common.exits import killed
 from xyfleet.supervisor.workers.process import WorkerOwner, WorkerProcess
 from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, BadMessage, encode
 from xyfleet.worker.ipc.messages import Go, Message, Stop
+from xyfleet.worker.reasons import Reason, words
 
 STOP_TIMEOUT: Final = 4.0
 """Seconds between the polite stop and SIGKILL."""
@@ -37,7 +39,7 @@ class SlotOwner(WorkerOwner, Protocol):
     def started(self, child: WorkerProcess) -> None:
         """A worker was started and told to go."""
 
-    def start_failed(self, reason: str) -> None:
+    def start_failed(self, reason: Reason) -> None:
         """No worker could be started."""
 
     def ended(self, child: WorkerProcess, why: str) -> None:
@@ -76,15 +78,15 @@ class WorkerSlot:
         try:
             go = encode(self._owner.go(), MAX_DOWN)
         except BadMessage as error:
-            refusal = str(error)
+            refusal = words(str(error))
         except Exception:
             log.exception("fault before a start account=%s", self.name)
-            refusal = "program error"
+            refusal = Reason("fault")
         else:
             self.request = None
             if self._begun(spawned, go):
                 return
-            refusal = "program error"
+            refusal = Reason("fault")
         spawned.close()
         self.fail(refusal)
 
@@ -96,7 +98,7 @@ class WorkerSlot:
             return False
         return True
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: Reason) -> None:
         """No worker could be started."""
         self.request = None
         self._owner.start_failed(reason)
@@ -149,18 +151,14 @@ class WorkerSlot:
         await self._gone.wait()
 
 
-def exit_reason(child: WorkerProcess) -> str:
-    """Say how a worker's process ended, in words."""
+def exit_reason(child: WorkerProcess) -> Reason:
+    """Say how a worker's process ended."""
     if child.garbage is not None:
-        return f"wrote garbage on its pipe: {child.garbage}"
+        return Reason("garbage", {"words": child.garbage})
     if child.exit_code is None:
-        return "exit code unknown"
+        return Reason("exit_unknown")
     if child.exit_code == HANDLER_STUCK:
-        return f"exit code {HANDLER_STUCK}: the handler blocks, its log says where"
+        return Reason("exit_stuck", {"status": HANDLER_STUCK})
     if child.exit_code >= 0:
-        return f"exit code {child.exit_code}"
-    number = -child.exit_code
-    try:
-        return f"killed by {signal.Signals(number).name}"
-    except ValueError:
-        return f"killed by signal {number}"
+        return Reason("exit_code", {"status": child.exit_code})
+    return killed(-child.exit_code)

@@ -12,6 +12,7 @@ from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.supervisor.workers.forkservers import LATE, Forkservers
 from xyfleet.supervisor.workers.slot import WorkerSlot
 from xyfleet.supervisor.workers.start_request import ForkserverGone, Spawned, SpawnFailed, StartRequest
+from xyfleet.worker.reasons import Reason
 
 AT_ONCE: Final = 8
 """Starts that may be asked for and not answered: enough that the forkserver always has one to do."""
@@ -125,14 +126,14 @@ class StartQueue:
             request = forkserver.ask(slot.name)
         except SpawnFailed as failure:
             if forkserver.alive:
-                slot.fail(str(failure))
+                slot.fail(failure.reason)
             else:
                 self._put_back(slot)
             return
         except Exception:
             # Whatever it is, it is this one's trouble: the others' starts go on.
             log.exception("fault at a start account=%s", slot.name)
-            slot.fail("program error")
+            slot.fail(Reason("fault"))
             return
         slot.asked(request.number)
         alarm = self._loop.call_later(ANSWER_TIMEOUT, self._overdue, request, self._loop.time() + ANSWER_TIMEOUT)
@@ -156,7 +157,7 @@ class StartQueue:
             spawned = request.answer()
         except SpawnFailed as failure:
             if slot.request == request.number:
-                slot.fail(str(failure))
+                slot.fail(failure.reason)
         except ForkserverGone:
             self._loop.call_later(HANG_UP_WAIT, self._hung_up, request, slot)
         else:
@@ -172,7 +173,7 @@ class StartQueue:
         if slot.request != request.number:
             return
         if self._forkservers.lives(request.forkserver):
-            slot.fail("the forkserver hung up")
+            slot.fail(Reason("forkserver_hung_up"))
         else:
             self._put_back(slot)
 
@@ -190,7 +191,7 @@ class StartQueue:
             slot = self._settle(request)
             request.close()
             if slot.request == request.number:
-                slot.fail(f"no answer within {ANSWER_TIMEOUT:g} s")
+                slot.fail(Reason("start_unanswered", {"seconds": ANSWER_TIMEOUT}))
 
     def _strike_out(self, forkserver: int) -> None:
         """Whatever this forkserver owes is asked of the next one."""

@@ -7,12 +7,17 @@ import os
 from typing import Final, NamedTuple
 
 from xyfleet.supervisor.workers.cpython import read_number
+from xyfleet.worker.reasons import Reason, words
 
 _HUNG_UP: Final = 0
 
 
 class SpawnFailed(Exception):
-    """No worker was started; the text says what was lacking."""
+    """No worker was started; the reason says what was lacking."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
 
 class ForkserverGone(Exception):
@@ -47,9 +52,9 @@ def exit_code(sentinel: int) -> int | None:
         return None
 
 
-def describe(number: int | None) -> str:
+def describe(number: int | None) -> Reason:
     """Return an error number as its name and its meaning."""
-    return f"{errno.errorcode.get(number or 0, number)}: {os.strerror(number or 0)}"
+    return words(f"{errno.errorcode.get(number or 0, number)}: {os.strerror(number or 0)}")
 
 
 class StartRequest:
@@ -89,7 +94,7 @@ class StartRequest:
             if self._pid == _HUNG_UP:
                 raise ForkserverGone
             if self._pid < 0:
-                raise SpawnFailed(f"forkserver: {describe(-self._pid)}")
+                raise SpawnFailed(Reason("forkserver", {"of": describe(-self._pid)}))
             return self._take(self._pid)
         except (ForkserverGone, SpawnFailed):
             self.close()
@@ -112,5 +117,5 @@ class StartRequest:
             raise ForkserverGone from None
         if code is not None:  # reaped by now, so that the pidfd may be another process's
             os.close(pidfd)
-            raise SpawnFailed(f"the worker ended at once with {code}")
+            raise SpawnFailed(Reason("ended_at_once", {"status": code}))
         return Spawned(pid, pidfd, self._up, self._down, self.sentinel, self.forkserver)

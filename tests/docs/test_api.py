@@ -29,6 +29,7 @@ from xyfleet.supervisor.control.status_schema import (
 from xyfleet.supervisor.presentation.event_text import RESULTS, WHY_RESTART
 from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 API = (DOCS / "api.md").read_text(encoding="utf-8")
@@ -46,14 +47,16 @@ def examples() -> list[tuple[str, str]]:
 
 def control(folder: Path) -> StandIn:
     """Return the fleet of the document's examples."""
-    reason = "login session expired"
+    because = Reason("session_expired")
+    reason = str(because)
+    why: dict[str, Any] = {"reason": reason, "because": because}
     one = StandIn(
         folder,
-        [account("shop-001", tags=("phones",)), failed("shop-002", Cause.AUTH, Process.NEEDS_LOGIN, reason=reason)],
+        [account("shop-001", tags=("phones",)), failed("shop-002", Cause.AUTH, Process.NEEDS_LOGIN, **why)],
     )
     one.log_folder = Path("/home/li/state/logs")
-    one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", reason=reason)
-    one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", reason=reason)
+    one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", **why)
+    one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", **why)
     one.events.add("refresh", "shop-002", time=WHEN, new="needs_login", cause="auth")
     with store(folder, "shop-001") as inbox:
         write(inbox, "3841.PNM", item="8123", sender="2200000000099", now=NOW)

@@ -26,6 +26,7 @@ from xyfleet.worker.messaging.catchup_plan import Tempo
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import Mids, Push, Response
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
@@ -227,8 +228,8 @@ class Desk:
         if self.grant:
             self.catch_up.turn()
 
-    def _zombie(self, reason: str, with_new_token: bool) -> None:
-        self.zombies.append(reason)
+    def _zombie(self, reason: Reason, with_new_token: bool) -> None:
+        self.zombies.append(str(reason))
         self.new_tokens += with_new_token
 
 

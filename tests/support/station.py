@@ -27,6 +27,7 @@ from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, 
 from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.protocol.frames import Mids, Push
+from xyfleet.worker.reasons import words
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings
 from xyfleet.worker.states import State
@@ -244,7 +245,7 @@ class Station:
 
     def _end(self, why: str) -> None:
         self.gone.append(why)
-        self.cycle.stop(why, polite=False)
+        self.cycle.stop(words(why), polite=False)
 
     def hang_up(self) -> None:
         """Close our ends, as a supervisor's death does."""
@@ -285,7 +286,7 @@ class Station:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.cycle.stop("end of the test")
+        self.cycle.stop(words("end of the test"))
         try:
             async with asyncio.timeout(5):
                 await self.task

@@ -18,6 +18,7 @@ from support.rawserver import raw_server, receive, registered, serve_on, stop_re
 from support.station import FAST, FAST_PACE, STEP, UNB, Station, dials, gaps, read_log, token, until
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Alive, Down, Queued, Refusal, Ticket, TicketRequest
+from xyfleet.worker.reasons import words
 from xyfleet.worker.settings import Backoff, Retry
 from xyfleet.worker.states import State
 
@@ -48,7 +49,7 @@ async def test_asks_for_a_ticket_when_it_carries_none(gateway: Gateway, tmp_path
     """Without a ticket nothing is dialled before the answer; the state stays DISCONNECTED meanwhile."""
 
     def later(request: TicketRequest) -> Down:
-        return Queued(request=request.request, why="pacing")
+        return Queued(request=request.request, why=words("pacing"))
 
     async with Station(gateway.endpoint, tmp_path, carried=False, answer=later) as station:
         await until(lambda: station.requests)
@@ -219,7 +220,7 @@ async def test_signs_of_life(gateway: Gateway, tmp_path: Path) -> None:
     """Where there is nothing else to say, an Alive comes at every interval, in each state."""
 
     def refuse(request: TicketRequest) -> Down:
-        return Refusal(request=request.request, cause=Cause.RISK, reason="verify")
+        return Refusal(request=request.request, cause=Cause.RISK, reason=words("verify"))
 
     async with Station(gateway.endpoint, tmp_path, carried=False, answer=refuse, report_interval=0.1) as station:
         await station.reach(S.FAILED)

@@ -8,6 +8,7 @@ from pathlib import Path
 from support.gateway import Gateway
 from support.station import UNB, Station, token, until
 from xyfleet.worker.ipc.messages import Queued, Stop, Ticket
+from xyfleet.worker.reasons import words
 from xyfleet.worker.states import State
 
 S = State
@@ -15,13 +16,13 @@ S = State
 
 async def test_waiting_for_a_new_token_is_no_attempt(gateway: Gateway, tmp_path: Path) -> None:
     """While the supervisor says that it takes a while the account is RECONNECTING, with the reason, uncounted (M14)."""
-    waits = lambda request: Queued(request=request.request, why="the day's budget is spent")  # noqa: E731
+    waits = lambda request: Queued(request=request.request, why=words("the day's budget is spent"))  # noqa: E731
     station = Station(gateway.endpoint, tmp_path, answer=waits)
     gateway.fault(kind="reg_401", once=True)
     async with station:
         change = await station.reach(S.RECONNECTING)
         for _ in range(4):  # as the supervisor does, every few seconds
-            station.say(Queued(request=station.requests[-1].request, why="the day's budget is spent"))
+            station.say(Queued(request=station.requests[-1].request, why=words("the day's budget is spent")))
             await asyncio.sleep(0.1)
         assert station.state is S.RECONNECTING
         assert station.last.failures == 0

@@ -11,6 +11,7 @@ from support.gateway import Gateway
 from support.station import FAST_PACE, UNB, Station, dials, gaps, read_log, token, until
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Down, Queued, Reconnect, Refusal, Ticket, TicketRequest
+from xyfleet.worker.reasons import words
 from xyfleet.worker.states import State
 
 S = State
@@ -60,7 +61,7 @@ async def test_fatal_refusal_of_a_ticket(gateway: Gateway, tmp_path: Path, cause
     """A dead login or risk control on the token call means FAILED at once, through RECONNECTING, without a dial."""
 
     def refuse(request: TicketRequest) -> Down:
-        return Refusal(request=request.request, cause=cause, reason="the token call says no")
+        return Refusal(request=request.request, cause=cause, reason=words("the token call says no"))
 
     async with Station(gateway.endpoint, tmp_path, carried=False, answer=refuse) as station:
         await station.reach(S.FAILED)
@@ -76,7 +77,7 @@ async def test_refused_tickets_count(gateway: Gateway, tmp_path: Path) -> None:
     """A ticket refused for a passing reason is a failed attempt; its delay is the cause's."""
 
     def refuse(request: TicketRequest) -> Down:
-        return Refusal(request=request.request, cause=Cause.NETWORK, reason="token call not reachable")
+        return Refusal(request=request.request, cause=Cause.NETWORK, reason=words("token call not reachable"))
 
     async with Station(gateway.endpoint, tmp_path, carried=False, answer=refuse) as station:
         await station.reach(S.FAILED)
@@ -92,7 +93,7 @@ async def test_queued_for_long(gateway: Gateway, tmp_path: Path) -> None:
         gateway.drop(UNB, "none")
         await until(lambda: station.requests)
         for _ in range(10):
-            station.say(Queued(request=1, why="outage"))
+            station.say(Queued(request=1, why=words("outage")))
             await asyncio.sleep(0.1)
         assert station.state is S.RECONNECTING
         station.say(Ticket(request=1, serial=1, token=token()))

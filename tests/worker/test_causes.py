@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xyfleet.worker.causes import FATAL, RETRY_CLASS, Cause, ConnectionLost
+from xyfleet.worker.reasons import Reason
 
 
 def test_every_cause_has_a_retry_class() -> None:
@@ -26,7 +27,7 @@ def test_fatal_causes() -> None:
 
 def test_lost_carries_cause_and_reason() -> None:
     """The exception holds the facts and composes the sentence."""
-    lost = ConnectionLost(Cause.NETWORK, "dns: Name or service not known")
+    lost = ConnectionLost(Cause.NETWORK, Reason("dns", {"words": "Name or service not known"}))
 
-    assert (lost.cause, lost.reason) == (Cause.NETWORK, "dns: Name or service not known")
+    assert (lost.cause, str(lost.reason)) == (Cause.NETWORK, "dns: Name or service not known")
     assert str(lost) == "network: dns: Name or service not known"

@@ -17,6 +17,7 @@ from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.connection.writer import FrameWriter, WriteFailed
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Response
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -153,7 +154,7 @@ class Keepalive:
         self._listener.news()
         if failures >= self._cycle.max_heartbeat_failures:
             self._log.say(log_texts.BEATS_FAILED, failures=failures)
-            raise ConnectionLost(Cause.HEARTBEAT, f"heartbeats not sent: {failures} in a row")
+            raise ConnectionLost(Cause.HEARTBEAT, Reason("beats_not_sent", {"count": failures}))
 
     async def watch(self) -> None:
         """Sleep to the deadline of the oldest unanswered beat, look, and raise `ConnectionLost` if it still is."""
@@ -198,4 +199,5 @@ class Keepalive:
             self._log.say(log_texts.HEART_REARMED)
         elif verdict is Verdict.DEAD:
             self._metrics.beats_expired(expired)
-            raise ConnectionLost(Cause.HEARTBEAT, f"no answer to a heartbeat for {self._cycle.heartbeat_timeout:g} s")
+            reason = Reason("beats_unanswered", {"seconds": self._cycle.heartbeat_timeout})
+            raise ConnectionLost(Cause.HEARTBEAT, reason)

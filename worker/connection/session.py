@@ -25,6 +25,7 @@ from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls,
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.telemetry import log_texts
@@ -173,13 +174,13 @@ class Session:
         outlet.post(frames.reg(self._token.reveal(), self._settings.user_agent, self._settings.device_id, mid))
         timeout = self._settings.cycle.register_timeout
         if not await in_time(self._registered, timeout):
-            raise ConnectionLost(Cause.NETWORK, f"no answer to /reg within {timeout:g} s")
+            raise ConnectionLost(Cause.NETWORK, Reason("reg_unanswered", {"seconds": timeout}))
         return self._registered.result()
 
     def _take_registration(self, response: Response) -> None:
         """Act on the answer at once: what comes right behind it, a close say, comes after it."""
         meaning, words = frames.registration(response)
-        reason = f"/reg refused: {shown(response.code)} {words}"
+        reason = Reason("reg_refused", {"words": f"{shown(response.code)} {words}"})
         if meaning is Registration.BAD_TOKEN:
             raise TokenRefused(Cause.REFUSED, reason)
         if meaning is not Registration.OK:
@@ -206,7 +207,7 @@ class Session:
             self._unreadable += 1
             self._log.say(log_texts.FRAME_IGNORED, reason=str(error))
             if self._unreadable >= MAX_UNREADABLE:
-                raise ConnectionLost(Cause.PROTOCOL, f"unreadable frames: {self._unreadable} in a row") from None
+                raise ConnectionLost(Cause.PROTOCOL, Reason("unreadable", {"count": self._unreadable})) from None
             return
         self._unreadable = 0
         if isinstance(frame, Response):
@@ -226,16 +227,16 @@ class Session:
             self._log.say(log_texts.ANSWER_FOREIGN, mid=response.key, code=response.code)
         elif response.code == frames.NOT_REGISTERED:
             # Beats may go on being answered: this is the one confession of a connection that is of no use any more.
-            raise ConnectionLost(Cause.CLOSED, "not registered any more: 401 to a call")
+            raise ConnectionLost(Cause.CLOSED, Reason("not_registered"))
 
     def _take_push(self, push: Push) -> None:
         self._log.say(log_texts.PUSH_RECEIVED, lwp=push.lwp)
         self._clock.pushed(frames.time_of_push(push))
         self._listener.pushed(push, functools.partial(self._ack, push))
         if push.lwp == frames.KICKOUT:
-            raise KickedOut(Cause.CLOSED, "kicked out: the account registered elsewhere")
+            raise KickedOut(Cause.CLOSED, Reason("kicked_out"))
         if push.lwp == frames.SESSION_REMOVE:
-            raise ConnectionLost(Cause.REMOVED, "session removed by the server")
+            raise ConnectionLost(Cause.REMOVED, Reason("session_removed"))
         if frames.wants_state(push):
             self._sync_wanted.set()
 
@@ -271,9 +272,9 @@ class Session:
 
     def _say_why(self, error: BaseException) -> None:
         if isinstance(error, ServerClosed):
-            self._log.say(log_texts.SOCKET_CLOSED, cause=error.cause.value, reason=error.reason)
+            self._log.say(log_texts.SOCKET_CLOSED, cause=error.cause.value, reason=str(error.reason))
         elif isinstance(error, ConnectionLost):
-            self._log.say(log_texts.SOCKET_ERROR, cause=error.cause.value, reason=error.reason)
+            self._log.say(log_texts.SOCKET_ERROR, cause=error.cause.value, reason=str(error.reason))
         else:
             reason = f"program error: {type(error).__name__}"
             self._log.say(log_texts.SOCKET_ERROR, cause=Cause.BUG.value, reason=reason)

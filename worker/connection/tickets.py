@@ -15,6 +15,7 @@ from xyfleet.worker.causes import ConnectionLost
 from xyfleet.worker.clock import Timing
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -41,8 +42,9 @@ class TicketClient:
         self._asking = False
         self._answer: Ticket | Refusal | None = None
         self._heard = 0.0
-        self._queued: str | None = None
-        self._tell_queued: Callable[[str], None] = lambda why: None
+        self._queued: Reason | None = None
+        self._queue_said = False
+        self._tell_queued: Callable[[Reason | None], None] = lambda why: None
         self._opened = float("-inf")
         if carried is not None:
             self._keep(carried)
@@ -69,7 +71,7 @@ class TicketClient:
             self._ask()
 
     async def get(
-        self, delay: float, *, patient: bool = True, queued: Callable[[str], None] = lambda why: None
+        self, delay: float, *, patient: bool = True, queued: Callable[[Reason | None], None] = lambda why: None
     ) -> Ticket | None:
         """
         Return a ticket: the one that the process carried, one from the supervisor, or, when it answers nothing at
@@ -133,15 +135,15 @@ class TicketClient:
         self._log.say(log_texts.TICKET_MISSING)
         return msgspec.structs.replace(hand, fresh=False)
 
-    def _say_queued(self, why: str) -> None:
-        if why != self._queued:
-            self._log.say(log_texts.TICKET_QUEUED, reason=why or None)
-        self._queued = why
+    def _say_queued(self, why: Reason | None) -> None:
+        if why != self._queued or not self._queue_said:
+            self._log.say(log_texts.TICKET_QUEUED, reason=None if why is None else str(why))
+        self._queued, self._queue_said = why, True
         self._tell_queued(why)
 
     def _ask(self) -> None:
         self._request += 1
-        self._queued = None
+        self._queue_said = False
         self._send_request()
 
     def _send_request(self) -> None:

@@ -17,6 +17,7 @@ from websockets.protocol import State as SocketState
 
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import CLOSE_TIMEOUT, Socket
+from xyfleet.worker.reasons import Reason
 
 _LOOK: Final = 0.01
 """Seconds between two looks at a buffer that was not drained."""
@@ -111,7 +112,7 @@ class FrameWriter:
                     return  # the reader is about to say why it is over
                 posted.written = True
                 if not await self.drained():
-                    raise ConnectionLost(Cause.HEARTBEAT, f"a frame was not sent within {self.send_timeout:g} s")
+                    raise ConnectionLost(Cause.HEARTBEAT, Reason("not_sent", {"seconds": self.send_timeout}))
 
     def abort(self) -> None:
         """End the connection now. The buffer is thrown away, nothing is said to the server, nothing can wait."""

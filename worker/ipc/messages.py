@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
@@ -73,7 +74,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     old: State
     new: State
     cause: Cause | None = None
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,7 +130,7 @@ class Report(Message, frozen=True, tag="report"):
     generation: int = 0
     cause: Cause | None = None
     """The last loss's cause while not CONNECTED, else null."""
-    reason: str | None = None
+    reason: Reason | None = None
     failures: int = 0
     next_attempt: float | None = None
     """Wall time."""
@@ -208,7 +209,7 @@ class Queued(Message, frozen=True, tag="queued"):
     """Not yet; repeated every few seconds while pacing or an outage holds the request back."""
 
     request: int
-    why: str = ""
+    why: Reason | None = None
 
 
 class Refusal(Message, frozen=True, tag="refusal"):
@@ -216,7 +217,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
 
     request: int
     cause: Cause
-    reason: str
+    reason: Reason
 
 
 class Reconnect(Message, frozen=True, tag="reconnect"):

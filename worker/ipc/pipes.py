@@ -16,6 +16,7 @@ import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
 from xyfleet.worker.ipc.messages import MAX_CHANGES, Down, Redone, Report, Sent, Up
+from xyfleet.worker.reasons import Reason
 
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
@@ -46,6 +47,8 @@ def fit(message: Up) -> bytes:
 
 def _curt(message: Any) -> Any:
     """Return the message with every text in it cut short."""
+    if isinstance(message, Reason):
+        return message.cleaned(lambda words: words[:CURT])
     return msgspec.structs.replace(
         message,
         **{

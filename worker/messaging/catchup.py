@@ -21,6 +21,7 @@ from xyfleet.worker.messaging.catchup_plan import Round, Tempo
 from xyfleet.worker.messaging.catchup_session import CatchUpSession
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import millis
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.operations import Add, Added, HandlerRules, Marks
@@ -55,7 +56,7 @@ class CatchUp:
         log: AccountLog,
         ask_turn: Callable[[], None],
         added: Callable[[Added], None],
-        zombie: Callable[[str, bool], None],
+        zombie: Callable[[Reason, bool], None],
         rules: Callable[[Sequence[IncomingItem]], HandlerRules],
         clock: ServerClock,
         tempo: Tempo = Tempo(),  # noqa: B008 - it is frozen
@@ -258,8 +259,8 @@ class CatchUp:
         self._verdicts += 1
         self.zombies += 1
         age = (self._clock.now() - min(millis(row.message.time) for row in round_.unpushed)) // 1000
-        reason = f"messages were listed but not pushed: {len(round_.unpushed)}, the oldest from {age} s ago"
-        self._log.say(log_texts.ZOMBIE, reason=reason)
+        reason = Reason("zombie", {"count": len(round_.unpushed), "seconds": age})
+        self._log.say(log_texts.ZOMBIE, reason=str(reason))
         self._zombie(reason, self._verdicts >= _CURES)
 
     # The inbox.

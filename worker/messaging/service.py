@@ -27,6 +27,7 @@ from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
@@ -67,7 +68,7 @@ class MessageService:
         log: AccountLog,
         send: Callable[[Up], None],
         changed: Callable[[], None],
-        zombie: Callable[[str, bool], None],
+        zombie: Callable[[Reason, bool], None],
         stuck: Callable[[str], None],
         clock: ServerClock,
     ) -> None:

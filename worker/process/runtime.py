@@ -22,6 +22,7 @@ from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.private_files import open_private
 from xyfleet.worker.process import zero_pages
 from xyfleet.worker.process.adopted import Adopted
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import proxy_secrets
 from xyfleet.worker.settings import LogSettings, WorkerSettings
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
@@ -82,7 +83,7 @@ class WorkerRuntime:
         self._cycle = AccountRunner(settings, self._ticket, pipe, self._log, tls, Memory(), Timing())
         pipe.send(self._hello)
         commands = CommandPipe(down, self._cycle.receive, self._gone)
-        loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, "stopped by a signal")
+        loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, Reason("stopped_by_signal"))
         loop.set_exception_handler(self._stray_error)
         burying = None if settings.mail.handler is None else loop.create_task(Adopted().run(settings.report_interval))
         try:
@@ -98,7 +99,7 @@ class WorkerRuntime:
     def _gone(self, why: str) -> None:
         """Leave at once: whoever could want this worker is no more, and the next supervisor starts its own."""
         self._code = SUPERVISOR_GONE
-        self._cycle.stop(why, polite=False)
+        self._cycle.stop(words(why), polite=False)
 
     def _stray_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error that nobody waits for: in a callback, or in a task that a library left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Change, HeartbeatFigures, Report
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import Event, State, step
 
 
@@ -19,10 +20,10 @@ class ConnectionStatus:
         """Failed attempts and connections that ended too soon, in a row."""
         self.cause: Cause | None = None
         """The last loss's cause, None while CONNECTED."""
-        self.reason: str | None = None
+        self.reason: Reason | None = None
         self.next_attempt: float | None = None
 
-    def move(self, event: Event, wall: float, cause: Cause | None = None, reason: str | None = None) -> Change:
+    def move(self, event: Event, wall: float, cause: Cause | None = None, reason: Reason | None = None) -> Change:
         """Move along the table and return the change; raise `IllegalTransition` for a bug."""
         old, self.state = self.state, step(self.state, event)
         self.since = wall

@@ -11,6 +11,7 @@ from xyfleet.worker.causes import Cause
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report
 from xyfleet.worker.ipc.pipes import ReportPipe
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import Event
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -54,10 +55,11 @@ class AccountStatus:
         self.user_elsewhere = False
         """Whether another fleet of this machine has the user, so that nothing is dialled."""
 
-    def move(self, event: Event, cause: Cause | None = None, reason: str | None = None) -> None:
+    def move(self, event: Event, cause: Cause | None = None, reason: Reason | None = None) -> None:
         """Move along the state table, put it into the log and tell it at once."""
-        words = self._log.clean(reason) if reason else None
-        change = self.standing.move(event, time.time(), cause, words)
+        clean = None if reason is None else reason.cleaned(self._log.clean)
+        change = self.standing.move(event, time.time(), cause, clean)
+        words = None if clean is None else str(clean)
         self._log.say(log_texts.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
         self.reporter.tell(change)
 

@@ -27,6 +27,7 @@ from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Go, Report, TicketRequest, Up
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 
@@ -141,6 +142,7 @@ class MonthFleet:
     async def _look_and_tell(self, member: SupervisedAccount, event: Event) -> None:
         child = member.child
         await self.recovery.look_whose_trouble(member, event.cause or Cause.BUG)
+        self.recovery.up_to_date(member)
         if member.child is child and member.state is State.FAILED:
             member.failed_again = True
             member.happened(event)
@@ -155,7 +157,7 @@ class MonthFleet:
         if (job := self._asking.pop(name, None)) is not None:
             job.cancel()
 
-    async def _probe(self, proxy: Secret | None) -> str | None:
+    async def _probe(self, proxy: Secret | None) -> Reason | None:
         return await self._tokens.probe(self._by_proxy[proxy])
 
     def _note_outage(self, account: str | None, kind: EventKind, to: str, facts: dict[str, object]) -> None:

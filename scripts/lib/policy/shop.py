@@ -13,6 +13,7 @@ from xyfleet.supervisor.tokens.service import Token
 from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.ipc.messages import Change, Message, Reconnect, Refusal, Report, Stop, Ticket, TicketRequest
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.states import State
 
@@ -113,11 +114,11 @@ class Worker:
         if self._shop.refuses(ticket.serial):
             self._stale = ticket.serial
             if ticket.fresh:
-                raise ConnectionLost(Cause.AUTH, "invalid token")
+                raise ConnectionLost(Cause.AUTH, words("invalid token"))
             ticket = await self._ticket()
             await self._dial()
             if self._shop.refuses(ticket.serial):
-                raise ConnectionLost(Cause.AUTH, "invalid token")
+                raise ConnectionLost(Cause.AUTH, words("invalid token"))
         self._serial = ticket.serial
         self._move(State.CONNECTED)
         self.ended = asyncio.get_running_loop().create_future()
@@ -130,7 +131,7 @@ class Worker:
             self._shop.lit(False)
         if time.monotonic() - began > CYCLE.stable_after:
             self._failures = 0
-        raise ConnectionLost(cause, "")
+        raise ConnectionLost(cause, words(""))
 
     async def _dial(self) -> None:
         await asyncio.sleep(max(0.0, self._last_dial + 1.0 - time.monotonic()))
@@ -140,7 +141,7 @@ class Worker:
         self._shop.month.figures.dials[int(self._last_dial)] += 1
         if not self._shop.reachable:
             await asyncio.sleep(CYCLE.open_timeout)
-            raise ConnectionLost(Cause.NETWORK, "timed out")
+            raise ConnectionLost(Cause.NETWORK, Reason("timeout"))
         await asyncio.sleep(DIAL)
 
     def _lose(self, cause: Cause) -> None:

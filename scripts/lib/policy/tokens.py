@@ -13,7 +13,7 @@ from xyfleet.supervisor.settings import FleetRate
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
 from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.reasons import Reason
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class MonthTokens:
         """Forget an account's pause."""
         self._turns.hurry(name)
 
-    async def probe(self, shop: Shop) -> str | None:
+    async def probe(self, shop: Shop) -> Reason | None:
         """Connect to the platform by a shop's way."""
         await asyncio.sleep(0.1 if self._reaches(shop) else 5.0)
-        return None if self._reaches(shop) else "timed out"
+        return None if self._reaches(shop) else Reason("timeout")
 
     async def _fetch(self, shop: Shop, account: TokenAccount, held_back: Callable[[], bool]) -> Token:
         self._check(shop)
@@ -85,7 +85,7 @@ class MonthTokens:
         if not self._reaches(shop):
             await asyncio.sleep(UNANSWERED)
             self._turns.failed(shop.name, reached=False)
-            raise TokenRefused(Cause.NETWORK, "not reached")
+            raise TokenRefused(Cause.NETWORK, words("not reached"))
         shop.calls = recent([*shop.calls, now], now)
         shop.month.figures.calls[int(now)] += 1
         await asyncio.sleep(CALL)
@@ -95,7 +95,7 @@ class MonthTokens:
         month = shop.month
         if month.ways.failing:
             self._turns.failed(shop.name, reached=True)
-            raise TokenRefused(Cause.NETWORK, "HTTP 502")
+            raise TokenRefused(Cause.NETWORK, words("HTTP 502"))
         if shop.risky:
             shop.risky = False
             shop.verdict = Cause.RISK
@@ -110,4 +110,4 @@ class MonthTokens:
 
     def _check(self, shop: Shop) -> None:
         if shop.verdict is not None:
-            raise TokenRefused(shop.verdict, "as before")
+            raise TokenRefused(shop.verdict, words("as before"))

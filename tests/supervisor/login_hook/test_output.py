@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from xyfleet.supervisor.login_hook.output import NoJson, answer
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, understand
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 PLAIN = '{"cookie": "unb=1; a={b}"}'
@@ -40,7 +41,7 @@ def test_the_answer_is_found_among_other_lines(output: str) -> None:
 def test_the_encodings_of_windows_are_read(encoding: str) -> None:
     """An error in GBK, as a program on a Chinese Windows prints it, is shown as it was meant."""
     assert understand(1, '{"error": "密码错误", "needs_human": true}'.encode(encoding)) == Failed(
-        "密码错误", needs_human=True
+        words("密码错误"), needs_human=True
     )
 
 
@@ -56,8 +57,8 @@ def test_what_holds_no_object_is_no_json(output: bytes) -> None:
 def test_nothing_to_change_stands_on_a_line_of_its_own() -> None:
     """`{}` between lines of a log is an answer; within a line it is none."""
     assert understand(0, b"looking ...\n{}\ndone\n") == NothingToChange()
-    assert understand(0, b"slot {} of 3 failed\n") == Failed("prints no JSON")
-    assert understand(0, b'{"level": "info"}\n') == Failed("wrong shape: no cookie in it")
+    assert understand(0, b"slot {} of 3 failed\n") == Failed(Reason("hook_no_json"))
+    assert understand(0, b'{"level": "info"}\n') == Failed(Reason("hook_no_cookie"))
 
 
 @given(st.binary())

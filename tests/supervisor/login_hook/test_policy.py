@@ -23,6 +23,7 @@ from xyfleet.supervisor.login_hook.policy import (
     next_allowed,
     understand,
 )
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 NOW = 1_767_225_600.0
@@ -134,38 +135,38 @@ def test_what_is_left_today() -> None:
         (0, '{"cookie": "unb=1"}', NewCookie(Secret("unb=1"))),
         (0, '  {"cookie": "unb=1", "note": 5}\n', NewCookie(Secret("unb=1"))),
         (0, "{}", NothingToChange()),
-        (0, "", Failed("prints nothing")),
-        (0, " \n", Failed("prints nothing")),
-        (0, "unb=1", Failed("prints no JSON")),
+        (0, "", Failed(Reason("hook_nothing"))),
+        (0, " \n", Failed(Reason("hook_nothing"))),
+        (0, "unb=1", Failed(Reason("hook_no_json"))),
         (0, '{"cookie": "unb=1"} trailing', NewCookie(Secret("unb=1"))),
-        (0, "\udcff", Failed("prints no JSON")),
-        (0, "[]", Failed("wrong shape: a JSON object is wanted, not a list")),
-        (0, '{"cookies": "x"}', Failed("wrong shape: no cookie in it")),
-        (0, '{"cookie": null}', Failed('wrong shape: "cookie" must be a text')),
-        (0, '{"cookie": ""}', Failed('wrong shape: "cookie" must be a text')),
-        (0, '{"cookie": ["unb=1"]}', Failed('wrong shape: "cookie" must be a text')),
-        (0, '{"error": "captcha"}', Failed("captcha")),
-        (0, '{"error": ""}', Failed("error without words")),
-        (0, '{"error": "two\\nlines", "needs_human": true}', Failed("two\nlines", needs_human=True)),
-        (0, '{"error": "later", "retry_after": 900}', Failed("later", retry_after=900.0)),
-        (0, '{"error": "later", "retry_after": 1e99}', Failed("later", retry_after=LONGEST_RETRY_AFTER)),
-        (0, '{"error": "x", "retry_after": "1h"}', Failed('wrong shape: "retry_after" must be seconds')),
-        (0, '{"error": "x", "retry_after": true}', Failed('wrong shape: "retry_after" must be seconds')),
-        (0, '{"error": "x", "retry_after": -1}', Failed('wrong shape: "retry_after" must be seconds')),
-        (0, '{"error": 5}', Failed('wrong shape: "error" must be a text')),
-        (0, '{"error": "no", "cookie": "unb=1"}', Failed("no")),
-        (3, '{"error": "no", "retry_after": 5, "needs_human": false}', Failed("no", retry_after=5.0)),
-        (3, '{"cookie": "unb=1"}', Failed("exit code 3")),
-        (3, "{}", Failed("exit code 3")),
-        (3, "trouble", Failed("exit code 3")),
+        (0, "\udcff", Failed(Reason("hook_no_json"))),
+        (0, "[]", Failed(Reason("hook_no_object", {"words": "list"}))),
+        (0, '{"cookies": "x"}', Failed(Reason("hook_no_cookie"))),
+        (0, '{"cookie": null}', Failed(Reason("hook_cookie_no_text"))),
+        (0, '{"cookie": ""}', Failed(Reason("hook_cookie_no_text"))),
+        (0, '{"cookie": ["unb=1"]}', Failed(Reason("hook_cookie_no_text"))),
+        (0, '{"error": "captcha"}', Failed(words("captcha"))),
+        (0, '{"error": ""}', Failed(Reason("hook_error_empty"))),
+        (0, '{"error": "two\\nlines", "needs_human": true}', Failed(words("two\nlines"), needs_human=True)),
+        (0, '{"error": "later", "retry_after": 900}', Failed(words("later"), retry_after=900.0)),
+        (0, '{"error": "later", "retry_after": 1e99}', Failed(words("later"), retry_after=LONGEST_RETRY_AFTER)),
+        (0, '{"error": "x", "retry_after": "1h"}', Failed(Reason("hook_retry_no_seconds"))),
+        (0, '{"error": "x", "retry_after": true}', Failed(Reason("hook_retry_no_seconds"))),
+        (0, '{"error": "x", "retry_after": -1}', Failed(Reason("hook_retry_no_seconds"))),
+        (0, '{"error": 5}', Failed(Reason("hook_error_no_text"))),
+        (0, '{"error": "no", "cookie": "unb=1"}', Failed(words("no"))),
+        (3, '{"error": "no", "retry_after": 5, "needs_human": false}', Failed(words("no"), retry_after=5.0)),
+        (3, '{"cookie": "unb=1"}', Failed(Reason("exit_code", {"status": 3}))),
+        (3, "{}", Failed(Reason("exit_code", {"status": 3}))),
+        (3, "trouble", Failed(Reason("exit_code", {"status": 3}))),
         (
             126,
             '{"error": "cannot be started: exec format error"}',
-            Failed("cannot be started: exec format error", ran=False),
+            Failed(Reason("hook_not_started", {"words": "exec format error"}), ran=False),
         ),
-        (-9, '{"cookie": "unb=1"}', Failed("killed by SIGKILL")),
-        (-11, "", Failed("killed by SIGSEGV")),
-        (-99, "", Failed("killed by signal 99")),
+        (-9, '{"cookie": "unb=1"}', Failed(Reason("killed", {"words": "SIGKILL"}))),
+        (-11, "", Failed(Reason("killed", {"words": "SIGSEGV"}))),
+        (-99, "", Failed(Reason("killed_by_number", {"number": 99}))),
     ],
 )
 def test_what_a_hook_says(code: int, output: str, result: Result) -> None:
@@ -178,4 +179,4 @@ def test_anything_is_understood(code: int, output: bytes) -> None:
     """No output makes it raise, and a failure has its reason."""
     result = understand(code, output)
 
-    assert not isinstance(result, Failed) or result.reason
+    assert not isinstance(result, Failed) or str(result.reason)

@@ -14,7 +14,12 @@ from xyfleet.supervisor.credentials.record import OtherUser
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
 from xyfleet.supervisor.login_hook.process import execute
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
+
+NO_USER = "has no single user id (unb=…): it is not from a logged-in browser"
+ODD = "part %(number)s of %(count)s holds a character that no browser sends, such as “；” or “＝”"
+ODD_PART = Reason(ODD, {"number": 1, "count": 1})
 
 pytestmark = pytest.mark.pythons
 
@@ -22,27 +27,33 @@ pytestmark = pytest.mark.pythons
 @pytest.mark.parametrize(
     ("hook", "result"),
     [
-        ("sys.exit(3)", Failed("exit code 3")),
-        ("sys.exit('words')", Failed("exit code 1")),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", Failed("killed by SIGSEGV")),
-        ("os.kill(os.getpid(), signal.SIGKILL)", Failed("killed by SIGKILL")),
-        ("pass", Failed("prints nothing")),
-        ("print('unb=1')", Failed("prints no JSON")),
-        ("print('[]')", Failed("wrong shape: a JSON object is wanted, not a list")),
-        ("say(Cookie='x')", Failed("wrong shape: no cookie in it")),
-        ("say(cookie='a=b')", Failed("its cookie: has no single user id (unb=…): it is not from a logged-in browser")),
+        ("sys.exit(3)", Failed(Reason("exit_code", {"status": 3}))),
+        ("sys.exit('words')", Failed(Reason("exit_code", {"status": 1}))),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", Failed(Reason("killed", {"words": "SIGSEGV"}))),
+        ("os.kill(os.getpid(), signal.SIGKILL)", Failed(Reason("killed", {"words": "SIGKILL"}))),
+        ("pass", Failed(Reason("hook_nothing"))),
+        ("print('unb=1')", Failed(Reason("hook_no_json"))),
+        ("print('[]')", Failed(Reason("hook_no_object", {"words": "list"}))),
+        ("say(Cookie='x')", Failed(Reason("hook_no_cookie"))),
+        (
+            "say(cookie='a=b')",
+            Failed(Reason("hook_cookie", {"of": Reason(NO_USER)})),
+        ),
         (
             "say(cookie='unb=1；a=b')",
-            Failed("its cookie: part 1 of 1 holds a character that no browser sends, such as “；” or “＝”"),
+            Failed(Reason("hook_cookie", {"of": ODD_PART})),
         ),
         (
             "say(cookie='unb=<script>')",
-            Failed("its cookie: has no single user id (unb=…): it is not from a logged-in browser"),
+            Failed(Reason("hook_cookie", {"of": Reason(NO_USER)})),
         ),
-        ("say(cookie='unb=5; a=b')", Failed(str(OtherUser(UNB, "5")))),
-        ("say(error='pass-word was wrong')", Failed("*** was wrong")),
-        ("sys.stdout.write('x' * 65537)", Failed("floods its output: more than 64 KiB, killed")),
-        ("while True: sys.stdout.write('x' * 9999)", Failed("floods its output: more than 64 KiB, killed")),
+        (
+            "say(cookie='unb=5; a=b')",
+            Failed(Reason(OtherUser(UNB, "5").text.template, {"found": "5", "expected": UNB})),
+        ),
+        ("say(error='pass-word was wrong')", Failed(words("*** was wrong"))),
+        ("sys.stdout.write('x' * 65537)", Failed(Reason("hook_floods", {"size": 64}))),
+        ("while True: sys.stdout.write('x' * 9999)", Failed(Reason("hook_floods", {"size": 64}))),
     ],
 )
 async def test_a_bad_hook_is_named(service: Service, store: Store, hook: str, result: Failed) -> None:
@@ -73,7 +84,7 @@ async def test_a_hook_that_hangs_is_killed_with_all_it_started(service: Service,
         timeout=0.5,
     )
 
-    assert await run(hooks) == Failed("hangs: not done within 0 s, killed")
+    assert await run(hooks) == Failed(Reason("hook_hangs", {"seconds": 0.5}))
     assert all(gone(int(pid), within=0.0) for pid in (tmp_path / "pids").read_text().split())
 
 
@@ -86,7 +97,7 @@ async def test_a_guard_that_was_killed_takes_its_group_along(service: Service, t
         time.sleep(60)
     """)
 
-    assert await run(hooks) == Failed("killed by SIGKILL")
+    assert await run(hooks) == Failed(Reason("killed", {"words": "SIGKILL"}))
     assert gone(int((tmp_path / "pids").read_text()))
 
 
@@ -103,7 +114,7 @@ async def test_a_large_request_is_read_whole(service: Service, store: Store) -> 
 
     result = await run(service("say(error=str(len(json.load(sys.stdin)['cookie'])))"))
 
-    assert result == Failed(str(len(f"unb={UNB}; big=") + 300_000))
+    assert result == Failed(words(str(len(f"unb={UNB}; big=") + 300_000)))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +140,7 @@ async def test_a_hook_that_can_not_be_started_is_named(
     result = await run(service((str(path), "--fast")))
 
     assert isinstance(result, Failed)
-    assert result.reason.startswith(reason.format(path=path))
+    assert str(result.reason).startswith(reason.format(path=path))
     assert not result.ran
     attempts = store.get("shop").attempts
     assert left_today(attempts, time.time()) == 6
@@ -138,12 +149,12 @@ async def test_a_hook_that_can_not_be_started_is_named(
 
 async def test_a_folder_is_no_hook(service: Service, tmp_path: Path) -> None:
     """A folder as the command is named as such."""
-    assert await run(service((str(tmp_path),))) == Failed(f"not a file: {tmp_path}", ran=False)
+    assert await run(service((str(tmp_path),))) == Failed(Reason("program_no_file", {"path": str(tmp_path)}), ran=False)
 
 
 async def test_no_hook_is_configured(service: Service) -> None:
     """Without a command nothing runs."""
-    assert await run(service(None)) == Failed("no hook configured", ran=False)
+    assert await run(service(None)) == Failed(Reason("no_hook"), ran=False)
 
 
 async def test_a_system_that_refuses_a_process_is_named(service: Service, tmp_path: Path) -> None:
@@ -151,14 +162,14 @@ async def test_a_system_that_refuses_a_process_is_named(service: Service, tmp_pa
     folder = tmp_path / "moved away"
     hooks = service("say()", folder=folder)
 
-    assert await run(hooks) == Failed("cannot be started: No such file or directory", ran=False)
+    assert await run(hooks) == Failed(Reason("hook_not_started", {"words": "No such file or directory"}), ran=False)
 
 
 async def test_arguments_are_no_shell_words(service: Service, tmp_path: Path) -> None:
     """Arguments reach the hook as they are."""
     hooks = service((script(tmp_path, "say(error=' '.join(sys.argv[1:]))"), "$HOME;", "a b"))
 
-    assert await run(hooks) == Failed("$HOME; a b")
+    assert await run(hooks) == Failed(words("$HOME; a b"))
 
 
 async def test_a_hook_that_reads_nothing_is_heard(tmp_path: Path) -> None:

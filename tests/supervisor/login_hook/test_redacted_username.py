@@ -10,6 +10,7 @@ from support.hooks import SHOP, Service, log_of, run
 from xyfleet.supervisor.login_hook.policy import Failed
 from xyfleet.supervisor.login_hook.redaction import Redactor
 from xyfleet.supervisor.login_hook.service import HookAccount
+from xyfleet.worker.reasons import words
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ async def test_hook_that_names_its_user(service: Service, tmp_path: Path) -> Non
     account = HookAccount(name="shop", user_agent=SHOP.user_agent, username="13812345678")
     hooks = service("print('typed 13812345678', file=sys.stderr); say(error='bad login for 13812345678')")
 
-    assert await run(hooks, account) == Failed("bad login for ***")
+    assert await run(hooks, account) == Failed(words("bad login for ***"))
     await hooks.close()
     said = log_of(tmp_path)
     assert "typed ***" in said

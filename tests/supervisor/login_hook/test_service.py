@@ -21,6 +21,7 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount
 from xyfleet.supervisor.settings import Refresh
+from xyfleet.worker.reasons import words
 from xyfleet.worker.secret import Secret
 
 pytestmark = pytest.mark.pythons
@@ -86,7 +87,12 @@ async def test_attempts_are_counted_since_the_last_success(service: Service, sto
         say() if told["attempt"] == 3 else say(error=str(told["attempt"]))
     """)
 
-    assert [await run(hooks) for _ in range(4)] == [Failed("1"), Failed("2"), NothingToChange(), Failed("1")]
+    assert [await run(hooks) for _ in range(4)] == [
+        Failed(words("1")),
+        Failed(words("2")),
+        NothingToChange(),
+        Failed(words("1")),
+    ]
     assert store.get("shop").hook_runs == 4
 
 
@@ -102,7 +108,7 @@ async def test_an_error_with_wishes(service: Service, store: Store) -> None:
     before = time.time()
     result = await run(service("say(error='captcha', retry_after=7200, needs_human=True)"))
 
-    assert result == Failed("captcha", retry_after=7200.0, needs_human=True)
+    assert result == Failed(words("captcha"), retry_after=7200.0, needs_human=True)
     held = store.get("shop")
     assert held.needs_human
     assert next_allowed(held.attempts, time.time()) == pytest.approx(before + 7200, abs=5)
@@ -117,7 +123,7 @@ async def test_one_run_at_a_time_per_account(service: Service, store: Store) -> 
     hooks = service("time.sleep(0.2); say(error=str(os.getpid()))")
     found = await asyncio.gather(*(run(hooks) for _ in range(3)))
 
-    assert len({result.reason for result in found if isinstance(result, Failed)}) == 1
+    assert len({str(result.reason) for result in found if isinstance(result, Failed)}) == 1
     assert store.get("shop").hook_runs == 1
 
 

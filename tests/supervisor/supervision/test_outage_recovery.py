@@ -19,6 +19,7 @@ from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Go
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 P, Q = Secret("socks5://p:1"), Secret("socks5://q:1")
@@ -49,8 +50,8 @@ class World:
             self.members[name] = member
             self.recovery.stands(member)
 
-    async def _probe(self, proxy: Secret | None) -> str | None:
-        return "silent" if proxy in self.silent else None
+    async def _probe(self, proxy: Secret | None) -> Reason | None:
+        return words("silent") if proxy in self.silent else None
 
     def _note(self, account: str | None, kind: str, to: str, facts: dict[str, Any]) -> None:
         self.told.append(to)
@@ -74,7 +75,7 @@ class World:
 
     def end(self, way: object, group: Group) -> None:
         """Let an outage's probe be answered."""
-        self.recovery._over(self.recovery.watch.outages[way, group], "answered", time.monotonic())
+        self.recovery._over(self.recovery.watch.outages[way, group], words("answered"), time.monotonic())
 
     @property
     def outages(self) -> set[tuple[object, Group]]:

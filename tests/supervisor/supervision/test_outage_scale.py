@@ -16,6 +16,7 @@ from xyfleet.supervisor.supervision.outage import Group
 from xyfleet.supervisor.supervision.outage_recovery import PROBES, OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 
@@ -45,10 +46,10 @@ class World:
             self.members[member.name] = member
             self.recovery.stands(member)
 
-    async def _probe(self, proxy: Secret | None) -> str | None:
+    async def _probe(self, proxy: Secret | None) -> Reason | None:
         self.probes.append(time.monotonic())
         await asyncio.sleep(0.02)
-        return "silent" if self.silent else None
+        return words("silent") if self.silent else None
 
     def _note(self, account: str | None, kind: str, to: str, facts: dict[str, Any]) -> None:
         self.told.append(to)

@@ -19,6 +19,7 @@ from xyfleet.supervisor.supervision.tickets import TicketIssuer
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Down, Go, Ticket, TicketRequest
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 
@@ -63,8 +64,8 @@ class Desk:
             self.members[name] = member
             self.recovery.stands(member)
 
-    async def _probe(self, proxy: Secret | None) -> str | None:
-        return "silent"
+    async def _probe(self, proxy: Secret | None) -> Reason | None:
+        return words("silent")
 
     def begin(self) -> None:
         """Begin an outage of the direct way."""
@@ -72,7 +73,7 @@ class Desk:
 
     def end(self) -> None:
         """End it."""
-        self.recovery._over(self.recovery.watch.outages[None, Group.REACH], "test", 1e9)
+        self.recovery._over(self.recovery.watch.outages[None, Group.REACH], words("test"), 1e9)
 
     def ask(self) -> list[asyncio.Task[None]]:
         """Ask a ticket for each account."""

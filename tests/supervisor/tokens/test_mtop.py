@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.places import VECTORS_FILE
 from xyfleet.supervisor.credentials import cookies, record
 from xyfleet.supervisor.tokens import mtop
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())
@@ -23,12 +24,12 @@ NOW = 1_767_225_600.0
 DAY = 86_400.0
 MEANINGS: dict[str, mtop.Answer] = {
     "ok": mtop.Ok(Secret("tok+abc"), NOW + DAY),
-    "ok_without_token": mtop.Transient("answer without a token"),
+    "ok_without_token": mtop.Transient(Reason("no_token")),
     "sign_token_expired": mtop.SignExpired(),
     "sign_token_empty": mtop.SignExpired(),
     "session_expired": mtop.SessionExpired(),
     "risk_control": mtop.Risk(),
-    "not_json": mtop.Transient("answer is not JSON"),
+    "not_json": mtop.Transient(Reason("no_json")),
 }
 
 
@@ -127,11 +128,15 @@ def test_expiry_is_a_duration_or_a_date(value: object, life: float) -> None:
         (200, "FAIL_SYS_SESSION_EXPIRED::x", mtop.SessionExpired()),
         (200, ["FAIL_SYS_TOKEN_EXOIRED::x", "FAIL_SYS_SESSION_EXPIRED::x"], mtop.SessionExpired()),
         (403, ["FAIL_SYS_USER_VALIDATE"], mtop.Risk()),
-        (502, ["SUCCESS::ok"], mtop.Transient("HTTP status 502")),
-        (200, ["FAIL_SYS_TRAFFIC_LIMIT::哎哟喂"], mtop.Transient("unknown answer: FAIL_SYS_TRAFFIC_LIMIT")),
-        (200, ["哎哟喂"], mtop.Transient("unknown answer: no code")),
-        (200, [], mtop.Transient("unknown answer: no code")),
-        (200, [1, None], mtop.Transient("unknown answer: no code")),
+        (502, ["SUCCESS::ok"], mtop.Transient(Reason("http_status", {"status": 502}))),
+        (
+            200,
+            ["FAIL_SYS_TRAFFIC_LIMIT::哎哟喂"],
+            mtop.Transient(Reason("unknown_answer", {"words": "FAIL_SYS_TRAFFIC_LIMIT"})),
+        ),
+        (200, ["哎哟喂"], mtop.Transient(Reason("codeless_answer"))),
+        (200, [], mtop.Transient(Reason("codeless_answer"))),
+        (200, [1, None], mtop.Transient(Reason("codeless_answer"))),
     ],
 )
 def test_the_gravest_code_counts(status: int, ret: object, meaning: mtop.Answer) -> None:
@@ -142,7 +147,7 @@ def test_the_gravest_code_counts(status: int, ret: object, meaning: mtop.Answer)
 @pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'{"ret":{}}', b"{}"])
 def test_json_of_another_shape_is_for_later(body: bytes) -> None:
     """JSON that is no answer of the service is a transient error."""
-    assert mtop.Transient("unknown answer: no code") == mtop.classify(200, body, NOW)
+    assert mtop.Transient(Reason("codeless_answer")) == mtop.classify(200, body, NOW)
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {"accessToken": 5}, {"accessToken": ""}])
@@ -150,7 +155,7 @@ def test_success_without_a_token_is_for_later(data: object) -> None:
     """SUCCESS alone is no token."""
     body = json.dumps({"ret": ["SUCCESS::ok"], "data": data}).encode()
 
-    assert mtop.Transient("answer without a token") == mtop.classify(200, body, NOW)
+    assert mtop.Transient(Reason("no_token")) == mtop.classify(200, body, NOW)
 
 
 json_values = st.recursive(
@@ -166,4 +171,4 @@ def test_no_answer_makes_it_raise(status: int, body: bytes) -> None:
     answer = mtop.classify(status, body, NOW)
 
     assert isinstance(answer, mtop.Answer)
-    assert not isinstance(answer, mtop.Transient) or len(answer.reason) < 80
+    assert not isinstance(answer, mtop.Transient) or len(str(answer.reason)) < 80

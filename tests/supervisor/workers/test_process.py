@@ -123,7 +123,7 @@ async def test_garbage_ends_the_worker(garbage: bytes) -> None:
     child = start(targets.speaks, ear, garbage)
     await ended(ear)
     assert child.garbage is not None
-    assert exit_reason(child).startswith("wrote garbage on its pipe")
+    assert str(exit_reason(child)).startswith("wrote garbage on its pipe")
 
 
 async def test_flood_does_not_starve_the_loop() -> None:

@@ -20,6 +20,7 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot
 from xyfleet.supervisor.workers.start_queue import StartQueue
 from xyfleet.worker.ipc.messages import Go, Hello, Up
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
@@ -47,9 +48,9 @@ class Owner:
         """Keep it."""
         self.slot.started(child)
 
-    def start_failed(self, reason: str) -> None:
+    def start_failed(self, reason: Reason) -> None:
         """Keep the reason."""
-        self.failures.append(reason)
+        self.failures.append(str(reason))
 
     def heard(self, child: WorkerProcess, message: Up) -> None:
         """Keep the message."""

@@ -11,6 +11,7 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot
 from xyfleet.supervisor.workers.start_queue import StartQueue
 from xyfleet.worker.ipc.messages import Go, Up
+from xyfleet.worker.reasons import Reason
 
 
 class Owner:
@@ -32,7 +33,7 @@ class Owner:
     def started(self, child: WorkerProcess) -> None:
         """None is."""
 
-    def start_failed(self, reason: str) -> None:
+    def start_failed(self, reason: Reason) -> None:
         """None does."""
 
     def ended(self, child: WorkerProcess, why: str) -> None:

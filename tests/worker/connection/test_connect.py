@@ -136,8 +136,8 @@ async def test_a_failing_proxy_fails_closed(gateway: Gateway, kind: Any, mode: A
         lost = await failure(settings(gateway.endpoint, proxy=Secret(address)))
 
     assert lost.cause is Cause.NETWORK
-    assert "proxy" in lost.reason
-    assert "secret-password" not in lost.reason
+    assert "proxy" in str(lost.reason)
+    assert "secret-password" not in str(lost.reason)
     assert gateway.stats()["dials"] == dials
 
 
@@ -149,8 +149,8 @@ async def test_no_proxy_there(gateway: Gateway, kind: str) -> None:
         lost = await failure(settings(gateway.endpoint, proxy=Secret(address)))
 
     assert lost.cause is Cause.NETWORK
-    assert "proxy" in lost.reason
-    assert "secret-password" not in lost.reason
+    assert "proxy" in str(lost.reason)
+    assert "secret-password" not in str(lost.reason)
 
 
 @pytest.mark.parametrize("login", ["", "user:wrong@"])
@@ -162,14 +162,14 @@ async def test_wrong_proxy_password(gateway: Gateway, kind: Any, login: str) -> 
         lost = await failure(settings(gateway.endpoint, proxy=Secret(address)))
 
     assert lost.cause is Cause.NETWORK
-    assert "wrong" not in lost.reason
+    assert "wrong" not in str(lost.reason)
 
 
 async def test_impossible_proxy(gateway: Gateway) -> None:
     """An address that is no proxy's is not repeated."""
     lost = await failure(settings(gateway.endpoint, proxy=Secret("ftp://user:secret-password@x")))
 
-    assert (lost.cause, lost.reason) == (Cause.NETWORK, "proxy address is not valid")
+    assert (lost.cause, str(lost.reason)) == (Cause.NETWORK, "proxy address is not valid")
 
 
 async def test_refused() -> None:
@@ -177,7 +177,7 @@ async def test_refused() -> None:
     async with no_socket_left():
         lost = await failure(settings(f"ws://127.0.0.1:{unused_port()}/"))
 
-    assert (lost.cause, lost.reason) == (Cause.NETWORK, "Connection refused")
+    assert (lost.cause, str(lost.reason)) == (Cause.NETWORK, "Connection refused")
 
 
 @pytest.mark.parametrize("host", ["does-not-exist.invalid", "a" * 70 + ".invalid"])
@@ -186,7 +186,7 @@ async def test_unknown_host(host: str) -> None:
     lost = await failure(settings(f"ws://{host}/"))
 
     assert lost.cause is Cause.NETWORK
-    assert lost.reason.startswith("dns: ")
+    assert str(lost.reason).startswith("dns: ")
 
 
 async def test_impossible_endpoint() -> None:
@@ -201,7 +201,7 @@ async def test_never_opens(gateway: Gateway) -> None:
     async with no_socket_left():
         lost = await failure(settings(gateway.endpoint))
 
-    assert (lost.cause, lost.reason) == (Cause.NETWORK, "not open within 0.5 s")
+    assert (lost.cause, str(lost.reason)) == (Cause.NETWORK, "not open within 0.5 s")
     assert 0.4 < time.monotonic() - began < 1.5
 
 
@@ -223,7 +223,7 @@ async def test_http_status(gateway: Gateway, status: int, cause: Cause) -> None:
         lost = await failure(settings(gateway.endpoint))
 
     assert lost.cause is cause
-    assert str(status) in lost.reason
+    assert str(status) in str(lost.reason)
 
 
 async def serve_text(answer: bytes, chosen: dict[str, Any] | None = None) -> ConnectionLost:
@@ -244,7 +244,7 @@ async def test_redirects_are_not_followed(gateway: Gateway) -> None:
     dials = gateway.stats()["dials"]
     lost = await serve_text(b"HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n" % gateway.endpoint.encode())
 
-    assert (lost.cause, lost.reason) == (Cause.PROTOCOL, "handshake failed: HTTP 302")
+    assert (lost.cause, str(lost.reason)) == (Cause.PROTOCOL, "handshake failed: HTTP 302")
     assert gateway.stats()["dials"] == dials
 
 
@@ -286,11 +286,11 @@ async def test_tls() -> None:
             async with no_socket_left(), TinyProxy(kind) as proxy:
                 await opened(settings(gateway.endpoint, proxy=Secret(proxy.url)), trusting)
                 lost = await failure(settings(gateway.endpoint, proxy=Secret(proxy.url)))
-                assert lost.reason.startswith("tls: certificate not trusted: ")
+                assert str(lost.reason).startswith("tls: certificate not trusted: ")
         lost = await failure(settings(gateway.endpoint))
 
     assert lost.cause is Cause.NETWORK
-    assert lost.reason.startswith("tls: certificate not trusted: ")
+    assert str(lost.reason).startswith("tls: certificate not trusted: ")
 
 
 @pytest.mark.parametrize("proxied", [None, "socks5", "http"])
@@ -318,7 +318,7 @@ async def test_plain_server_behind_a_tls_address(gateway: Gateway) -> None:
         lost = await failure(settings(gateway.endpoint.replace("ws:", "wss:")))
 
     assert lost.cause is Cause.NETWORK
-    assert lost.reason.startswith("tls: ")
+    assert str(lost.reason).startswith("tls: ")
 
 
 def test_foreign_texts_with_proxies_are_not_repeated() -> None:
@@ -339,4 +339,4 @@ def test_whose_close_counts() -> None:
     assert lost_by_close(ours_first).cause is Cause.PROTOCOL
     assert lost_by_close(ours_alone).cause is Cause.PROTOCOL
     assert not isinstance(lost_by_close(none), ServerClosed)
-    assert lost_by_close(none).reason == "no close frame: the connection broke off"
+    assert str(lost_by_close(none).reason) == "no close frame: the connection broke off"

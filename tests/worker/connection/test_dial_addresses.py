@@ -92,4 +92,4 @@ def test_all_addresses_refuse() -> None:
     with pytest.raises(ConnectionLost) as caught:
         peer_of(Resolving("127.0.0.1", "127.0.0.2"), port)
 
-    assert (caught.value.cause, caught.value.reason) == (Cause.NETWORK, "Connection refused")
+    assert (caught.value.cause, str(caught.value.reason)) == (Cause.NETWORK, "Connection refused")

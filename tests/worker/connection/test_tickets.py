@@ -13,6 +13,7 @@ from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest
+from xyfleet.worker.reasons import words
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -61,7 +62,7 @@ async def test_answer_to_another_request(tmp_path: Path) -> None:
     counter.desk.take(ticket(9, 3))
     task = asyncio.create_task(counter.desk.get(0.0))
     await asyncio.sleep(0.01)
-    counter.desk.take(Refusal(request=9, cause=Cause.AUTH, reason="old"))
+    counter.desk.take(Refusal(request=9, cause=Cause.AUTH, reason=words("old")))
     counter.desk.void()
     await asyncio.sleep(0.01)
     counter.desk.take(ticket(2, 6))
@@ -75,7 +76,7 @@ async def test_refusal(tmp_path: Path) -> None:
     counter = Counter(tmp_path)
     task = asyncio.create_task(counter.desk.get(0.0))
     await asyncio.sleep(0.01)
-    counter.desk.take(Refusal(request=1, cause=Cause.RISK, reason="verify"))
+    counter.desk.take(Refusal(request=1, cause=Cause.RISK, reason=words("verify")))
     with pytest.raises(ConnectionLost, match="risk: verify"):
         await task
     task = asyncio.create_task(counter.desk.get(0.0))
@@ -153,7 +154,7 @@ async def test_queued_is_an_answer(tmp_path: Path) -> None:
     task = asyncio.create_task(counter.desk.get(0.0))
     for _ in range(5):
         await asyncio.sleep(0.1)
-        counter.desk.take(Queued(request=1, why="pacing"))
+        counter.desk.take(Queued(request=1, why=words("pacing")))
     assert not task.done()
     spoke = time.monotonic()
     await task
@@ -167,7 +168,7 @@ async def test_queued_is_logged_when_it_changes(tmp_path: Path) -> None:
     task = asyncio.create_task(counter.desk.get(0.0))
     await asyncio.sleep(0.01)
     for why in ("pacing", "pacing", "outage", "outage", "outage"):
-        counter.desk.take(Queued(request=1, why=why))
+        counter.desk.take(Queued(request=1, why=words(why)))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     counter.log.close()

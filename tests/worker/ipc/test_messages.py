@@ -37,13 +37,16 @@ from xyfleet.worker.ipc.messages import (
     Ticket,
     TicketRequest,
 )
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, WorkerSettings
 from xyfleet.worker.states import State
 from xyfleet.worker.text import MAX_REASON, cut
 
 SETTINGS = WorkerSettings(account="shop-001", unb="22", device_id="D", proxy=Secret("http://u:p@h:1"), ca_file="/ca")
-CHANGE = Change(time=1.5, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason="closed with 1001")
+CHANGE = Change(
+    time=1.5, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason=Reason("closed", {"status": 1001})
+)
 UP = [
     Hello(pid=7, marker="0.1.0+abc", imported=["json"]),
     Alive(),
@@ -52,7 +55,7 @@ UP = [
         since=1.0,
         generation=3,
         cause=Cause.CLOSED,
-        reason="x",
+        reason=words("x"),
         failures=2,
         next_attempt=9.5,
         window=HeartbeatFigures(sent=3, answered=2, rtt_mean=1.25, reconnects_by_cause={"closed": 1}),
@@ -65,8 +68,8 @@ UP = [
 ]
 DOWN = [
     Ticket(request=4, serial=3, token=Secret("tok"), fresh=True),
-    Queued(request=4, why="pacing"),
-    Refusal(request=4, cause=Cause.AUTH, reason="session expired"),
+    Queued(request=4, why=words("pacing")),
+    Refusal(request=4, cause=Cause.AUTH, reason=words("session expired")),
     Reconnect(why="new cookie", drop=False, stale=True),
     Apply(settings=SETTINGS),
     Stop(),
@@ -118,7 +121,7 @@ def test_full_report_fits_one_write() -> None:
         sent=10**9, answered=10**9, due=10**9, rtt_mean=1e5 / 3, reconnects_by_cause=causes, last_sent=1e9
     )
     report = Report(
-        state=State.RECONNECTING, since=1e9, reason=cut("y" * 999), window=window, changes=[change] * MAX_CHANGES
+        state=State.RECONNECTING, since=1e9, reason=words(cut("y" * 999)), window=window, changes=[change] * MAX_CHANGES
     )
 
     assert len(encode(report, MAX_UP)) <= 4096

@@ -30,6 +30,7 @@ from xyfleet.worker.ipc.messages import (
     Up,
 )
 from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, fit, newer
+from xyfleet.worker.reasons import words
 from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.reporter import StatusReporter
 from xyfleet.worker.text import cut
@@ -85,7 +86,7 @@ def line() -> Iterator[Line]:
 
 def change(number: float, reason: str = "x") -> Change:
     """Return a change that is known by its time."""
-    return Change(time=number, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason=reason)
+    return Change(time=number, old=State.CONNECTED, new=State.RECONNECTING, cause=Cause.CLOSED, reason=words(reason))
 
 
 def report(since: float, *changes: Change) -> Report:
@@ -110,7 +111,9 @@ WORST = cut("\N{GRINNING FACE}" * 300)
 def test_the_longest_report_fits() -> None:
     """Long troubles of everything at once cost the changes, and the ends of the words, never the report."""
     mail = MailFigures(stored=10**9, trouble=WORST, handler_trouble=WORST)
-    long = Report(state=State.FAILED, since=1.0, reason=WORST, note=WORST * 3, mail=mail, changes=[change(1.0, WORST)])
+    long = Report(
+        state=State.FAILED, since=1.0, reason=words(WORST), note=WORST * 3, mail=mail, changes=[change(1.0, WORST)]
+    )
     found = decode_up(fit(long)[4:])
 
     assert isinstance(found, Report)
@@ -185,7 +188,7 @@ async def test_commands_in_any_portions(line: Line) -> None:
     """Commands are delivered when they are whole, several at once too."""
     heard: list[Down] = []
     pipe = CommandPipe(line.read, heard.append, line.gone.append)
-    frames = encode(Queued(request=1, why="x"), MAX_DOWN) + encode(Stop(), MAX_DOWN)
+    frames = encode(Queued(request=1, why=words("x")), MAX_DOWN) + encode(Stop(), MAX_DOWN)
     os.write(line.write, frames[:7])
     await asyncio.sleep(0.05)
     assert heard == []
@@ -193,7 +196,7 @@ async def test_commands_in_any_portions(line: Line) -> None:
     await until(lambda: len(heard) == 2)
     pipe.close()
 
-    assert heard == [Queued(request=1, why="x"), Stop()]
+    assert heard == [Queued(request=1, why=words("x")), Stop()]
 
 
 async def test_writer_gone(line: Line) -> None:

@@ -21,6 +21,7 @@ from support.station import FAST_PACE, UNB, Station, read_log, until
 from xyfleet.worker.ipc.messages import Reconnect, Redo, Redone, Send, Sent
 from xyfleet.worker.messaging import service
 from xyfleet.worker.protocol import im_calls
+from xyfleet.worker.reasons import words
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.states import State
 
@@ -186,7 +187,7 @@ async def test_polite_stop_learns_what_became_of_the_last_message(gateway: Gatew
         await station.reach(State.CONNECTED)
         station.say(Send(request=1, conversation=TALK, text="再见", receiver="3300000000002"))
         await until(lambda: any(s.state == "queued" for s in sent(station, 1)))
-        station.cycle.stop("now")
+        station.cycle.stop(words("now"))
         async with asyncio.timeout(3):
             await station.task
 
@@ -228,7 +229,7 @@ async def test_nothing_holds_up_the_end(gateway: Gateway, tmp_path: Path) -> Non
             gateway.push(UNB, "二")
             await asyncio.sleep(0.05)
             began = time.monotonic()
-            station.cycle.stop("now")
+            station.cycle.stop(words("now"))
             await asyncio.wait((station.task,))
         took = time.monotonic() - began
         sys.modules["room_blocks"].GATE.set()

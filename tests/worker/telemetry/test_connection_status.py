@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.connection.kickouts import KickOuts
 from xyfleet.worker.ipc.messages import Change, HeartbeatFigures
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import Event, IllegalTransition, State
 from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 
@@ -20,12 +21,12 @@ def test_moves_and_what_they_leave() -> None:
     standing = ConnectionStatus(1.0)
     assert standing.move(E.DIAL, 2.0) == Change(time=2.0, old=S.DISCONNECTED, new=S.CONNECTING)
     standing.move(E.REGISTERED, 3.0)
-    change = standing.move(E.LOST, 4.0, Cause.CLOSED, "closed with 1001")
+    change = standing.move(E.LOST, 4.0, Cause.CLOSED, Reason("closed", {"status": 1001}))
     assert change == Change(
-        time=4.0, old=S.CONNECTED, new=S.RECONNECTING, cause=Cause.CLOSED, reason="closed with 1001"
+        time=4.0, old=S.CONNECTED, new=S.RECONNECTING, cause=Cause.CLOSED, reason=Reason("closed", {"status": 1001})
     )
     standing.move(E.DIAL, 5.0)
-    assert (standing.cause, standing.reason, standing.since) == (Cause.CLOSED, "closed with 1001", 5.0)
+    assert (standing.cause, str(standing.reason), standing.since) == (Cause.CLOSED, "closed with 1001", 5.0)
     standing.move(E.REGISTERED, 6.0)
     assert (standing.cause, standing.reason) == (None, None)
 

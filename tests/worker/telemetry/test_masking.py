@@ -79,7 +79,7 @@ async def test_refused_registration_shows_no_token(tmp_path: Path, spell: object
     async with raw_server(script) as endpoint, Station(endpoint, tmp_path, slow_retry(30.0)) as station:
         station.log.hide(Secret(LONG))
         await until(lambda: any(change.reason for change in station.changes))
-        reasons = [change.reason for change in station.changes if change.reason]
+        reasons = [str(change.reason) for change in station.changes if change.reason]
 
     assert reasons[0] == f"/reg refused: 500 bad <{MASK}>"
     assert not leaks((tmp_path / "a0.log").read_text())
@@ -96,6 +96,6 @@ async def test_close_reason_shows_no_token(tmp_path: Path) -> None:
     async with raw_server(script) as endpoint, Station(endpoint, tmp_path, slow_retry(30.0)) as station:
         station.log.hide(Secret(token))
         await until(lambda: any(change.reason for change in station.changes))
-        reasons = [change.reason for change in station.changes if change.reason]
+        reasons = [str(change.reason) for change in station.changes if change.reason]
 
     assert reasons[0] == f"closed with 1008 bad {MASK}"
