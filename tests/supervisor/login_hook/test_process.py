@@ -19,6 +19,7 @@ from xyfleet.worker.secret import Secret
 
 NO_USER = "has no single user id (unb=…): it is not from a logged-in browser"
 ODD = "part %(number)s of %(count)s holds a character that no browser sends, such as “；” or “＝”"
+OTHER_USER = Reason(OtherUser(UNB, "5").text.template, {"found": "5", "expected": UNB})
 ODD_PART = Reason(ODD, {"number": 1, "count": 1})
 
 pytestmark = pytest.mark.pythons
@@ -49,7 +50,7 @@ pytestmark = pytest.mark.pythons
         ),
         (
             "say(cookie='unb=5; a=b')",
-            Failed(Reason(OtherUser(UNB, "5").text.template, {"found": "5", "expected": UNB})),
+            Failed(OTHER_USER),
         ),
         ("say(error='pass-word was wrong')", Failed(words("*** was wrong"))),
         ("sys.stdout.write('x' * 65537)", Failed(Reason("hook_floods", {"size": 64}))),

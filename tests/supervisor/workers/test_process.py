@@ -69,7 +69,7 @@ async def test_exit_code_is_known(code: int) -> None:
     child = start(targets.exits, ear, code)
     await ended(ear)
     assert child.exit_code == code
-    assert exit_reason(child) == f"exit code {code}"
+    assert str(exit_reason(child)) == f"exit code {code}"
     assert not child.alive
 
 
@@ -88,7 +88,7 @@ async def test_signal_is_named() -> None:
     await asyncio.wait_for(ear.spoke.wait(), 10)
     child.signal(signal.SIGKILL)
     await ended(ear)
-    assert exit_reason(child) == "killed by SIGKILL"
+    assert str(exit_reason(child)) == "killed by SIGKILL"
     child.signal(signal.SIGKILL)  # a signal to one that is gone reaches nobody
 
 
