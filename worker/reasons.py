@@ -78,6 +78,7 @@ TEXTS: Final[dict[str, str]] = {
     "wait_outage": "waits for the end of the outage",
     # The worker's process.
     "fault": "program error",
+    "fault_in": "fault in %(words)s",
     "fault_in_supervisor": "fault in the supervisor: %(words)s",
     "forkserver": "forkserver: %(of)s",
     "forkserver_hung_up": "the forkserver hung up",

@@ -197,7 +197,7 @@ class SupervisedAccount:
 
     def _begin_anew(self, what: str) -> None:
         self._anew = None
-        self.happened(Event(kind=Kind.FAULT, reason=f"fault in {what}"))
+        self.happened(Event(kind=Kind.FAULT, reason=Reason("fault_in", {"words": what})))
         if self.condition.worker is Worker.STOPPING:
             self.slot.kill("fault")
 
