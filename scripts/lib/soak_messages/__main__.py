@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import sqlite3
@@ -14,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scripts.lib.ending import run
-from scripts.lib.soak_messages.plan import SETTINGS, Figures, options
+from scripts.lib.soak_messages.plan import CLOCK, HANDLER, SETTINGS, Figures, options
 from scripts.lib.soak_messages.trouble import SmallDisk, Trouble
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
@@ -145,8 +146,22 @@ class Soak:
             figures.lost += len(sent - found.keys())
             figures.strangers += len(found.keys() - sent)
             figures.acked_frames += len(acked)
-            figures.acked_but_recovered += sum(found.get(one, True) for one in safe)
+            if who not in self._trouble.lost:
+                figures.acked_but_recovered += sum(found.get(one, True) for one in safe)
+            self._count_handed(who)
         figures.overlaps = int(self._gateway.stats()["overlaps"])
+
+    def _count_handed(self, who: str) -> None:
+        """Count what the handler was given, and what was left to a person."""
+        name = self._fleet.config["accounts"][sorted(self._sent).index(who)]["name"]
+        file = self._fleet.folder / f"{name}.handed"
+        handed = file.read_text().split() if file.exists() else []
+        self._figures.handed_over += len(handed)
+        self._figures.handed_over_twice += len(handed) - len(set(handed))
+        inbox = self._fleet.folder / "state" / "inbox" / f"{who}.db"
+        with contextlib.closing(sqlite3.connect(f"file:{inbox}?mode=ro", uri=True, timeout=10)) as store:
+            query = "SELECT count(*) FROM messages WHERE state = 'parked'"
+            self._figures.parked += store.execute(query).fetchone()[0]
 
 
 def soak(folder: Path, figures: Figures, chosen: argparse.Namespace, chance: random.Random) -> None:
@@ -155,8 +170,13 @@ def soak(folder: Path, figures: Figures, chosen: argparse.Namespace, chance: ran
     if not disk.there:
         figures.skipped.append("the disk was not filled: that needs the right to mount one")
     try:
-        with Gateway("--repush", "1", "--list-wait", "0.5") as gateway:
+        words = () if chosen.plain else ("--tls",)
+        with Gateway("--repush", "1", "--list-wait", "0.5", *words) as gateway:
+            gateway.fault(kind="clock", seconds=CLOCK)
             fleet = Fleet(folder, gateway.endpoint, gateway.token_url, figures.accounts)
+            if gateway.ca_file is not None:
+                fleet.config["fleet"]["ca_file"] = gateway.ca_file
+            (folder / "soak_handler.py").write_text(HANDLER)
             fleet.config["defaults"] = dict(SETTINGS)
             with running(fleet):
                 Soak(fleet, gateway, disk, chance, figures).run(chosen.messages, chosen.rate, chosen.full_for)

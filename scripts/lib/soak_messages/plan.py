@@ -17,8 +17,23 @@ SETTINGS: Final[dict[str, Any]] = {
     "retry": {each: {"step": 0.1, "max": 0.5} for each in ("closed", "network", "other")},
     "catch_up_every": 4.0,
     "reply_limit": 0,
+    "handler": "soak_handler:note",
 }
 """Bad days that pass in seconds. A drop every few seconds is no failure of the account here, so none is FAILED."""
+
+
+HANDLER: Final = """
+import os
+
+async def note(message, account):
+    with open(os.path.join(os.path.dirname(__file__), f"{account.name}.handed"), "a") as file:
+        file.write(message.id + "\\n")
+"""
+"""Notes what it is given, and answers nothing."""
+LOST_INBOXES: Final = 3
+"""Inboxes that are removed in one run, at most."""
+CLOCK: Final = 1200.0
+"""Seconds that the server's clock is ahead of this machine's."""
 
 
 @dataclass
@@ -35,6 +50,12 @@ class Figures:
     """Messages that only a listing shows."""
     killed_workers: int = 0
     dropped_sockets: int = 0
+    lost_inboxes: int = 0
+    """Files that were removed in the middle."""
+    parked: int = 0
+    """Messages that catching up brought into the place of a lost inbox, for a person to look at."""
+    handed_over: int = 0
+    handed_over_twice: int = 0
     disk_full_seconds: float = 0.0
     pushing_seconds: float = 0.0
     settling_seconds: float = 0.0
@@ -54,7 +75,7 @@ class Figures:
     @property
     def faults(self) -> list[str]:
         """What must not be, and is."""
-        wrong = ("lost", "doubled", "strangers", "acked_but_recovered", "overlaps")
+        wrong = ("lost", "doubled", "handed_over_twice", "strangers", "acked_but_recovered", "overlaps")
         return [f"{name}: {getattr(self, name)}" for name in wrong if getattr(self, name)]
 
     def table(self) -> str:
@@ -80,6 +101,7 @@ def options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=250.0, help="messages per second over the fleet (250)")
     parser.add_argument("--seed", type=int, default=None, help="of the chances; absent: another one each time")
     parser.add_argument("--full-for", type=float, default=3.0, help="seconds that the disk stays full (3)")
+    parser.add_argument("--plain", action="store_true", help="without TLS")
     parser.add_argument("--short", action="store_true", help="3 accounts, 600 messages: only to see it work")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into this file too")
     found = parser.parse_args(words)

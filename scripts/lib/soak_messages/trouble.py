@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from scripts.lib.soak_messages.plan import Figures
+from scripts.lib.soak_messages.plan import LOST_INBOXES, Figures
 from support.fleet import Fleet
 from support.gateway import Gateway
 
@@ -29,13 +29,17 @@ class Trouble:
         self._chance = chance
         self._figures = figures
         self._due = time.monotonic() + PAUSE[1]
+        self.lost: set[str] = set()
+        """Users whose inbox was removed."""
 
     def look(self) -> None:
         """Make the next trouble, if it is time."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + self._chance.uniform(*PAUSE)
-        if self._chance.random() < 0.4:
+        if self._figures.lost_inboxes < LOST_INBOXES and self._chance.random() < 0.1:
+            self._lose_inbox()
+        elif self._chance.random() < 0.4:
             self._kill()
         else:
             self._drop()
@@ -46,6 +50,16 @@ class Trouble:
             with contextlib.suppress(ProcessLookupError):  # one that has just gone by itself
                 os.kill(self._chance.choice(pids), signal.SIGKILL)
                 self._figures.killed_workers += 1
+
+    def _lose_inbox(self) -> None:
+        """Remove one that has messages, with all that is beside it."""
+        files = sorted((self._fleet.folder / "state" / "inbox").glob("*.db"))
+        if files:
+            lost = self._chance.choice(files)
+            for end in ("", "-wal", "-shm"):
+                Path(f"{lost}{end}").unlink(missing_ok=True)
+            self.lost.add(lost.stem)
+            self._figures.lost_inboxes += 1
 
     def _drop(self) -> None:
         unb = self._chance.choice([entry["cookie"][4:17] for entry in self._fleet.config["accounts"]])
