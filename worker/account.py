@@ -72,12 +72,12 @@ class AccountRunner:
         self._dropped = ("", Reason("stopped"))  # what told the session to leave, and why
         self._farewell = Reason("stopped")
         self._mail = MessageService(
-            settings, log, pipe.send, lambda: self._teller.reporter.soon(), self._zombie, self._stuck, self._clock
+            settings, log, pipe.send, lambda: self._status.reporter.soon(), self._zombie, self._stuck, self._clock
         )
-        self._teller = AccountStatus(
+        self._status = AccountStatus(
             pipe, settings.report_interval, log, memory, self._mail.figures, self._tick, self._clock
         )
-        self._standing, self._metrics = self._teller.standing, self._teller.metrics
+        self._metrics = self._status.metrics
         self._leave_by: float | None = None  # when to be gone, once it is said that we are to go
         self.handler_stuck: str | None = None
         """Why only a new process can call the handler again."""
@@ -110,7 +110,7 @@ class AccountRunner:
         self._mail.connected(line)
         if self._ended_by is not None:
             self._metrics.reconnected(self._ended_by, time.monotonic())
-        self._teller.move(Event.REGISTERED)
+        self._status.move(Event.REGISTERED)
 
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
         """Something was pushed."""
@@ -119,18 +119,18 @@ class AccountRunner:
     def beat_answered(self) -> None:
         """A beat was answered: the moment for a report, which then costs no wake-up of its own."""
         self._credit()
-        self._teller.beat_answered()
+        self._status.beat_answered()
 
     def news(self) -> None:
         """Some figure changed."""
-        self._teller.reporter.note()
+        self._status.reporter.note()
 
     def _reconnect(self, message: Reconnect) -> None:
         if message.stale:
             self._desk.void()
         if self._session is None or message.drop:
             self._redial(Reason(message.why), "asked", polite=True)
-        if self._standing.state is State.FAILED:
+        if self._status.state is State.FAILED:
             self._revived = Reason(message.why)
             self._wakeup.ring()
 
@@ -146,7 +146,7 @@ class AccountRunner:
         self._settings = settings
         self._log.apply(settings.log)
         self._log.say(log_texts.SETTINGS_APPLIED)
-        self._teller.reporter.interval = settings.report_interval
+        self._status.reporter.interval = settings.report_interval
         self._mail.apply(settings.mail)
         if self._session is not None:
             self._session.apply(settings)
@@ -165,13 +165,13 @@ class AccountRunner:
                 await self._have_user()
                 await self._attempt()
         except Stopped:
-            self._teller.move(Event.STOPPED, reason=self._farewell)
+            self._status.move(Event.STOPPED, reason=self._farewell)
         finally:
             left = 0.0 if self._leave_by is None else self._leave_by - time.monotonic()
             try:
                 await self._mail.end(max(left, self._pace.least_for_mail))
             finally:
-                self._teller.reporter.close()
+                self._status.reporter.close()
                 self._user.release()
 
     async def _have_user(self) -> None:
@@ -180,17 +180,17 @@ class AccountRunner:
         while not self._user.take():
             tries += 1
             if tries == 2:  # at the first one it may be our own supervisor that still logs him in
-                self._teller.user_elsewhere = True
+                self._status.user_elsewhere = True
                 self._log.say(log_texts.USER_ELSEWHERE)
-                self._teller.reporter.tell()
+                self._status.reporter.tell()
             await self._wakeup.wait(self._pace.lock_every)
-        if self._teller.user_elsewhere:
-            self._teller.user_elsewhere = False
-            self._teller.reporter.note()
+        if self._status.user_elsewhere:
+            self._status.user_elsewhere = False
+            self._status.reporter.note()
 
     async def _rest(self) -> None:
         """Wait until the next attempt may begin."""
-        if self._standing.state is State.FAILED:
+        if self._status.state is State.FAILED:
             await self._revival()
         end = time.monotonic() + self._delay
         while not self._hurry and (left := end - time.monotonic()) > 0:
@@ -200,10 +200,10 @@ class AccountRunner:
     async def _revival(self) -> None:
         while self._revived is None:
             await self._wakeup.wait(None)
-        self._standing.failures = 0
+        self._status.failures = 0
         self._kick_outs.clear()
         self._delay = 0.0
-        self._teller.move(Event.REVIVED, reason=self._revived)
+        self._status.move(Event.REVIVED, reason=self._revived)
 
     async def _keep_gap(self) -> None:
         while (left := self._last_dial + self._pace.dial_gap - time.monotonic()) > 0:
@@ -214,13 +214,13 @@ class AccountRunner:
         try:
             ticket = await self._desk.get(self._delay)
         except ConnectionLost as lost:
-            self._teller.move(Event.DIAL)
+            self._status.move(Event.DIAL)
             self._lose(lost)
             return
         assert ticket is not None
         await self._keep_gap()
         self._hurry = False
-        self._teller.move(Event.DIAL)
+        self._status.move(Event.DIAL)
         try:
             await self._connect(ticket)
         except ConnectionLost as lost:
@@ -255,7 +255,7 @@ class AccountRunner:
             nonlocal over
             if not over:
                 over = True
-                self._teller.move(Event.LOST, reason=_renewing(refused.reason, why))
+                self._status.move(Event.LOST, reason=_renewing(refused.reason, why))
 
         try:
             renewed = await self._desk.get(0.0, patient=False, queued=queued)
@@ -264,13 +264,13 @@ class AccountRunner:
             await self._keep_gap()
         finally:
             if over and not self._wakeup.stopping:
-                self._teller.move(Event.DIAL)
+                self._status.move(Event.DIAL)
         return renewed
 
     async def _run_session(self, ticket: Ticket) -> None:
         self._wakeup.check()
-        self._standing.generation += 1
-        self._log.generation = self._standing.generation
+        self._status.generation += 1
+        self._log.generation = self._status.generation
         self._last_dial = time.monotonic()
         self._session = Session(
             self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self, self._clock
@@ -287,7 +287,7 @@ class AccountRunner:
     def _credit(self) -> None:
         """End the row of failures once a connection has proven itself (rule 9)."""
         if self._session is not None and self._session.proven:
-            self._standing.failures = 0
+            self._status.failures = 0
 
     # Ends.
 
@@ -301,15 +301,15 @@ class AccountRunner:
             lost = ConnectionLost(Cause.RIVAL, often)
         lost = self._blame_the_disk(lost)
         self._connection_over(lost.cause.value)
-        standing, cycle = self._standing, self._settings.cycle
-        standing.failures += lost.cause is not Cause.STORAGE
-        exhausted = lost.cause in FATAL or standing.failures >= cycle.max_connection_failures
-        self._delay = delay(cycle.retry, lost.cause, standing.failures + self._unstored, random.random)
-        standing.next_attempt = None if exhausted else time.time() + self._delay
-        self._teller.move(Event.LOST, lost.cause, lost.reason)
+        status, cycle = self._status, self._settings.cycle
+        status.failures += lost.cause is not Cause.STORAGE
+        exhausted = lost.cause in FATAL or status.failures >= cycle.max_connection_failures
+        self._delay = delay(cycle.retry, lost.cause, status.failures + self._unstored, random.random)
+        status.next_attempt = None if exhausted else time.time() + self._delay
+        self._status.move(Event.LOST, lost.cause, lost.reason)
         if exhausted:
             self._revived = None
-            self._teller.move(Event.EXHAUSTED, lost.cause, lost.reason)
+            self._status.move(Event.EXHAUSTED, lost.cause, lost.reason)
 
     def _blame_the_disk(self, lost: ConnectionLost) -> ConnectionLost:
         """What ends while nothing is stored, and so nothing acked, is no failure of the account: no login helps."""
@@ -326,10 +326,10 @@ class AccountRunner:
         by, why = self._dropped
         self._connection_over(by)
         self._delay = 0.0
-        self._teller.move(Event.LOST, reason=why)
+        self._status.move(Event.LOST, reason=why)
 
     def _connection_over(self, by: str) -> None:
-        if self._standing.state is State.CONNECTED:
+        if self._status.state is State.CONNECTED:
             self._metrics.lost()
             self._ended_by = by
 

@@ -209,7 +209,7 @@ class StandIn:
         if chosen.state is State.CONNECTED:
             raise NotPossible(Text("the fleet is stopping"))
         self.acts.append(("forget", [name], by))
-        return Forgotten(name=name, deleted=[f"/home/li/state/users/2200000000002.json"], listed=True)
+        return Forgotten(name=name, deleted=["/home/li/state/users/2200000000002.json"], listed=True)
 
     def names(self, names: Sequence[str]) -> list[str]:
         """Return the chosen accounts' names."""

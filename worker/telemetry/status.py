@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.ipc.messages import Change, MailFigures, Report
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.reasons import Reason
-from xyfleet.worker.states import Event
+from xyfleet.worker.states import Event, State, step
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.telemetry.connection_status import ConnectionStatus
 from xyfleet.worker.telemetry.metrics import Metrics
 from xyfleet.worker.telemetry.reporter import StatusReporter
 
@@ -42,7 +39,18 @@ class AccountStatus:
         tick: Callable[[], None],
         clock: ServerClock,
     ) -> None:
-        self.standing = ConnectionStatus(time.time())
+        self.state = State.DISCONNECTED
+        self.since = time.time()
+        """Wall time of the last move."""
+        self.generation = 0
+        """How many dials there were."""
+        self.failures = 0
+        """Failed attempts and connections that ended too soon, in a row."""
+        self.cause: Cause | None = None
+        """The last loss's cause, None while CONNECTED."""
+        self.reason: Reason | None = None
+        self.next_attempt: float | None = None
+        """Wall time; None where the next attempt does not wait for a time."""
         self.metrics = Metrics()
         self.reporter = StatusReporter(pipe, interval, self._snapshot, self._look)
         self._log = log
@@ -56,12 +64,22 @@ class AccountStatus:
         """Whether another fleet of this machine has the user, so that nothing is dialled."""
 
     def move(self, event: Event, cause: Cause | None = None, reason: Reason | None = None) -> None:
-        """Move along the state table, put it into the log and tell it at once."""
+        """
+        Move along the state table, put it into the log and tell it at once.
+
+        Raises:
+            IllegalTransition: the table has no such move; nothing has changed.
+        """
         clean = None if reason is None else reason.cleaned(self._log.clean)
-        change = self.standing.move(event, time.time(), cause, clean)
+        old, self.state = self.state, step(self.state, event)
+        self.since = time.time()
+        if event in (Event.LOST, Event.REGISTERED):
+            self.cause, self.reason = cause, clean
+        if self.state is not State.RECONNECTING:
+            self.next_attempt = None
         words = None if clean is None else str(clean)
-        self._log.say(log_texts.STATE_CHANGED, old=change.old.value, new=change.new.value, cause=cause, reason=words)
-        self.reporter.tell(change)
+        self._log.say(log_texts.STATE_CHANGED, old=old.value, new=self.state.value, cause=cause, reason=words)
+        self.reporter.tell(Change(time=self.since, old=old, new=self.state, cause=cause, reason=clean))
 
     def beat_answered(self) -> None:
         """Look, and tell all: a report at a beat costs no wake-up of its own."""
@@ -69,11 +87,24 @@ class AccountStatus:
         self.reporter.tell()
 
     def _snapshot(self, changes: list[Change]) -> Report:
-        window = self.metrics.window(time.monotonic())
         self._told_note = self._log.note()
-        report = self.standing.report(window, changes, self._memory(), self._told_note, time.process_time())
-        ahead = round(self._clock.ahead() or 0.0, 1) if self._clock.known else None
-        return msgspec.structs.replace(report, mail=self._mail(), clock=ahead, user_elsewhere=self.user_elsewhere)
+        return Report(
+            state=self.state,
+            since=self.since,
+            generation=self.generation,
+            cause=self.cause,
+            reason=self.reason,
+            failures=self.failures,
+            next_attempt=self.next_attempt,
+            window=self.metrics.window(time.monotonic()),
+            changes=changes,
+            memory=self._memory(),
+            note=self._told_note,
+            cpu=round(time.process_time(), 3),
+            mail=self._mail(),
+            clock=round(self._clock.ahead() or 0.0, 1) if self._clock.known else None,
+            user_elsewhere=self.user_elsewhere,
+        )
 
     def _look(self) -> None:
         self._tick()
