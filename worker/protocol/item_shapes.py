@@ -24,8 +24,9 @@ notice comes with the number of a chat message.
 * The flat form has the id of the card that it changes in `1`. If that card is in the inbox, its own id is that one
   with a digest behind it: an unpaid order's card, say, learns so that it is paid.
 * All others have no id of their own (an order's `1` is a conversation, or the message it is about): theirs is the kind
-  and a digest of what came, so that a push that comes twice is still one. Who is at the other end of an order's notice,
-  and its item, stand in `4.reminderUrl` where `4` is an object.
+  and a digest of what came, so that a push that comes twice is still one. Of an order's notice it is that of order and
+  state where it names the order; where it has no time, the push's `maxPts` and the item's place belong to it. Who is at
+  the other end of an order's notice, and its item, stand in `4.reminderUrl` where `4` is an object.
 * The platform wrote what has `1.7` = 1, content type 14, 25 or 26, a `dxCard`, or a task in `bizTag`, also where the
   sender is a person, or this account itself.
 * A group has `sessionType` 30. Who is at the other end of a talk stands in `peerUserId` of `1.10.reminderUrl`.
@@ -67,6 +68,8 @@ class Reading(NamedTuple):
 
     me: str
     budget: Budget
+    place: bytes = b""
+    """The position of its push, and which item of it this is; a second copy of the push has the same. b"" = unknown."""
 
 
 def read(number: int | None, payload: Json, seed: bytes, reading: Reading) -> IncomingItem | None:
@@ -167,15 +170,19 @@ def _changed_card(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
 def _order(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
     said, people = payload["3"], as_dict(payload.get("4"))
     named = addressed(people.get("reminderUrl"))
-    about = as_text(payload.get("1"))
+    about, text = as_text(payload.get("1")), as_text(said["redReminder"])
+    time = as_ms(payload.get("4")) or as_ms(payload.get("5"))
+    order = as_id(said.get("orderId"))
+    # Without a time a buyer's second order says what the first one did.
+    key = f"{order}:{text}".encode() if order else seed if time else seed + reading.place
     return IncomingItem(
-        id=_made_id("order", seed),
+        id=_made_id("order", key),
         conversation=as_id(about) if is_address(about) else named.get("sid"),
         item=as_id(said.get("itemId")) or named.get("itemId"),
         sender=other(as_id(people.get("senderUserId")) or as_id(said.get("extUserId")), reading.me),
         kind="order",
-        text=as_text(said["redReminder"]),
-        time=as_ms(payload.get("4")) or as_ms(payload.get("5")),
+        text=text,
+        time=time,
         raw=payload,
         platform=True,
         peer=other(as_id(named.get("peerUserId")), reading.me),

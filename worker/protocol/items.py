@@ -37,7 +37,9 @@ _FirstItems: Final = msgspec.defstruct(
 )
 
 
-_UsualPackage: Final = msgspec.defstruct("_UsualPackage", [("data", _FirstItems | None, None)])
+_UsualPackage: Final = msgspec.defstruct(
+    "_UsualPackage", [("data", _FirstItems | None, None), ("maxPts", msgspec.Raw, _END)]
+)
 _UsualBody: Final = msgspec.defstruct("_UsualBody", [("syncPushPackage", _UsualPackage | None, None)])
 
 
@@ -71,10 +73,10 @@ def pushed(body: bytes, me: str) -> list[IncomingItem]:
 def each_pushed(body: bytes, me: str) -> Iterator[IncomingItem | None]:
     """As `pushed`, but decode an item a step; None = it was a signal. A large push takes longer than a loop may."""
     budget = Budget(MOST_IN_FRAME)
-    raws = _items(body)
-    for raw in raws[:MOST_ITEMS]:
+    raws, position = _items(body)
+    for index, raw in enumerate(raws[:MOST_ITEMS]):
         part = budget.part()
-        yield _one(bytes(raw), Reading(me, part))
+        yield _one(bytes(raw), Reading(me, part, position and b"%s:%d" % (position, index)))
         budget.join(part)
     if len(raws) > MOST_ITEMS:
         yield _left_out(body, f"more than {MOST_ITEMS} items")
@@ -117,15 +119,17 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
 # The items of a push.
 
 
-def _items(body: bytes) -> list[msgspec.Raw]:
-    """Return the items undecoded, so that none can spoil the others. One that is no list is one item."""
+def _items(body: bytes) -> tuple[list[msgspec.Raw], bytes]:
+    """Return the items undecoded, so that none can spoil the others, and the push's position. No list is one item."""
     try:
         package = _usual_body.decode(body).syncPushPackage
     except _UNDECODABLE:
-        return _odd_items(body)
+        return _odd_items(body), b""
     if package is None or package.data is None:
-        return []
-    return [raw for raw in msgspec.structs.astuple(package.data) if raw is not _END]
+        return [], b""
+    position = bytes(package.maxPts)
+    items = [raw for raw in msgspec.structs.astuple(package.data) if raw is not _END]
+    return items, position if len(position) < LONGEST_ID else b""
 
 
 def _odd_items(body: bytes) -> list[msgspec.Raw]:

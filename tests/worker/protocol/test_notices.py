@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -135,3 +136,34 @@ def test_a_flat_card_beside_others() -> None:
     found = pushed(frame_body(item(packed(FLAT), 40105), item(packed(chat()))), ME)
 
     assert [each.kind for each in found] == ["card", "text"]
+
+
+def pushed_at(position: object, *payloads: object) -> list[str]:
+    """Return the ids of what a push at this position brings."""
+    body = json.loads(frame_body(*(item(packed(payload)) for payload in payloads)))
+    body["syncPushPackage"]["maxPts"] = position
+    return [found.id for found in pushed(json.dumps(body).encode(), ME)]
+
+
+def test_a_second_order_is_not_the_first() -> None:
+    """Notices that say the same, without a time, are told apart by their push; a second copy of one is the same (X2)."""
+    notice = {"1": "61000000001@goofish", "2": 1, "3": {"redReminder": "等待卖家发货"}}
+    first, other = pushed_at(5, notice, notice)
+
+    assert first != other
+    assert pushed_at(5, notice, notice) == [first, other]
+    assert pushed_at(6, notice) != [first]
+    assert len(pushed_at(["odd"] * 500, notice)) == 1
+
+
+def test_a_notice_that_names_its_order() -> None:
+    """It is one for each state of the order, whatever push brings it."""
+    notice: dict[str, Any] = {
+        "1": "6@goofish",
+        "2": 1,
+        "3": {"redReminder": "等待卖家发货", "orderId": 5100000000000000001},
+    }
+    later = {**notice, "3": {**notice["3"], "redReminder": "交易成功"}, "4": 1767225600130}
+
+    assert pushed_at(5, notice) == pushed_at(6, {**notice, "4": 1767225600130})
+    assert pushed_at(5, later) != pushed_at(5, notice)
