@@ -20,9 +20,10 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Redone, Send, Sent, Up
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Up
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
+from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
@@ -31,7 +32,7 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Added, HandlerRules, OutgoingMessage
+from xyfleet.worker.storage.operations import Added, HandlerRules
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.text import cut
@@ -41,8 +42,6 @@ LAST_WRITES: Final = 1.0
 MOST_HELD: Final = 32 * 1024 * 1024
 """Bytes of pushes that wait for the disk at one time, before no more are taken in; decoded they take several times as
 much, and whatever is not acked the server has still."""
-MOST_REQUESTS: Final = 1000
-"""Requests of the supervisor that wait at one time, for the disk or for what becomes of a text."""
 AT_ONCE: Final = 256 * 1024
 """Bytes of a push that is decoded as soon as it comes, which takes 2 ms at most; one of 5 MiB would take 30."""
 FIRST_LOOK: Final = (1.0, 6.0)
@@ -90,13 +89,12 @@ class MessageService:
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
-        self._requests: asyncio.Queue[Send | Redo] = asyncio.Queue()
         self._inbox = AsyncStore(settings.mail, settings.account, self._inbox_changed, clock=clock.now)
         self._losses = 0
-        self._open_requests = 0
         self._outbox = OutboxSender(
             self._inbox, settings.mail, settings.unb, log, changed, wall=clock.time, resumed=self._look_again
         )
+        self._requests = Requests(self._inbox, self._outbox, log, send, self._wanted.set, self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
@@ -178,7 +176,7 @@ class MessageService:
         if isinstance(message, Turn):
             self._catch_up.turn()
         else:
-            self._requests.put_nowait(message)
+            self._requests.ask(message)
 
     def figures(self) -> MailFigures:
         """Return how the messages are."""
@@ -214,7 +212,7 @@ class MessageService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up.run())
             tasks.create_task(self._read_large())
-            tasks.create_task(self._serve(tasks))
+            tasks.create_task(self._requests.run())
             await self._first_moment()
             if self._dispatcher is not None:
                 tasks.create_task(self._dispatcher.run())
@@ -320,64 +318,3 @@ class MessageService:
 
     def _ask_turn(self) -> None:
         self._send(CatchUpRequest())
-
-    # Requests.
-
-    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            message = await self._requests.get()
-            if self._open_requests >= MOST_REQUESTS or self._inbox.full():
-                self._refuse(message, f"{self._open_requests} requests wait already")
-                continue
-            self._open_requests += 1
-            tasks.create_task(self._answer(message))
-
-    async def _answer(self, message: Send | Redo) -> None:
-        """Answer a request, whatever goes wrong: it is no other's trouble."""
-        try:
-            await (self._post(message) if isinstance(message, Send) else self._redo(message))
-        except Closed as error:
-            self._refuse(message, str(error))
-        except LookupError as error:  # the inbox was removed or ruined meanwhile
-            self._refuse(message, f"{error}; it may have been sent")
-        except Exception as error:  # noqa: BLE001 (a fault of ours in one request must not end the others)
-            self._log.bug(error, request=message.request)
-            self._refuse(message, f"a fault in xyfleet: {type(error).__name__}")
-        finally:
-            self._open_requests -= 1
-
-    def _refuse(self, message: Send | Redo, reason: str) -> None:
-        """Answer a request that comes to nothing, or to nothing that anybody knows."""
-        if isinstance(message, Redo):
-            self._send(Redone(request=message.request, count=0))
-        else:
-            self._send(Sent(request=message.request, state="refused", reason=cut(reason)))
-
-    async def _post(self, message: Send) -> None:
-        """Queue a text and tell what becomes of it."""
-        self._wanted.set()
-        queued = await self._outbox.queue(message.conversation, message.text, message.receiver)
-        if queued.letter is None:
-            nobody = "nobody is known in this conversation: no message of it is in the inbox"
-            self._refuse(message, nobody if queued.refused == "nobody" else ops.OUTBOX_FULL)
-            return
-        self._tell(message.request, queued.letter)
-        self._tell(message.request, await self._outbox.settled(queued.letter.number))
-
-    def _tell(self, request: int, letter: OutgoingMessage) -> None:
-        self._send(
-            Sent(
-                request=request,
-                state=letter.state,
-                number=letter.number,
-                message_id=letter.message_id,
-                reason=None if letter.reason is None else cut(letter.reason),
-            )
-        )
-
-    async def _redo(self, message: Redo) -> None:
-        count = 0
-        if self._inbox.exists():
-            count = await self._inbox.do(ops.Redo(message.ids))
-            self._look_again()
-        self._send(Redone(request=message.request, count=count))

@@ -252,15 +252,13 @@ async def test_what_waits_for_the_disk_is_bounded(
             gateway.push(UNB, text)
         await until(lambda: read_log(tmp_path, "消息暂时无法保存，未确认"))
         (tmp_path / "inbox").unlink()
-        refused = len(read_log(tmp_path, "消息暂时无法保存，未确认"))
-        await until(lambda: station.last.mail.stored + refused == len(big))
-        stored, acks = station.last.mail.stored, gateway.stats(UNB)["acks"]
+        await until(lambda: 0 < station.last.mail.stored == gateway.stats(UNB)["acks"] - 1)  # the session notice
+        stored = station.last.mail.stored
         for count in range(1, 8):
             gateway.push(UNB, big[0])
-            await until(lambda: station.last.mail.stored == stored + count)  # noqa: B023 (it is called at once)
+            await until(lambda: station.last.mail.stored >= stored + count)  # noqa: B023 (it is called at once)
 
     assert 0 < stored < len(big)
-    assert acks == 1 + stored  # the session notice
 
 
 async def test_what_breaks_the_storing_is_not_acked(gateway: Gateway, tmp_path: Path) -> None:
