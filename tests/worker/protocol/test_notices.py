@@ -146,7 +146,7 @@ def pushed_at(position: object, *payloads: object) -> list[str]:
 
 
 def test_a_second_order_is_not_the_first() -> None:
-    """Notices that say the same, without a time, are told apart by their push; a second copy of one is the same (X2)."""
+    """Notices that say the same without a time are told apart by their push; a second copy is the same (X2)."""
     notice = {"1": "61000000001@goofish", "2": 1, "3": {"redReminder": "等待卖家发货"}}
     first, other = pushed_at(5, notice, notice)
 
