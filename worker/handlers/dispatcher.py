@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
+from xyfleet.worker.handlers import fitness
 from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled
 from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, ReplyBound, TakeBack, Waiting
+from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack, Waiting
 from xyfleet.worker.storage.schema import ASKED, Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -27,7 +28,6 @@ LONGEST_DELAY: Final = 300.0
 """Seconds before a further call, at most."""
 PATIENCE: Final = 1.0
 """Seconds that calls have to end by themselves when the worker stops, and again to end when cancelled."""
-TOO_OLD: Final = "older than reply_max_age when its turn came"
 
 
 class Dispatcher:
@@ -67,8 +67,7 @@ class Dispatcher:
         self._behind = True
         """Whether there may be waiting rows beyond the cursor."""
         self._stopping = False
-        self._bounded: str | None = None
-        self._bounded_until = 0.0
+        self._bounded = fitness.BoundedTalk()
         self._calls: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -221,7 +220,7 @@ class Dispatcher:
         """Note that a call begins, unless it is not to, which may turn out while the disk takes its time."""
         row: Row | None = None
         if (unfit := self._unfit(entry)) is None and not self._stopping:
-            row = await self._inbox.do(Begin(entry.row, entry.attempt, self._bound))
+            row = await self._inbox.do(Begin(entry.row, entry.attempt, fitness.bound(self._settings)))
             unfit = self._unfit(entry)
         if unfit is not None:
             await self._inbox.do(GiveUp(entry.row, "failed", unfit))
@@ -237,33 +236,15 @@ class Dispatcher:
     @property
     def bounded(self) -> str | None:
         """The conversation that was last left to a person because it had too many automatic messages, for a while."""
-        if self._bounded is None or time.monotonic() > self._bounded_until:
-            return None
-        return self._bounded
-
-    @property
-    def _bound(self) -> ReplyBound | None:
-        settings = self._settings
-        within = int(settings.reply_limit_window * 1000)
-        return ReplyBound(settings.reply_limit, within) if settings.reply_limit else None
+        return self._bounded.at(time.monotonic())
 
     def _say_bounded(self, row: Row) -> None:
-        self._bounded = row.message.conversation
-        self._bounded_until = time.monotonic() + self._settings.reply_limit_window
+        self._bounded.note(row.message.conversation, time.monotonic() + self._settings.reply_limit_window)
         self._log.say(log_texts.REPLIES_BOUNDED, message=row.message.id, reason=row.reason)
         self._changed()
 
     def _unfit(self, entry: Entry) -> str | None:
-        """Return why a message is not handed over any more."""
-        limit, most = self._settings.reply_max_age * 1000, self._settings.handler_retries + 1
-        if entry.asked:
-            return None
-        if limit and self._now() - entry.time > limit:
-            return TOO_OLD + ("; the call before was not the last one, and failed" if entry.attempt else "")
-        if entry.attempt >= most:
-            # Only a crash in the middle leaves such a row waiting (`on_unknown: retry`): not again, and again.
-            return f"xyfleet ended in the middle of call {entry.attempt}, the last one"
-        return None
+        return fitness.unfit(entry, self._settings, self._now())
 
     async def _finish(self, row: Row, reply: str | None) -> None:
         """Note the end of a good call, and queue its reply."""
