@@ -82,7 +82,10 @@ class Follower:
             return []
         self._news.clear()
         names = self._hub.users(self._accounts)
-        return await self._hub.reader.ask(lambda files: list(self._read(files, names)))
+        pieces = await self._hub.reader.ask(lambda files: list(self._read(files, names)))
+        if self._after is not None and self._after < self._hub.feed.last:
+            self._news.set()
+        return pieces
 
     def wake(self) -> None:
         """There may be something new."""
@@ -108,8 +111,6 @@ class Follower:
             if (found := data.get(line)) is not None:
                 self._told = self._after
                 yield Piece(found, feed.cursor(self._after), names[line.unb])
-        if self._after < feed.last:
-            self._news.set()
         yield from self._new_troubles()
         if self._told != self._after:
             self._told = self._after

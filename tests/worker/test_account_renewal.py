@@ -27,7 +27,9 @@ async def test_waiting_for_a_new_token_is_no_attempt(gateway: Gateway, tmp_path:
         assert station.state is S.RECONNECTING
         assert station.last.failures == 0
         assert change.cause is None
-        assert str(change.reason) == "/reg refused: 401 invalid token; waiting for a new token: the day's budget is spent"
+        assert (
+            str(change.reason) == "/reg refused: 401 invalid token; waiting for a new token: the day's budget is spent"
+        )
         await until(lambda: station.requests)
         station.say(Ticket(request=station.requests[-1].request, serial=2, token=token(), fresh=True))
         await station.reach(S.CONNECTED)

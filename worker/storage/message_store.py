@@ -48,20 +48,20 @@ class MessageStore(OutboxStore):
         path: Its file, made when it is not there.
         account: Its name, which is part of every message.
         after: Row and outbox number that a new file begins behind (`sqlite.open_inbox`).
-        lost: When (ms) a new file takes the place of one that was lost; None: there was none.
+        lost: When (ms) a new file, or an older copy, takes the place of one that was lost; None: there was none.
 
     Raises:
         Unusable, OSError, sqlite3.Error: as `sqlite.open_inbox`.
     """
 
     def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0), lost: int | None = None) -> None:
-        db, self.new = sqlite.open_inbox(path, after=after)
+        db, self.lacks_rows = sqlite.open_inbox(path, after=after)
         super().__init__(db)
         self._path = path
         self._account = account
         self._identity = sqlite.identity(path)
         self._companions = sqlite.companions(path)
-        if self.new and lost is not None:
+        if self.lacks_rows and lost is not None:
             self.set_meta("lost", lost)
 
     def recover(self, on_unknown: Literal["park", "retry"], now: int) -> None:

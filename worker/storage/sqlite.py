@@ -22,6 +22,8 @@ CACHE: Final = 256
 CHECKPOINT: Final = 256
 """Pages in the write-ahead log at which they go into the file: few at a time, so that no commit waits long for it."""
 _MAGIC: Final = b"SQLite format 3\0"
+_NUMBERED: Final = ("messages", "outbox")
+"""Tables whose rows are known by their numbers elsewhere."""
 _TROUBLES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -71,10 +73,12 @@ class Unsaved(Unusable):
 
 def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.Connection, bool]:
     """
-    Return a connection to the inbox, and whether that is new: it is made when it is not there, 0600 in a 0700 folder.
+    Return a connection to the inbox, and whether rows may be missing: it is new, or an older copy of what it was.
+
+    It is made when it is not there, 0600 in a 0700 folder.
 
     Args:
-        after: Row number and outbox number that a new file begins behind. Whoever knew rows of a file that was
+        after: Row number and outbox number that the file goes on behind. Whoever knew rows of a file that was
             taken away must not meet other messages under their numbers.
 
     Raises:
@@ -93,10 +97,11 @@ def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.C
         _add_tallies(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # So that the log is there: see `companions`.
+        behind = _go_on_behind(db, after)
     except BaseException:
         db.close()
         raise
-    return db, new
+    return db, new or behind
 
 
 def put_aside(path: str) -> str:
@@ -266,10 +271,23 @@ def _make_tables(db: sqlite3.Connection, after: tuple[int, int]) -> None:
     db.execute("BEGIN EXCLUSIVE")
     for statement in TABLES:
         db.execute(statement)
-    for table, number in zip(("messages", "outbox"), after, strict=True):
+    for table, number in zip(_NUMBERED, after, strict=True):
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
+
+
+def _go_on_behind(db: sqlite3.Connection, after: tuple[int, int]) -> bool:
+    """Give no number again that somebody knows; return whether some were to be given: an older copy was put there."""
+    held = dict(db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+    behind = [(number, table) for table, number in zip(_NUMBERED, after, strict=True) if held.get(table, 0) < number]
+    if behind:
+        db.execute("BEGIN IMMEDIATE")
+        for number, table in behind:
+            db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
+        db.execute("COMMIT")
+    return bool(behind)
 
 
 def _check_tables(db: sqlite3.Connection) -> None:

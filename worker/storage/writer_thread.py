@@ -217,9 +217,9 @@ class GroupCommitThread:
         had = self._recovered or known > 0 or self._aside is not None
         after = (max(self._numbers[0], known), self._numbers[1])
         store = MessageStore(self._path, self._account, after=after, lost=self._clock() if had else None)
-        if store.new and had:
-            what = "was gone" if self._aside is None else f"was ruined, and is now {self._aside}"
-            self._lost(f"the inbox {self._path} {what}; a new one was begun")
+        if store.lacks_rows and had:
+            what = "was gone, or an older copy was put there" if self._aside is None else f"was ruined: {self._aside}"
+            self._lost(f"the inbox {self._path} {what}; what it had is fetched again")
         self._aside = None
         return store
 
