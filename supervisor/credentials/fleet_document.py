@@ -18,6 +18,15 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time."""
 
 
+class CanaryTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """When the next account may try for all whose logins are refused."""
+
+    at: float
+    """Wall time."""
+    wait: float
+    """Seconds until the one after it, should it fail."""
+
+
 class FleetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the state folder."""
 
@@ -27,6 +36,8 @@ class FleetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The user (`unb`) of each account that ever had a login. No user has two names."""
     stopped: dict[str, Stopped] = {}
     """The accounts that are to stay stopped."""
+    canaries: dict[str, CanaryTurn] = {}
+    """Of outages of logins, by `outage.scope_key`: a new supervisor does not begin them with a login at once."""
 
     def but(self, **changes: Any) -> FleetDocument:
         """Return a document like this one but for these fields."""

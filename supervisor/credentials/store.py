@@ -22,7 +22,7 @@ from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.common.paths import fleet_file, inbox_file, name_file, user_file
 from xyfleet.supervisor.credentials import cookies, move_v1, record
 from xyfleet.supervisor.credentials.assignment import Assignment, assign
-from xyfleet.supervisor.credentials.fleet_document import FleetDocument, Stopped
+from xyfleet.supervisor.credentials.fleet_document import CanaryTurn, FleetDocument, Stopped
 from xyfleet.supervisor.credentials.record import Credentials, Source
 from xyfleet.supervisor.credentials.state_files import StateFiles, StateRefused, unreadable
 from xyfleet.supervisor.settings import Account
@@ -252,6 +252,18 @@ class Store:
     def forget_stops(self) -> None:
         """Let every account run again (`start --fresh`)."""
         self.set_running(list(self._document().stopped))
+
+    # Everybody's trouble.
+
+    def canaries(self) -> dict[str, CanaryTurn]:
+        """Return when the next canary of each outage of logins may go."""
+        return self._document().canaries
+
+    def keep_canaries(self, turns: dict[str, CanaryTurn]) -> None:
+        """Remember them, and only them."""
+        if turns != self._document().canaries:
+            self._take(self._document().but(canaries=turns))
+            self._save_document()
 
     # The disk.
 

@@ -19,6 +19,7 @@ from xyfleet.supervisor.common.paths import fleet_users_file
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.common.user_locks import lock_file
 from xyfleet.supervisor.config.log_budget import log_bytes
+from xyfleet.supervisor.credentials.fleet_document import CanaryTurn
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService
@@ -107,7 +108,8 @@ class Fleet:
         )
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
-        self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry)
+        self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry, self._keep_canaries)
+        self._remember_canaries()
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet)
         self.owners: Owners[SupervisedAccount] = Owners()
         self._user_locks = user_locks
@@ -332,6 +334,16 @@ class Fleet:
         member.happened(Event(kind=Kind.FOREIGN))
 
     # The inside.
+
+    def _remember_canaries(self) -> None:
+        shift = time.time() - time.monotonic()
+        for scope, turn in self.store.canaries().items():
+            self.recovery.watch.remember(scope, turn.at - shift, turn.wait, time.monotonic())
+
+    def _keep_canaries(self) -> None:
+        shift = time.time() - time.monotonic()
+        turns = self.recovery.watch.turns().items()
+        self.store.keep_canaries({scope: CanaryTurn(at=at + shift, wait=wait) for scope, (at, wait) in turns})
 
     async def let_go(self, name: str) -> None:
         """End what is under way for an account, so that nothing about it is written any more."""

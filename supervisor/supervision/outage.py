@@ -10,6 +10,7 @@ are taken then, and his trouble is his own.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from enum import StrEnum
 from typing import Final
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.secret import Secret
 
 LEAST: Final = 3
 SHARE: Final = 0.3
@@ -104,6 +106,13 @@ class _Count:
     """The platform's: how many egresses have somebody down."""
 
 
+def scope_key(scope: Scope) -> str:
+    """Return what stands for a scope in a file: nothing that tells a proxy's address or password."""
+    if isinstance(scope, Secret):
+        return f"proxy-{hashlib.sha256(scope.reveal().encode()).hexdigest()[:16]}"
+    return "platform" if scope is PLATFORM else "direct"
+
+
 class OutageWatch:
     """Hears how each account stands, and says which scopes are in trouble. Every call costs O(1), but for
     `next_canary` and `somebody_got_in`, which costs each failing account one step once."""
@@ -125,6 +134,18 @@ class OutageWatch:
         self._last_sent = 0
         self._ended: dict[tuple[Scope, Group], tuple[float, float]] = {}
         """When an outage of a scope ended a moment ago, and its probe's first wait."""
+        self._turns: dict[str, tuple[float, float]] = {}
+
+    def remember(self, scope: str, at: float, wait: float, now: float) -> None:
+        """Let an outage of logins of this scope (`scope_key`), if it begins again, go on with its canaries' turns."""
+        first, longest = CANARY_WAIT
+        if now - at < longest:
+            self._turns[scope] = (min(at, now + longest), min(max(wait, first), longest))
+
+    def turns(self) -> dict[str, tuple[float, float]]:
+        """Return by scope when the next canary of an outage of logins may go, and the wait after that one."""
+        logins = (each for each in self.outages.values() if each.group is Group.LOGIN)
+        return self._turns | {scope_key(each.scope): (each.next_try, each.canary_wait) for each in logins}
 
     def stands(
         self, name: str, egress: Egress, cause: Cause | None, now: float, *, failing: bool = False
@@ -300,5 +321,7 @@ class OutageWatch:
         wait = min(2 * wait, PROBE_LONGEST) if now - ended <= BACK_AGAIN else PROBE_EVERY
         first = now if group is Group.LOGIN else now + wait
         outage = Outage(scope, group, cause, now, max(1, count.down[group]), first, wait)
+        if group is Group.LOGIN and (turn := self._turns.pop(scope_key(scope), None)) is not None:
+            outage.next_try, outage.canary_wait = max(now, turn[0]), turn[1]
         self.outages[scope, group] = outage
         return outage

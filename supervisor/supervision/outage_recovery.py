@@ -56,8 +56,14 @@ class OutageRecovery:
         probe: Probe,
         note: Callable[[str | None, EventKind, str, dict[str, object]], None],
         hurry: Callable[[], None],
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
+        """
+        Args:
+            keep: Called when canaries' turns (`watch.turns()`) are others than before.
+        """
         self.watch = OutageWatch()
+        self._keep = keep
         self._members = members
         self._probe = probe
         self._note = note
@@ -255,6 +261,7 @@ class OutageRecovery:
     def _come_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         name = outage.canary
         self.watch.came_back(outage, now, failed=failed)
+        self._keep()
         if name is not None:
             self._tell_name(name)
 
@@ -283,12 +290,14 @@ class OutageRecovery:
     def _begun(self, outage: Outage, reason: Reason | None) -> None:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
+        self._keep()
         self._set_gates(outage)
 
     def _over(self, outage: Outage, reason: Reason, now: float) -> None:
         if self.watch.outages.get((outage.scope, outage.group)) is not outage:
             return
         self.watch.over(outage, now)
+        self._keep()
         self._note(None, "outage", "over", {"reason": reason})
         if outage.group is Group.REACH:
             self._hurry()
