@@ -12,16 +12,14 @@ from typing import Final, Literal
 import msgspec
 
 from xyfleet.worker.protocol.incoming import IncomingItem
-from xyfleet.worker.protocol.message import ANSWERABLE, TALK
-from xyfleet.worker.storage import handler_pause, retention, sanitize, sqlite
+from xyfleet.worker.protocol.message import TALK
+from xyfleet.worker.storage import admission, handler_pause, retention, sanitize, sqlite
 from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound
 from xyfleet.worker.storage.outbox_store import OutboxStore
 from xyfleet.worker.storage.schema import (
     ASKED,
     COLUMNS,
-    GROUP,
     LOST,
-    OF_THIS_FLEET,
     OPEN,
     OPEN_STATES,
     TAKEN_OVER,
@@ -98,7 +96,7 @@ class MessageStore(OutboxStore):
         floor = (self.meta("floor") or 0) if recovered else 0
         lost = (self.meta("lost") or 0) if recovered else 0
         uncalled: list[Row] = []
-        for each in map(self._placed, map(sanitize.texts, found)):
+        for each in (admission.placed(self.db, sanitize.texts(one)) for one in found):
             time = sanitize.time(each.time, now)
             each = self._owned(each, time) if recovered else each
             known = self._rows("id = ?", each.id)
@@ -135,7 +133,7 @@ class MessageStore(OutboxStore):
                 nobody. Two programs that answer each other would go on for ever.
         """
         held = self.row(row)
-        if bound is not None and held is not None and self._is_over(held, bound, now):
+        if bound is not None and held is not None and self.has_had_enough(held, bound, now):
             reason = f"more than {bound.most} automatic messages in {bound.within / 1000:g} s in this conversation"
             self.give_up(row, "failed", reason)
             return self.row(row)
@@ -164,7 +162,7 @@ class MessageStore(OutboxStore):
         if handler_pause.is_paused(self.db, talk, kind, now):
             self._explain(row, TAKEN_OVER)
             return None
-        receiver = self._asker(row, talk)
+        receiver = self.asker(row, talk)
         if talk is None or receiver is None or self.unsent() >= MOST_QUEUED:
             self._move(row, "done", "failed")
             self._explain(row, NO_TALK if talk is None else NOBODY if receiver is None else OUTBOX_FULL)
@@ -269,7 +267,7 @@ class MessageStore(OutboxStore):
 
     def _insert(self, each: IncomingItem, time: int, recovered: bool, now: int, rules: HandlerRules) -> None:
         nobodys = recovered and each.sender is None and each.kind in TALK  # our own one perhaps: who knows
-        state, reason = ("kept", None) if nobodys else self._lot(each, time, now, rules)
+        state, reason = ("kept", None) if nobodys else admission.lot(self.db, each, time, now, rules)
         self.db.execute(
             _INSERT,
             (
@@ -283,46 +281,6 @@ class MessageStore(OutboxStore):
         """Leave to a person what may have been answered before."""
         change = "UPDATE messages SET reason = ?, state = CASE state WHEN 'waiting' THEN 'parked' ELSE state END"
         self.db.execute(f"{change} WHERE id = ?", (LOST, id_))
-
-    def _lot(self, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> tuple[str, str | None]:
-        """Return whether a new message waits for the handler or is kept, and why where that does not go without say."""
-        fresh = not rules.max_age or now - time <= rules.max_age
-        if not rules.handler or each.own or each.kind not in ANSWERABLE or not fresh:
-            return "kept", None
-        if each.group and not rules.groups:
-            return "kept", GROUP
-        if each.kind in TALK and each.sender in rules.fleet:
-            return "kept", OF_THIS_FLEET
-        return "kept" if handler_pause.is_paused(self.db, each.conversation, each.kind, now) else "waiting", None
-
-    def _placed(self, each: IncomingItem) -> IncomingItem:
-        """Return a message with the id and the conversation that it has among those that are there."""
-        if each.update_id is not None:
-            row = self.db.execute("SELECT raw FROM messages WHERE id = ?", (each.id,)).fetchone()
-            if row is not None and row[0] != sanitize.payload(each.raw):
-                return msgspec.structs.replace(each, id=each.update_id)
-        if each.about is not None and each.conversation is None:
-            row = self.db.execute("SELECT conversation FROM messages WHERE id = ?", (each.about,)).fetchone()
-            return each if row is None else msgspec.structs.replace(each, conversation=row[0])
-        return each
-
-    def _asker(self, row: int, talk: str | None) -> str | None:
-        """Return who a reply to a message is for: the person who wrote it, or else who is at the other end."""
-        sender, peer, platform = self.db.execute(
-            "SELECT sender, peer, platform FROM messages WHERE row = ?", (row,)
-        ).fetchone()
-        if sender is not None and not platform:
-            return str(sender)
-        known = "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND platform = 0 LIMIT 1"
-        if peer is not None and self.db.execute(known, (talk, peer)).fetchone() is not None:
-            return str(peer)
-        return None if talk is None else self._writer(talk)
-
-    def _is_over(self, row: Row, bound: ReplyBound, now: int) -> bool:
-        talk = row.message.conversation
-        if row.state != "waiting" or row.reason == ASKED or talk is None or row.message.kind not in TALK:
-            return False
-        return self.automatic(talk, now - bound.within) >= bound.most
 
     def _stamp(self, now: int) -> int:
         """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import handler_pause
-from xyfleet.worker.storage.operations import MOST_QUEUED, OutgoingMessage, Queued, Settled
+from xyfleet.worker.storage.operations import MOST_QUEUED, OutgoingMessage, Queued, ReplyBound, Settled
+from xyfleet.worker.storage.schema import ASKED, Row
 
 _COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created"
 # SQLite uses a partial index only where its very condition is in the query.
@@ -98,6 +100,25 @@ class OutboxStore:
         """Return how many letters of a conversation the handler has put here since then (ms)."""
         query = "SELECT count(*) FROM outbox WHERE automatic = 1 AND conversation = ? AND created > ?"
         return int(self.db.execute(query, (conversation, since)).fetchone()[0])
+
+    def has_had_enough(self, row: Row, bound: ReplyBound, now: int) -> bool:
+        """Tell whether a waiting message is talk of a conversation that has had too many automatic messages."""
+        talk = row.message.conversation
+        if row.state != "waiting" or row.reason == ASKED or talk is None or row.message.kind not in TALK:
+            return False
+        return self.automatic(talk, now - bound.within) >= bound.most
+
+    def asker(self, row: int, talk: str | None) -> str | None:
+        """Return who a reply to a message is for: the person who wrote it, or else who is at the other end."""
+        sender, peer, platform = self.db.execute(
+            "SELECT sender, peer, platform FROM messages WHERE row = ?", (row,)
+        ).fetchone()
+        if sender is not None and not platform:
+            return str(sender)
+        known = "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND platform = 0 LIMIT 1"
+        if peer is not None and self.db.execute(known, (talk, peer)).fetchone() is not None:
+            return str(peer)
+        return None if talk is None else self._writer(talk)
 
     def _put(
         self,
