@@ -20,7 +20,7 @@ from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.worker.secret import Secret
 
-OURS = ("a.log", "a.log.1", "a.log.12", "a.stack.log", "a.stack.log.1", "a.hook.log", "a.hook.log.1")
+OURS = ("a.log", "a.log.1", "a.log.12", "a.stack.log", "a.stack.log.1", "a.hook.log", "a.hook.log.1", "a.beats.log")
 OTHERS = ("b.log", "aa.log", "a.log.log", "a.b.log", "a.log.1.log", "a.stack", "a-log", "axlog", "supervisor.log")
 
 
