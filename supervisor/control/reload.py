@@ -22,9 +22,9 @@ from xyfleet.supervisor.config.capacity import read_limits
 from xyfleet.supervisor.config.diff import diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
-from xyfleet.supervisor.control.reload_checks import Plan, check, is_new
+from xyfleet.supervisor.control.reload_checks import Plan, Users, check, is_new
 from xyfleet.supervisor.control.types import Reloaded
-from xyfleet.supervisor.credentials.store import StateRefused, Store
+from xyfleet.supervisor.credentials.store import StateRefused
 from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.supervision.account import Settled, SupervisedAccount
@@ -70,23 +70,27 @@ async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[
     members = [member for member in fleet.members.values() if member.condition.wish is not Wish.REMOVED]
     settled = {member.name: member.settled for member in members if member.settled is not None}
     try:
-        plan = await asyncio.to_thread(_plan, before, settled, wanted, fleet.store, sure=sure)
+        found = fleet.store.assignment(wanted.accounts.values())
+        held = await fleet.store.read({name: found.users.get(name) for name in wanted.accounts})
     except StateRefused as refusal:
         raise NotPossible(Text(N_("%(why)s; nothing was changed"), {"why": refusal.text})) from None
-    return plan, [*map(str, doubts), *await asyncio.to_thread(check, plan)]
-
-
-def _plan(before: Settings, settled: Mapping[str, Settled], wanted: Settings, store: Store, *, sure: bool) -> Plan:
-    found = store.assignment(wanted.accounts.values())
     # Another user is another account: the old one goes, and the new one is added.
-    renamed = {name for name in found.users if name in settled and store.user(name) is not None}
+    renamed = frozenset(name for name in found.users if name in settled and fleet.store.user(name) is not None)
+    plan = await asyncio.to_thread(_plan, before, settled, wanted, Users(found, held, renamed), sure=sure)
+    warnings = [*map(str, doubts), *await asyncio.to_thread(check, plan)]
+    if fleet.store.assignment(wanted.accounts.values()) != found:  # somebody logged in meanwhile
+        return await prepare(fleet, env, sure=sure)
+    return plan, warnings
+
+
+def _plan(before: Settings, settled: Mapping[str, Settled], wanted: Settings, users: Users, *, sure: bool) -> Plan:
+    held, renamed = users.held, users.renamed
     accounts = {name: each.account for name, each in settled.items() if name not in renamed}
     running = msgspec.structs.replace(before, accounts=accounts)
     told: dict[str, FleetSettings] = {name: each.fleet for name, each in settled.items()}
-    held = {name: store.peek(name, found.users.get(name)) for name in wanted.accounts}
     new_cookies = {name for name, account in wanted.accounts.items() if is_new(account, held[name])}
     changes = diff(running, wanted, new_cookies=new_cookies, told=told)
-    return Plan(running, wanted, changes, held, read_limits(), sure, found, frozenset(renamed))
+    return Plan(running, wanted, changes, users, read_limits(), sure)
 
 
 async def carry_out(fleet: Fleet, plan: Plan, warnings: list[str]) -> Reloaded:
@@ -105,8 +109,8 @@ class _Work:
         self._fleet = fleet
         self._wanted = plan.wanted
         self._changes = plan.changes
-        self._users = plan.assignment.users
-        self._renamed = plan.renamed
+        self._users = plan.users.assignment.users
+        self._renamed = plan.users.renamed
         self._unfinished: list[str] = []
         self._stretches = Stretches()
 

@@ -23,6 +23,16 @@ SHARE: Final = 5
 """More than `FEW`, and more than one of so many, are ended only when that was said to be meant."""
 
 
+class Users(NamedTuple):
+    """Who the accounts of a file are."""
+
+    assignment: Assignment
+    held: Mapping[str, Credentials]
+    """What is stored of each of them."""
+    renamed: frozenset[str]
+    """Those that were another user so far."""
+
+
 class Plan(NamedTuple):
     """A reload that nothing was done of yet."""
 
@@ -30,15 +40,10 @@ class Plan(NamedTuple):
     """What the accounts run with now, whatever an interrupted reload has left."""
     wanted: Settings
     changes: Changes
-    held: Mapping[str, Credentials]
-    """What is stored of each account of `wanted`."""
+    users: Users
     limits: Limits
     sure: bool
     """Whether it was said that ending many accounts is meant."""
-    assignment: Assignment
-    """Which account of `wanted` is which user."""
-    renamed: frozenset[str]
-    """The accounts that are another user by it."""
 
 
 def is_new(account: Account, held: Credentials) -> bool:
@@ -60,9 +65,10 @@ def _fleet_changes(plan: Plan) -> list[str]:
 
 def _users(plan: Plan) -> list[str]:
     """Two accounts of one user would kick each other out for ever; an account that changed its user would mix them."""
-    if plan.assignment.clashes:
+    clashes = plan.users.assignment.clashes
+    if clashes:
         text = N_("%(why)s; nothing was changed")
-        raise NotPossible(Text(text, {"why": plan.assignment.clashes[0].text}))
+        raise NotPossible(Text(text, {"why": clashes[0].text}))
     return []
 
 

@@ -137,17 +137,21 @@ class Store:
     def _empty(self, key: Key) -> Credentials:
         return Credentials(unb=key.stem if key.parent == user_file(self._state_dir, "").parent else None)
 
-    def peek(self, name: str, unb: str | None = None) -> Credentials:
-        """Return what `get` would, were it this user's, and remember nothing; for any thread. Raises `StateRefused`."""
+    async def read(self, users: Mapping[str, str | None]) -> dict[str, Credentials]:
+        """
+        Return what `get` would of accounts, and remember nothing; beside the loop. Raises `StateRefused`.
+
+        Args:
+            users: The accounts, with the users that they are to be; None: whoever they are.
+        """
+        return await asyncio.to_thread(lambda: {name: self._peek(name, unb) for name, unb in users.items()})
+
+    def _peek(self, name: str, unb: str | None) -> Credentials:
         key = self.key(name)
         if unb is not None:
             self._files.read(key, record.decode)
             key = Key(user_file(self._state_dir, unb))
         return self._held.get(key) or self._files.read(key, record.decode) or self._empty(key)
-
-    async def read(self, keys: Iterable[Key]) -> list[Credentials]:
-        """Return records as they are on disk or about to be, beside the loop. Raises `StateRefused`."""
-        return await asyncio.to_thread(lambda: [self._files.read(key, record.decode) or Credentials() for key in keys])
 
     def put(self, key: Key, new: Credentials, if_serial: int | None = None) -> bool:
         """
