@@ -25,6 +25,8 @@ class Cause(StrEnum):
     REFUSED = "refused"
     REMOVED = "removed"
     RISK = "risk"
+    PLATFORM = "platform"
+    """The platform was reached and answered, with words that are not known here or that ask for less."""
     BUG = "bug"
     STORAGE = "storage"
     """The server ended a connection on which nothing was acked, for nothing could be stored."""
@@ -47,6 +49,7 @@ RETRY_CLASS: Final[dict[Cause, RetryClass]] = {
     Cause.REFUSED: "other",
     Cause.REMOVED: "other",
     Cause.RISK: "other",
+    Cause.PLATFORM: "network",
     Cause.BUG: "other",
     Cause.STORAGE: "network",
 }

@@ -130,6 +130,7 @@ TEXTS: Final[dict[str, str]] = {
     "no_json": "answer is not JSON",
     "no_token": "answer without a token",
     "long_token": "token of %(count)d characters, at most %(most)d",
+    "fewer_calls": "asks for fewer calls: %(of)s",
     "unknown_answer": "unknown answer: %(words)s",
     "codeless_answer": "unknown answer: no code",
     "cert_untrusted": "TLS certificate not trusted: %(words)s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from xyfleet.supervisor.common.browser_names import browser_name
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
@@ -70,6 +71,7 @@ def account_view(
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
         waits=waits,
         because=why,
+        browser=browser_name(account.user_agent),
     )
 
 

@@ -121,6 +121,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """What it waits for now: a turn, a place, the end of an outage."""
     because: Reason | None = None
     """`reason` as a code with fields."""
+    browser: str | None = None
+    """The browser that it shows itself as, by its user agent; a check by risk control must be passed in that one."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

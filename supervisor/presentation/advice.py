@@ -45,8 +45,14 @@ ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
         "log in in a browser, copy the cookie, and run `xyfleet login %(name)s`."
     ),
     Cause.RISK: N_(
-        "Risk control wants a person. Open Xianyu in the app or a browser, pass the check there by hand, "
-        "copy the cookie, and run `xyfleet login %(name)s`."
+        "Risk control wants a person. Pass the check by hand in the browser that this account shows itself as: "
+        "%(browser)s; one that is passed elsewhere does not count for it. "
+        "Then copy that browser's cookie, and run `xyfleet login %(name)s`."
+    ),
+    Cause.PLATFORM: N_(
+        "The platform answers, but not as this version knows it, or asks to be called less. The network is well, and "
+        "a new login would not help. xyfleet tries again by itself, at longer intervals; if it goes on, look for a "
+        "newer xyfleet."
     ),
     Cause.BUG: N_("This is a fault in xyfleet. See `xyfleet logs %(name)s`, and please report it."),
     Cause.STORAGE: N_(
@@ -100,10 +106,20 @@ _DEAD_LETTERS: Final = N_(
 _SAYS_HOW_TO_LOG_IN: Final = frozenset({Cause.AUTH, Cause.REFUSED, Cause.REMOVED, Cause.RISK})
 
 
-def advice(cause: Cause | None, process: Process, *, name: str, language: str) -> str:
-    """Return what a person should do about account `name`: one or two sentences, never empty."""
+_SOME_BROWSER: Final = N_("the one whose cookie it has")
+
+
+def advice(cause: Cause | None, process: Process, *, name: str, language: str, browser: str | None = None) -> str:
+    """
+    Return what a person should do about account `name`: one or two sentences, never empty.
+
+    `browser` is the one that it shows itself as.
+    """
     space = "" if language == "zh" else " "  # Chinese sentences end in a full stop that brings its own space
-    return space.join(tr(language, part) for part in _parts(cause, process)) % {"name": name}
+    return space.join(tr(language, part) for part in _parts(cause, process)) % {
+        "name": name,
+        "browser": browser or tr(language, _SOME_BROWSER),
+    }
 
 
 def _parts(cause: Cause | None, process: Process) -> list[str]:
@@ -152,7 +168,10 @@ def advised(view: StatusView, language: str) -> StatusView:
 
 
 def _with_advice(account: AccountView, language: str) -> AccountView:
-    texts = [] if is_well(account) else [advice(account.cause, account.process, name=account.name, language=language)]
+    texts = []
+    if not is_well(account):
+        name, browser = account.name, account.browser
+        texts = [advice(account.cause, account.process, name=name, language=language, browser=browser)]
     texts += message_advice(account.messages, name=account.name, language=language)
     if not texts:
         return account

@@ -140,11 +140,15 @@ def _optional(check: Check) -> Check:
 
 
 _REASON: Final[dict[str, tuple[Check, Any]]] = {
-    "field": (one_of("reason", "message", "msg", "ret"), "reason"),
+    "field": (one_of("reason", "message", "msg", "ret", "moreInfo", "error", "error-message"), "reason"),
     "where": (one_of("body", "headers"), "body"),
     "close": (_optional(ending), None),
 }
 _SYSTEM_ERROR: Final = "system is error"
+_DEAD: Final = "FAIL_SYS_SESSION_EXPIRED::Session过期"
+RISK_FORMS: Final = ("ret", "one", "rrxvv", "flag", "page", "redirect", "url")
+"""How a check is asked for: two entries of `ret` or one, another word, JSON without `ret`, a page, a redirect to it,
+its address beside SUCCESS."""
 
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
@@ -171,8 +175,9 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("send_silent", Point.CALL, {}),
         Kind("clock", Point.PUSH, {"seconds": (number, ...)}),
         Kind("ack_or_drop", Point.PUSH, {"seconds": (positive, 3.0)}),
-        Kind("session_expired", Point.TOKEN, {"logins": (flag, False)}),
-        Kind("risk", Point.TOKEN, {}),
+        Kind("session_expired", Point.TOKEN, {"logins": (flag, False), "ret": (text, _DEAD)}),
+        Kind("risk", Point.TOKEN, {"form": (one_of(*RISK_FORMS), "ret")}),
+        Kind("token_ret", Point.TOKEN, {"ret": (text, ...)}),
         Kind("sign_expired", Point.TOKEN, {"once": (flag, True)}),
         Kind("token_garbage", Point.TOKEN, {"body": (text, "<html>")}),
         Kind("token_http", Point.TOKEN, {"status": (whole(300, 599), 502)}),

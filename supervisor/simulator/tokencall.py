@@ -35,7 +35,13 @@ _EXPIRED: Final = "FAIL_SYS_TOKEN_EXOIRED::令牌过期"
 _BAD_SIGN: Final = "FAIL_SYS_ILLEGAL_ACCESS::非法请求"
 _BAD_PARAM: Final = "FAIL_SYS_PARAMINVALID_ERROR::参数错误"
 _DEAD: Final = "FAIL_SYS_SESSION_EXPIRED::Session过期"
-_RISK: Final = ("FAIL_SYS_USER_VALIDATE", "RGV587_ERROR::SM::哎哟喂,被挤爆啦,请稍后重试")
+_CHECK: Final = f"https://h5api.m.goofish.com:443/{TOKEN_PATH}_____tmd_____/punish?x5secdata=x&x5step=2&action=captcha"
+_RISK: Final = {
+    "ret": ("FAIL_SYS_USER_VALIDATE", "RGV587_ERROR::SM::哎哟喂,被挤爆啦,请稍后重试"),
+    "one": ("FAIL_SYS_USER_VALIDATE::访问被拒绝",),
+    "rrxvv": ("RRXVv_ERROR::SM::哎哟喂,被挤爆啦,请稍后重试",),
+    "url": ("SUCCESS::调用成功",),
+}
 
 
 class TokenCall:
@@ -81,9 +87,11 @@ class TokenCall:
             return _reply(_BAD_PARAM)
         login = fingerprint(cookies["cookie2"])
         if not account.login(login) or self._refuses_logins(account):
-            return _reply(_DEAD)
-        if self._fault(account, "risk"):
-            return _reply(*_RISK, data={"url": "https://passport.goofish.com/simulated-check"})
+            return _reply(self._dead_words(account))
+        if risk := self._fault(account, "risk"):
+            return _risk(risk.params["form"])
+        if words := self._fault(account, "token_ret"):
+            return _reply(words.params["ret"])
         if self._fault(account, "token_without_token"):
             return _reply(_OK)
         return self._issue(account, login, device_id)
@@ -106,8 +114,13 @@ class TokenCall:
         return None
 
     def _refuses_logins(self, account: Account) -> bool:
-        faults = self._gateway.faults.in_force(("session_expired",), account.unb, time.monotonic())
-        return any(fault.params["logins"] for fault in faults)
+        return any(fault.params["logins"] for fault in self._expiries(account))
+
+    def _dead_words(self, account: Account) -> str:
+        return next((str(fault.params["ret"]) for fault in self._expiries(account)), _DEAD)
+
+    def _expiries(self, account: Account) -> list[Fault]:
+        return list(self._gateway.faults.in_force(("session_expired",), account.unb, time.monotonic()))
 
     def _issue(self, account: Account, login: str, device_id: str) -> web.Response:
         gateway, now = self._gateway, time.monotonic()
@@ -133,6 +146,17 @@ def _device_id(data: str, unb: str) -> str | None:
         return None
     match = DEVICE_ID.fullmatch(str(wanted.get("deviceId")))
     return match[0] if match and match["unb"] == unb else None
+
+
+def _risk(form: str) -> web.Response:
+    """Return an answer that asks for a check by a person."""
+    if form == "redirect":
+        return web.Response(status=302, headers={"Location": _CHECK})
+    if form == "page":
+        return web.Response(text=f"<script>location='{_CHECK}'</script>", content_type="text/html")
+    if form == "flag":
+        return web.Response(body=msgspec.json.encode({"rgv587_flag": "sm", "url": _CHECK}))
+    return _reply(*_RISK[form], data={"url": _CHECK})
 
 
 def _reply(*ret: str, data: object = None, cookies: dict[str, str] | None = None) -> web.Response:

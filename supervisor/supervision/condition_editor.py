@@ -131,9 +131,9 @@ class ConditionEditor:
         fresh = self._it.fresh_restart_at
         if fresh is None or self._now - fresh > HOUR:
             self._set(fresh_restart_at=self._now)
-            self._again(0.0, why="failed", void=True)
+            self._again(0.0, why="failed", void=cause is not Cause.PLATFORM)
         elif cause in HOPELESS_FOR_LOGIN or not self._rules.has_hook:
-            self._again(self._count(), why="failed", void=True)
+            self._again(self._count(), why="failed", void=cause is not Cause.PLATFORM)
         else:
             self._ask_hook(needed=False)
 

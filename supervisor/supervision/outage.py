@@ -49,6 +49,7 @@ GROUPS: Final[Mapping[Cause, Group]] = {
     Cause.NETWORK: Group.REACH,
     Cause.PROTOCOL: Group.REACH,
     Cause.LIMIT: Group.REACH,
+    Cause.PLATFORM: Group.REACH,
     Cause.AUTH: Group.LOGIN,
     Cause.REFUSED: Group.LOGIN,
 }

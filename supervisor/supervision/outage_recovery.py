@@ -299,7 +299,7 @@ class OutageRecovery:
         self.watch.over(outage, now)
         self._keep()
         self._note(None, "outage", "over", {"reason": reason})
-        if outage.group is Group.REACH:
+        if outage.group is Group.REACH and outage.cause is not Cause.PLATFORM:  # whoever answers oddly was reached
             self._hurry()
         self._count_anew(outage)
         self._set_gates(outage)

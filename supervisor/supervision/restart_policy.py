@@ -17,7 +17,7 @@ RISK_HOLD: Final = (30 * 60.0, 24 * HOUR)
 RIVAL_HOLD: Final = (10 * 60.0, 2 * HOUR)
 """First and longest wait while another program holds the account."""
 HOLDS: Final = {Cause.RISK: RISK_HOLD, Cause.REMOVED: RISK_HOLD, Cause.RIVAL: RIVAL_HOLD}
-HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT, Cause.STORAGE})
+HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT, Cause.PLATFORM, Cause.STORAGE})
 """Causes that a login can't touch: a counted restart is all there is."""
 PROXY_WAIT: Final = 60.0
 """Seconds until a hook is asked for again that could not run because its account's proxy does not answer."""

@@ -34,6 +34,8 @@ class RawAnswer(NamedTuple):
     status: int
     body: bytes
     set_cookie: list[str]
+    location: str = ""
+    """Where a redirect leads to; none is followed."""
 
 
 async def post(
@@ -77,7 +79,9 @@ async def post(
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
             trace_request_ctx=mark,
         ) as response:
-            return RawAnswer(response.status, await _read(response), response.headers.getall("Set-Cookie", []))
+            headers = response.headers
+            set_cookie = headers.getall("Set-Cookie", [])
+            return RawAnswer(response.status, await _read(response), set_cookie, headers.get("Location", ""))
     except FAILURES as error:
         raise CallFailed(describe(error, proxy), reached=SENT in mark) from None
 

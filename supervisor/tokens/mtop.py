@@ -9,11 +9,13 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
+from xyfleet.supervisor.tokens import answer_words
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
@@ -28,6 +30,7 @@ SHORTEST_LIFE: Final = 1.0
 """Shorter ones, and dates gone by, are taken for a misread field."""
 MAX_TOKEN: Final = 8192
 """Characters of a token; real ones have some 500. Whatever the answer, it has to fit into a message to a worker."""
+_NOT_JSON: Final = object()
 _ABSOLUTE: Final = 1e12
 """From here on a number of milliseconds is a date (2001 or later), below it is a duration."""
 
@@ -52,20 +55,38 @@ class Risk(msgspec.Struct, frozen=True):
     """Risk control wants a person to verify."""
 
 
+class Unsure(msgspec.Struct, frozen=True):
+    """A bad signature, or a dead login: sign anew once; if it is said again the login is dead."""
+
+
 class Transient(msgspec.Struct, frozen=True):
-    """Anything else: try again later."""
+    """No answer of the service itself: try again later."""
 
     reason: Reason
 
 
-Answer = Ok | SignExpired | SessionExpired | Risk | Transient
+class Unknown(msgspec.Struct, frozen=True):
+    """The service answered, with words that are not known here, or asks for less: try again later."""
 
-_MEANING: Final[tuple[tuple[tuple[str, ...], Answer], ...]] = (
-    (("FAIL_SYS_USER_VALIDATE", "RGV587_ERROR"), Risk()),
-    (("FAIL_SYS_SESSION_EXPIRED",), SessionExpired()),
-    (("FAIL_SYS_TOKEN_EMPTY", "FAIL_SYS_TOKEN_EXOIRED"), SignExpired()),
+    reason: Reason
+    wait: float = 0.0
+    """Least seconds until then."""
+
+
+Answer = Ok | SignExpired | SessionExpired | Risk | Unsure | Transient | Unknown
+
+SLOWER: Final = 300.0
+"""Least seconds without a call after the service asked for fewer ("wait minutes")."""
+_SLOWER_STATUS: Final = frozenset({420, 429})
+_MEANING: Final[tuple[tuple[Callable[[Iterable[str]], bool], Answer], ...]] = (
+    (answer_words.check_wanted, Risk()),
+    (answer_words.login_dead, SessionExpired()),
+    (answer_words.sign_old, SignExpired()),
+    (answer_words.unsure, Unsure()),
 )
-"""`ret` prefixes, the gravest first, whatever the HTTP status. `EXOIRED` is the service's own spelling."""
+"""What entries of `ret` mean, the gravest first, whatever the HTTP status."""
+_WRAPPED: Final = re.compile(rb"\s*\w{1,40}\((.*)\)\s*;?\s*", re.DOTALL)
+"""An answer as a script's call, `mtopjsonp1({...})`."""
 
 
 def form_data(device: str) -> str:
@@ -97,21 +118,46 @@ def query(token: str, milliseconds: str, data: str) -> dict[str, str]:
     }
 
 
-def classify(status: int, body: bytes, now: float) -> Answer:
-    """Say what an answer means; `now` is wall time. Never raises, never shows more of the body than its code."""
-    try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Transient(Reason("http_status", {"status": status}) if status != 200 else Reason("no_json"))
+def classify(status: int, body: bytes, now: float, location: str = "") -> Answer:
+    """
+    Say what an answer means. Never raises, never shows more of the body than its code.
+
+    Args:
+        now: wall time.
+        location: where a redirect leads to.
+    """
+    answer = _decoded(body)
     codes = _codes(answer)
-    for prefixes, meaning in _MEANING:
-        if any(code.startswith(prefixes) for code in codes):
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if answer_words.check_page(_without_token(body, data)) or answer_words.check_page(location.encode()):
+        return Risk()
+    for says, meaning in _MEANING:
+        if says(codes):
             return meaning
+    if answer_words.slower(codes) or status in _SLOWER_STATUS:
+        said = _unknown(codes) if codes else Reason("http_status", {"status": status})
+        return Unknown(Reason("fewer_calls", {"of": said}), SLOWER)
     if status != 200:
         return Transient(Reason("http_status", {"status": status}))
-    if any(code.startswith("SUCCESS") for code in codes):
-        return _token(answer.get("data"), now)
-    return Transient(_unknown(codes))
+    if answer is _NOT_JSON:
+        return Transient(Reason("no_json"))
+    if any(code.upper().startswith("SUCCESS") for code in codes):
+        return _token(data, now)
+    return Unknown(_unknown(codes))
+
+
+def _decoded(body: bytes) -> object:
+    wrapped = _WRAPPED.fullmatch(body)
+    try:
+        return msgspec.json.decode(body if wrapped is None else wrapped[1])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _NOT_JSON
+
+
+def _without_token(body: bytes, data: object) -> bytes:
+    """Return a body without its token, in whose letters words could stand by chance."""
+    token = data.get("accessToken") if isinstance(data, dict) else None
+    return body.replace(token.encode(), b"") if isinstance(token, str) and token else body
 
 
 def expiry(value: object, now: float) -> float:
@@ -143,7 +189,7 @@ def _unknown(codes: list[str]) -> Reason:
 def _token(data: Any, now: float) -> Answer:
     token = data.get("accessToken") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
-        return Transient(Reason("no_token"))
+        return Unknown(Reason("no_token"))
     if len(token) > MAX_TOKEN:
-        return Transient(Reason("long_token", {"count": len(token), "most": MAX_TOKEN}))
+        return Unknown(Reason("long_token", {"count": len(token), "most": MAX_TOKEN}))
     return Ok(Secret(unquote(token)), expiry(data.get("accessTokenExpiredTime"), now))

@@ -99,12 +99,13 @@ class TokenSchedule:
             waits[name] = Reason("wait_token", {"turn": before + 1, "seconds": seconds or 0.0})
         return waits
 
-    def failed(self, name: str, *, reached: bool) -> int:
-        """A call failed; `reached`: the server may have seen it. Return how many in a row."""
+    def failed(self, name: str, *, reached: bool, least: float = 0.0) -> int:
+        """A call failed; `reached`: the server may have seen it; the pause is `least` s at least. Return how many in
+        a row."""
         pause = self._pauses.setdefault(name, _Pause())
         pause.failures += 1
         longest = self.limits.longest_gap if reached else self.limits.longest_gap_unreached
-        pause.until = self._clock() + growing(self.limits.first_gap, longest, pause.failures)
+        pause.until = self._clock() + max(least, growing(self.limits.first_gap, longest, pause.failures))
         return pause.failures
 
     def hurry(self, name: str) -> None:

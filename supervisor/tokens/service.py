@@ -58,7 +58,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRefused(Exception):
-    """No token; the cause is `auth`, `risk` or `network`, and the reason free of secrets."""
+    """No token; the cause is `auth`, `risk`, `platform` or `network`, and the reason free of secrets."""
 
     def __init__(self, cause: Cause, reason: Reason) -> None:
         self.cause = cause
@@ -95,6 +95,8 @@ class TokenService:
         self._flights: SingleFlight[Token] = SingleFlight()
         self._sent: dict[Key, asyncio.Task[Token | None]] = {}
         """Calls under way. They outlive whoever asked for them, since they are paid for."""
+        self._unsure: set[Key] = set()
+        """Whose last answer may mean a bad signature or a dead login."""
         self._egresses: dict[Secret | None, Egress] = {}
         self._listeners: dict[str, list[Callable[[Reason], None]]] = {}
 
@@ -287,7 +289,10 @@ class TokenService:
         assert asked.cookie is not None
         held = held.but(cookie=cookies.merge(asked.cookie, raw.set_cookie, self._wall()))
         self._store.put(key, held)
-        match mtop.classify(raw.status, raw.body, self._wall()):
+        meaning = mtop.classify(raw.status, raw.body, self._wall(), raw.location)
+        said_before = key in self._unsure
+        self._unsure.discard(key)
+        match meaning:
             case mtop.Ok(token, expires):
                 return self._issued(name, key, held, token, expires)
             case mtop.SignExpired():
@@ -298,6 +303,13 @@ class TokenService:
                 raise self._judge(name, key, held, Cause.AUTH)
             case mtop.Risk():
                 raise self._judge(name, key, held, Cause.RISK)
+            case mtop.Unsure():
+                if said_before:
+                    raise self._judge(name, key, held, Cause.AUTH)
+                self._unsure.add(key)
+                return None
+            case mtop.Unknown(reason, wait):
+                raise self._failed(name, reason, cause=Cause.PLATFORM, wait=wait)
             case mtop.Transient(reason):
                 raise self._failed(name, reason)
 
@@ -317,10 +329,12 @@ class TokenService:
         _log.error("no more token calls account=%s cause=%s reason=%s", name, cause.value, reason)
         return TokenRefused(cause, reason)
 
-    def _failed(self, name: str, reason: Reason, *, reached: bool = True) -> TokenRefused:
-        failures = self._turns.failed(name, reached=reached)
+    def _failed(
+        self, name: str, reason: Reason, *, reached: bool = True, cause: Cause = Cause.NETWORK, wait: float = 0.0
+    ) -> TokenRefused:
+        failures = self._turns.failed(name, reached=reached, least=wait)
         _log.warning("token call failed account=%s failures=%d reason=%s", name, failures, reason)
-        return TokenRefused(Cause.NETWORK, Reason("token_call", {"of": reason}))
+        return TokenRefused(cause, Reason("token_call", {"of": reason}))
 
     def _drop(self, name: str, stale: int | None) -> None:
         """The gateway refused serial `stale`: no restart of ours may hand it out again, nor give its number twice."""

@@ -32,8 +32,8 @@ STATE_TOPIC: Final = [{"topic": "sync"}]
 
 _ACK_COPIES: Final = ("mid", "sid", "app-key", "ua", "dt")
 _LIMIT_TEXTS: Final = ("connect limit", "session remove", "too many")
-_TOKEN_TEXTS: Final = ("invalid token", "not auth", "device id or appkey is not equal")
-_REASON_KEYS: Final = ("reason", "message", "msg", "ret")
+_TOKEN_TEXTS: Final = ("invalid token", "token invalid", "not auth", "device id or appkey is not equal")
+_REASON_KEYS: Final = ("reason", "message", "msg", "ret", "moreInfo", "error", "error_message")
 _TOO_LONG: Final = (1, 2)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -98,6 +98,9 @@ class _Reasons(msgspec.Struct):
     message: msgspec.Raw = _NULL
     msg: msgspec.Raw = _NULL
     ret: msgspec.Raw = _NULL
+    moreInfo: msgspec.Raw = _NULL
+    error: msgspec.Raw = _NULL
+    error_message: msgspec.Raw = msgspec.field(default=_NULL, name="error-message")
 
 
 class _Stamped(msgspec.Struct):
@@ -231,7 +234,7 @@ def registration(response: Response) -> tuple[Registration, str]:
     lower = words.lower()
     if any(text in lower for text in _LIMIT_TEXTS):
         return Registration.LIMIT, words
-    if response.code == NOT_REGISTERED or any(text in lower for text in _TOKEN_TEXTS):
+    if response.code in (NOT_REGISTERED, str(NOT_REGISTERED)) or any(text in lower for text in _TOKEN_TEXTS):
         return Registration.BAD_TOKEN, words
     return Registration.PROTOCOL, words
 

@@ -49,7 +49,7 @@ async def test_the_call_is_the_web_client_s(store: Store, server: TokenServer) -
     ("name", "cause", "calls"),
     [
         ("ok", None, 1),
-        ("ok_without_token", Cause.NETWORK, 1),
+        ("ok_without_token", Cause.PLATFORM, 1),
         ("sign_token_expired", None, 2),
         ("sign_token_empty", None, 2),
         ("session_expired", Cause.AUTH, 1),

@@ -24,7 +24,7 @@ NOW = 1_767_225_600.0
 DAY = 86_400.0
 MEANINGS: dict[str, mtop.Answer] = {
     "ok": mtop.Ok(Secret("tok+abc"), NOW + DAY),
-    "ok_without_token": mtop.Transient(Reason("no_token")),
+    "ok_without_token": mtop.Unknown(Reason("no_token")),
     "sign_token_expired": mtop.SignExpired(),
     "sign_token_empty": mtop.SignExpired(),
     "session_expired": mtop.SessionExpired(),
@@ -132,11 +132,13 @@ def test_expiry_is_a_duration_or_a_date(value: object, life: float) -> None:
         (
             200,
             ["FAIL_SYS_TRAFFIC_LIMIT::哎哟喂"],
-            mtop.Transient(Reason("unknown_answer", {"words": "FAIL_SYS_TRAFFIC_LIMIT"})),
+            mtop.Unknown(
+                Reason("fewer_calls", {"of": Reason("unknown_answer", {"words": "FAIL_SYS_TRAFFIC_LIMIT"})}), 300.0
+            ),
         ),
-        (200, ["哎哟喂"], mtop.Transient(Reason("codeless_answer"))),
-        (200, [], mtop.Transient(Reason("codeless_answer"))),
-        (200, [1, None], mtop.Transient(Reason("codeless_answer"))),
+        (200, ["哎哟喂"], mtop.Unknown(Reason("codeless_answer"))),
+        (200, [], mtop.Unknown(Reason("codeless_answer"))),
+        (200, [1, None], mtop.Unknown(Reason("codeless_answer"))),
     ],
 )
 def test_the_gravest_code_counts(status: int, ret: object, meaning: mtop.Answer) -> None:
@@ -147,7 +149,7 @@ def test_the_gravest_code_counts(status: int, ret: object, meaning: mtop.Answer)
 @pytest.mark.parametrize("body", [b"[]", b"1", b"null", b'{"ret":{}}', b"{}"])
 def test_json_of_another_shape_is_for_later(body: bytes) -> None:
     """JSON that is no answer of the service is a transient error."""
-    assert mtop.Transient(Reason("codeless_answer")) == mtop.classify(200, body, NOW)
+    assert mtop.Unknown(Reason("codeless_answer")) == mtop.classify(200, body, NOW)
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {"accessToken": 5}, {"accessToken": ""}])
@@ -155,7 +157,7 @@ def test_success_without_a_token_is_for_later(data: object) -> None:
     """SUCCESS alone is no token."""
     body = json.dumps({"ret": ["SUCCESS::ok"], "data": data}).encode()
 
-    assert mtop.Transient(Reason("no_token")) == mtop.classify(200, body, NOW)
+    assert mtop.Unknown(Reason("no_token")) == mtop.classify(200, body, NOW)
 
 
 json_values = st.recursive(
@@ -171,4 +173,4 @@ def test_no_answer_makes_it_raise(status: int, body: bytes) -> None:
     answer = mtop.classify(status, body, NOW)
 
     assert isinstance(answer, mtop.Answer)
-    assert not isinstance(answer, mtop.Transient) or len(str(answer.reason)) < 80
+    assert not isinstance(answer, mtop.Transient | mtop.Unknown) or len(str(answer.reason)) < 80

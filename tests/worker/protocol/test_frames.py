@@ -242,6 +242,10 @@ def test_registrations_of_the_vectors(name: str, meaning: Registration) -> None:
         (400, {"body": {"note": "invalid token"}}, Registration.PROTOCOL),
         (403, {"body": ["invalid token"]}, Registration.PROTOCOL),
         ("200", {}, Registration.PROTOCOL),
+        ("401", {}, Registration.BAD_TOKEN),
+        (400, {"body": {"moreInfo": "token invalid"}}, Registration.BAD_TOKEN),
+        (400, {"body": {"error": "Token Invalid"}}, Registration.BAD_TOKEN),
+        (400, {"error-message": "connect limit"}, Registration.LIMIT),
     ],
 )
 def test_registration_texts(code: object, place: dict[str, Any], meaning: Registration) -> None:
@@ -251,9 +255,10 @@ def test_registration_texts(code: object, place: dict[str, Any], meaning: Regist
     assert found is meaning
 
 
-def test_registration_reason_in_the_headers() -> None:
-    """The reason text can sit in the headers."""
-    head = {"mid": "1 0", "reason": "connect limit"}
+@pytest.mark.parametrize("name", ["reason", "message", "msg", "error", "error-message"])
+def test_registration_reason_in_the_headers(name: str) -> None:
+    """D6: the reason text can sit in the headers, under each name that servers give it."""
+    head = {"mid": "1 0", name: "connect limit"}
 
     assert frames.registration(parse_response({"code": 400, "headers": head})) == (Registration.LIMIT, "connect limit")
 
