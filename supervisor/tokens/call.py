@@ -79,9 +79,9 @@ async def post(
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
             trace_request_ctx=mark,
         ) as response:
-            headers = response.headers
-            set_cookie = headers.getall("Set-Cookie", [])
-            return RawAnswer(response.status, await _read(response), set_cookie, headers.get("Location", ""))
+            said = response.headers
+            set_cookie = said.getall("Set-Cookie", [])
+            return RawAnswer(response.status, await _read(response), set_cookie, said.get("Location", ""))
     except FAILURES as error:
         raise CallFailed(describe(error, proxy), reached=SENT in mark) from None
 
