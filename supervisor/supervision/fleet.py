@@ -121,6 +121,7 @@ class Fleet:
             lambda: self.gateway.endpoint,
             self.run,
             self.recovery.up_to_date,
+            self.recovery.pass_doubt,
             self._user_lock_for_login,
         )
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)

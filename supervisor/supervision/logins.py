@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,7 @@ class Logins:
         endpoint: Callable[[], str],
         run: Callable[..., asyncio.Task[None]],
         up_to_date: Callable[[SupervisedAccount], None],
+        pass_doubt: Callable[[SupervisedAccount], Awaitable[None]],
         user_lock: Callable[[SupervisedAccount], UserLock | None],
     ) -> None:
         self._members = members
@@ -56,6 +57,8 @@ class Logins:
         self._run = run
         self._up_to_date = up_to_date
         """Tells an account how its gates stand, which may end its hook's run before it begins."""
+        self._pass_doubt = pass_doubt
+        """Waits until it is clear whether an account's dead login is everybody's."""
         self._user_lock = user_lock
         """Gives the lock of an account's user, None if somebody else has it."""
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -179,6 +182,7 @@ class Logins:
 
     async def _refresh(self, member: SupervisedAccount, number: int, cause: Cause) -> None:
         await asyncio.sleep(0)  # the answer must not come before the question is out
+        await self._pass_doubt(member)
         self._up_to_date(member)
         if member.condition.hook != number:
             return

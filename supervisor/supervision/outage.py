@@ -30,6 +30,8 @@ CANARY_PATIENCE: Final = 300.0
 """Seconds that a canary may take; after that it counts as silent."""
 CANARY_WAIT: Final = (600.0, 7200.0)
 """Between one canary that failed and the next, doubling."""
+TAKEN: Final = 3600.0
+"""Seconds after a canary's good login in which dead logins are no outage, only failed ones: each mends its own."""
 NEXT_CANARY: Final = 60.0
 """After a canary that says nothing: it turned out to need a person, or was stopped."""
 
@@ -136,6 +138,8 @@ class OutageWatch:
         self._ended: dict[tuple[Scope, Group], tuple[float, float]] = {}
         """When an outage of a scope ended a moment ago, and its probe's first wait."""
         self._turns: dict[str, tuple[float, float]] = {}
+        self._taken: dict[Scope, float] = {}
+        """Until when it is known that the platform takes logins by a scope."""
 
     def remember(self, scope: str, at: float, wait: float, now: float) -> None:
         """Let an outage of logins of this scope (`scope_key`), if it begins again, go on with its canaries' turns."""
@@ -169,7 +173,7 @@ class OutageWatch:
         group = self._seen[name].group
         if group is None:
             return []
-        return [self._begin(scope, group, now) for scope in (egress, PLATFORM) if self._is_trouble(scope, group)]
+        return [self._begin(scope, group, now) for scope in (egress, PLATFORM) if self._is_trouble(scope, group, now)]
 
     def leaves(self, name: str) -> None:
         """The account is no member now: stopped, removed, held, or waiting for a person."""
@@ -198,11 +202,17 @@ class OutageWatch:
             return None
         return self._begin(seen.egress, Group.REACH, now)
 
+    def takes_logins(self, scope: Scope, now: float) -> bool:
+        """Whether a canary of this scope logged in a while ago, so that dead logins are each its own."""
+        return now < self._taken.get(scope, now)
+
     def over(self, outage: Outage, now: float) -> None:
         """Its end: a probe was answered, its canary is connected, or nobody is down any more."""
         key = outage.scope, outage.group
         if self.outages.get(key) is outage:
             del self.outages[key]
+            if outage.logged_in and outage.canary is not None:
+                self._taken[outage.scope] = now + TAKEN
             self._call_back(outage)
             self._ended = {k: kept for k, kept in self._ended.items() if now - kept[0] <= BACK_AGAIN}
             self._ended[key] = (now, outage.probe_wait)
@@ -307,9 +317,11 @@ class OutageWatch:
             if not count.members:
                 del self._counts[scope]
 
-    def _is_trouble(self, scope: Scope, group: Group) -> bool:
+    def _is_trouble(self, scope: Scope, group: Group, now: float) -> bool:
         count = self._counts[scope]
         down = count.down[group]
+        if group is Group.LOGIN and self.takes_logins(scope, now):
+            down = sum(scope in (self._seen[name].egress, PLATFORM) for name in self._failing)
         if (scope, group) in self.outages or down < LEAST or down < SHARE * count.members:
             return False
         return scope is not PLATFORM or count.ways[group] > 1

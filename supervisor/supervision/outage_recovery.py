@@ -15,6 +15,7 @@ from xyfleet.supervisor.common.turns import TurnQueue
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Login, Wish
+from xyfleet.supervisor.supervision.login_doubt import DOUBT, LoginDoubt, Standing
 from xyfleet.supervisor.supervision.outage import (
     CANARY_PATIENCE,
     GROUPS,
@@ -69,6 +70,7 @@ class OutageRecovery:
         self._note = note
         self._hurry = hurry
         """Ends the pauses between token calls that failed."""
+        self._doubt = LoginDoubt()
         self._bells: dict[str, asyncio.Event] = {}
         """Those of accounts whose jobs wait for a gate."""
         self._by_way: dict[Secret | None, dict[str, SupervisedAccount]] = {}
@@ -89,6 +91,19 @@ class OutageRecovery:
         """Wait until no outage holds the account's token calls back."""
         await self._until(member, lambda: not any(self.gates(member)))
 
+    async def pass_doubt(self, member: SupervisedAccount) -> None:
+        """Wait, for a while, until it is clear whether the account's dead login is everybody's."""
+        end = time.monotonic() + DOUBT
+        while self._in_doubt(member) and time.monotonic() < end:  # noqa: ASYNC110 (many things end it)
+            await asyncio.sleep(TICK)
+
+    def _in_doubt(self, member: SupervisedAccount) -> bool:
+        """Whether others' answers are to be waited for; an operator does not, nor does who goes ahead for all."""
+        exempt = member.condition.asked or self.watch.canary_of(member.name)
+        proxy, now = member.account.proxy, time.monotonic()
+        taken = any(self.watch.takes_logins(scope, now) for scope in (proxy, PLATFORM))
+        return not exempt and not taken and self._doubt.doubts(proxy)
+
     def gates(self, member: SupervisedAccount) -> tuple[bool, bool]:
         """Return whether outages hold the account's dials back now, and its token calls and logins."""
         return self.watch.gates(member.name, member.account.proxy)
@@ -107,10 +122,12 @@ class OutageRecovery:
             self._leaves(member.name, now)
             return
         cause = None if it.up or not member.was_down else it.cause
+        self._doubt.stands(member.name, member.account.proxy, _standing(it.up, cause))
         failing = helpless or it.waits_for == "cooldown"
         for outage in self.watch.stands(member.name, member.account.proxy, cause, now, failing=failing):
             self._begun(outage, None)
         if member.just_connected:
+            self._doubt.got_in(member.account.proxy)
             for outage in self.watch.ended_by(member.name):
                 self._over(outage, Reason("somebody_connected", {"name": member.name}), now)
         elif not it.up:
@@ -137,8 +154,9 @@ class OutageRecovery:
             self._exits(name)
             self._to_tell.pop(name, None)
 
-    def token_given(self) -> None:
+    def token_given(self, member: SupervisedAccount) -> None:
         """An account got a new token: logins are taken, whoever else can't log in."""
+        self._doubt.got_in(member.account.proxy)
         self.watch.somebody_got_in()
 
     def up_to_date(self, member: SupervisedAccount) -> None:
@@ -283,6 +301,7 @@ class OutageRecovery:
         for outage in self.watch.canary_of(name):
             self._come_back(outage, now, failed=False)
         self.watch.leaves(name)
+        self._doubt.leaves(name)
         self._ring(name)
 
     # Begin and end.
@@ -362,3 +381,9 @@ class OutageRecovery:
         while not true():
             bell = self._bells.setdefault(member.name, asyncio.Event())
             await bell.wait()
+
+
+def _standing(up: bool, cause: Cause | None) -> Standing:
+    if up:
+        return Standing.UP
+    return Standing.DEAD if cause is not None and GROUPS.get(cause) is Group.LOGIN else Standing.UNANSWERED

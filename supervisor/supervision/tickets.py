@@ -98,7 +98,7 @@ class TicketIssuer:
             except HeldBack:
                 continue
             if token.fresh:
-                self._recovery.token_given()
+                self._recovery.token_given(member)
             await self._recovery.pass_reach(member)
             # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
             await self.dial_turn(member)

@@ -47,6 +47,7 @@ class MonthHooks:
 
     async def _run(self, shop: Shop, member: SupervisedAccount, number: int) -> None:
         await asyncio.sleep(0)
+        await shop.month.recovery.pass_doubt(member)
         mine = self._attempts.setdefault(shop.name, [])
         if self._wait(mine) > 0:
             self._end(member, number, "not_allowed", mine)

@@ -149,7 +149,7 @@ async def test_without_a_hook_a_dead_login_waits_for_a_person() -> None:
     world = World(8, proxied=False, hook=False)
     for number in range(4):
         await world.lose(world.members[f"a{number}"], Cause.AUTH)
-        world.recovery.token_given()
+        world.recovery.token_given(world.members["a0"])
 
     assert not world.recovery.watch.outages
     assert [world.members[f"a{n}"].condition.login for n in range(4)] == [Login.PERSON] * 4
