@@ -211,6 +211,7 @@ class OutageWatch:
         key = outage.scope, outage.group
         if self.outages.get(key) is outage:
             del self.outages[key]
+            self._taken = {scope: until for scope, until in self._taken.items() if until > now}
             if outage.logged_in and outage.canary is not None:
                 self._taken[outage.scope] = now + TAKEN
             self._call_back(outage)
