@@ -48,12 +48,12 @@ class Orphans:
             await asyncio.sleep(AGAIN if self._busy else EVERY)
             if self._busy or self._deaths != own_children.deaths() or self._somebody_ended():
                 self._deaths = own_children.deaths()
-                self._busy = self._end(await asyncio.to_thread(descendants.children))
+                self._busy = self._end(await asyncio.to_thread(_children))
 
     async def close(self) -> None:
         """End all that came to us, when everything else is gone."""
         async with asyncio.timeout(PATIENCE):
-            while self._end(descendants.children()):  # noqa: ASYNC110 (the kernel rings no bell for them)
+            while self._end(_children()):  # noqa: ASYNC110 (the kernel rings no bell for them)
                 await asyncio.sleep(AGAIN)
 
     def _somebody_ended(self) -> bool:
@@ -63,9 +63,9 @@ class Orphans:
             return found is not None and not own_children.is_own(found.si_pid)
         return False
 
-    def _end(self, children: list[int]) -> bool:
+    def _end(self, children: list[int] | None) -> bool:
         """Kill and reap those of these children that came to us; return whether to look again at once."""
-        if not own_children.complete():
+        if children is None or not own_children.complete():
             return True  # one of them may be ours, we do not know which
         own = tracker_pid()
         orphans = [pid for pid in children if pid != own and not own_children.is_own(pid)]
@@ -105,3 +105,11 @@ def _title(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
         return "?"
+
+
+def _children() -> list[int] | None:
+    """Return our children's pids, or None while no descriptor is left to look with."""
+    try:
+        return descendants.children()
+    except OSError:
+        return None

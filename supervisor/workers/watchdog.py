@@ -95,11 +95,13 @@ class HangWatchdog:
 
 
 def _in_disk_sleep(pid: int) -> bool:
-    """Say whether a process waits for a disk; one that is gone does not."""
+    """Say whether a process waits for a disk, or may do so: one that can't be looked at. One that is gone does not."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_DISK_SLEEP
     except psutil.Error:
         return False
+    except OSError:  # no descriptor is left to look with
+        return True
 
 
 def _run_wait(pid: int) -> float:
