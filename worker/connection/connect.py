@@ -70,24 +70,32 @@ class _Dial(connect):
     async def _tcp(self, loop: asyncio.AbstractEventLoop) -> asyncio.Transport:
         """Return a transport to the endpoint, through the proxy if there is one."""
         if self.proxy is None:
-            sock = await _first_to_answer(loop, self.ws_uri.host, self.ws_uri.port)
-        else:
-            assert isinstance(self.proxy, str)
-            proxy = parse_proxy(self.proxy)
-            if proxy.scheme.startswith("http"):
-                return await connect_http_proxy(proxy, self.ws_uri)
-            sock = await connect_socks_proxy(proxy, self.ws_uri)
-        transport, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
-        return transport
+            return await _first_to_answer(loop, self.ws_uri.host, self.ws_uri.port)
+        assert isinstance(self.proxy, str)
+        proxy = parse_proxy(self.proxy)
+        if proxy.scheme.startswith("http"):
+            return await connect_http_proxy(proxy, self.ws_uri)
+        return await _over(loop, await connect_socks_proxy(proxy, self.ws_uri))
 
 
-async def _first_to_answer(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
-    """Return a socket that is connected to the first of the host's addresses that answers."""
+async def _first_to_answer(loop: asyncio.AbstractEventLoop, host: str, port: int) -> asyncio.Transport:
+    """Return a transport to the first of the host's addresses that answers."""
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, address = addresses[0]
+    if len(addresses) == 1 and family == socket.AF_INET:
+        # Nothing to choose from: uvloop's own way costs a worker 0.2 MiB less on Python 3.11.
+        transport, _ = await loop.create_connection(asyncio.Protocol, str(address[0]), port)
+        return transport
     try:
-        return await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY)
+        return await _over(loop, await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY))
     except RuntimeError as error:  # uvloop's, of a handle that it has closed
         raise OSError(str(error)) from error
+
+
+async def _over(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Transport:
+    """Return a transport over a connected socket."""
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
+    return transport
 
 
 class Socket(ClientConnection):

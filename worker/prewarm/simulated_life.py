@@ -222,12 +222,8 @@ class _Loop(asyncio.SelectorEventLoop):
         """Return some address, whatever the name."""
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("192.0.2.1", port))]
 
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """Connect to nobody: see `create_connection`."""
-
-    async def create_connection(self, protocol_factory: Callable[[], Any], *_: Any, **more: Any) -> Any:
-        """Connect to a server of our own in the place of what this socket would be connected to."""
-        more["sock"].close()
+    async def create_connection(self, protocol_factory: Callable[[], Any], *_: Any, **_more: Any) -> Any:
+        """Connect to a server of our own, whatever the address."""
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setblocking(False)
