@@ -288,7 +288,7 @@ async def test_never_again_when_told_so(gateway: Gateway, tmp_path: Path) -> Non
 
 async def test_a_zombie_is_found(gateway: Gateway, tmp_path: Path) -> None:
     """A message from after the connection began that was never pushed proves it, once for each connection."""
-    async with Desk(gateway, tmp_path, tempo=tempo(push_within=0.1), catch_up_every=0.05) as desk:
+    async with Desk(gateway, tmp_path, tempo=tempo(push_within=0.5), catch_up_every=0.05) as desk:
         await desk.connect()
         await rounds(desk)
         miss(gateway, "one", time=now() + 5)
@@ -297,12 +297,12 @@ async def test_a_zombie_is_found(gateway: Gateway, tmp_path: Path) -> None:
         miss(gateway, "two", time=now() - 1)  # found before it is old enough
         await desk.until(lambda: desk.catch_up.recovered == 2, "it is found")
         before = list(desk.zombies)
-        await asyncio.sleep(0.12)
-        miss(gateway, "three", "four", conversation="c", time=now() - 105)
-        miss(gateway, "five", time=now() - 103)
+        await asyncio.sleep(0.52)
+        miss(gateway, "three", "four", conversation="c", time=now() - 505)
+        miss(gateway, "five", time=now() - 503)
         await desk.until(lambda: desk.zombies, "the zombie is found")
         count = desk.catch_up.rounds
-        miss(gateway, "six", time=now() - 101)
+        miss(gateway, "six", time=now() - 501)
         await rounds(desk, count + 2)
 
         assert (found_soon, before) == ([], [])
