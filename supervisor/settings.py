@@ -40,6 +40,7 @@ class Simulator(msgspec.Struct, frozen=True, kw_only=True):
 
     faults: Path | None = None
     tls: bool = False
+    strict: bool = False
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):

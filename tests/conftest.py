@@ -29,7 +29,7 @@ def pytest_asyncio_loop_factories(
 
 @pytest.fixture(scope="session")
 def _resident_gateway() -> Iterator[Gateway]:
-    with Gateway() as running:
+    with Gateway("--list-wait", "0") as running:
         yield running
 
 

@@ -173,7 +173,11 @@ def _simulator(section: Section, endpoint: str, context: Context) -> Simulator |
             context.problems.add(item.at, message, _("set fleet.endpoint: simulator, or remove this"))
         return None
     settings = subsection(section, "simulator")
-    return Simulator(faults=_file(settings, "faults", context), tls=bool(value(settings, "tls")))
+    return Simulator(
+        faults=_file(settings, "faults", context),
+        tls=bool(value(settings, "tls")),
+        strict=bool(value(settings, "strict")),
+    )
 
 
 def _http(section: Section, context: Context) -> Http | None:

@@ -37,6 +37,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--repush", type=float, default=defaults.repush, help="seconds until an unacked push goes again"
     )
     parser.add_argument("--list-wait", type=float, default=defaults.list_wait, help="seconds after /reg without lists")
+    parser.add_argument("--strict", action="store_true", help="refuse what only some public clients do")
     parser.add_argument("--token-ttl", type=float, default=defaults.token_ttl, help="seconds that a token lives")
     return parser.parse_args(argv)
 
@@ -80,7 +81,12 @@ def main(argv: list[str] | None = None) -> None:
     i18n.use(arguments.lang)
     setproctitle.setproctitle("xyfleet: simulator")
     faults = _script(arguments.faults)
-    options = Options(repush=arguments.repush, list_wait=arguments.list_wait, token_ttl=arguments.token_ttl)
+    options = Options(
+        repush=arguments.repush,
+        list_wait=arguments.list_wait,
+        token_ttl=arguments.token_ttl,
+        strict=arguments.strict,
+    )
     try:
         server = Server(options, port=arguments.port, tls=arguments.tls)
     except OSError as error:

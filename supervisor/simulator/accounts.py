@@ -45,6 +45,8 @@ class Counters:
     sends: int = 0
     uuid_repeats: int = 0
     """Sends with a uuid that was used before; they are answered as before and send nothing."""
+    refused: int = 0
+    """Handshakes that were not taken for what their head says."""
     kicks: int = 0
     token_calls: int = 0
     token_times: deque[float] = field(default_factory=_newest)

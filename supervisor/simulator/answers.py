@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,6 +11,7 @@ import msgspec
 
 from xyfleet.supervisor.simulator import payloads
 from xyfleet.supervisor.simulator.accounts import Account
+from xyfleet.supervisor.simulator.calls import SILENT, Calls, Refused
 from xyfleet.supervisor.simulator.compose import CONVERSATION, ITEM, PEER, Wanted
 from xyfleet.supervisor.simulator.connection import Connection
 from xyfleet.supervisor.simulator.fault_kinds import Point, names
@@ -24,7 +23,6 @@ _BEAT_FAULTS: Final = names(Point.BEAT)
 _EARLY: Final = frozenset({"push_before_reg"})
 _REG_FAULTS: Final = names(Point.REG) - _EARLY
 _UNREGISTERED: Final = frozenset({"call_401"})
-_SEND_FAULTS: Final = frozenset({"send_rejected", "send_busy", "send_silent"})
 _REG_HEADERS: Final = ("cache-header", "app-key", "token", "ua", "dt", "wv", "sync", "did")
 
 _INVALID: Final = "invalid token"
@@ -48,6 +46,7 @@ class Answers:
 
     def __init__(self, gateway: Gateway, registered: Callable[[Connection], None]) -> None:
         self._gateway = gateway
+        self._calls = Calls(gateway)
         self._registered = registered
         """Called after a good `/reg`."""
 
@@ -164,9 +163,19 @@ class Answers:
         now_ms = self._gateway.clock_ms(account.unb, now)
         self._gateway.register(connection, account, now)
         connection.send(payloads.registered(mid, connection.sid, account.unb, now_ms))
-        first = payloads.session_arouse(CONVERSATION, PEER, ITEM, now_ms)
-        self._gateway.push(connection, [first], "/s/vulcan")
+        wait = self._gateway.options.list_wait
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._ready, connection, now)
+        else:
+            self._ready(connection, now)
         self._registered(connection)
+
+    def _ready(self, connection: Connection, registered: float) -> None:
+        """Push the first batch: from now on lists are answered, and there are clients that list as soon as it comes."""
+        if connection.registered == registered and connection.account is not None:
+            now_ms = self._gateway.clock_ms(connection.account.unb, time.monotonic())
+            first = payloads.session_arouse(CONVERSATION, PEER, ITEM, now_ms)
+            self._gateway.push(connection, [first], "/s/vulcan")
 
     # Calls.
 
@@ -179,91 +188,15 @@ class Answers:
         if self._fault(_UNREGISTERED, connection, account):
             connection.send(payloads.refused(mid, 401, "not auth"))
             return
-        handler = _CALLS.get(lwp)
         try:
-            answer = handler(self, connection, account, body) if handler else {"reason": f"unknown lwp {lwp}"}
+            code, answer = 200, self._calls.answer(lwp, connection, account, body)
+        except Refused as refusal:
+            code, answer = refusal.code, refusal.body
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             connection.send(payloads.refused(mid, 400, f"bad body: {error!r}"))
             return
-        if answer is not _SILENT:
-            code = 200 if handler else 404
+        if answer is not SILENT:
             connection.send(payloads.answer(mid, connection.sid, code, answer))
 
     def _fault(self, kinds: frozenset[str], connection: Connection, account: Account) -> Fault | None:
         return self._gateway.faults.strike(kinds, account.unb, time.monotonic(), opened=connection.opened)
-
-    def _get_state(self, connection: Connection, account: Account, body: Any) -> object:
-        if body[0]["topic"] != "sync":
-            raise ValueError("topic")
-        if self._fault(frozenset({"zombie"}), connection, account):
-            return _SILENT
-        return payloads.sync_state(self._gateway.clock_ms(account.unb, time.monotonic()))
-
-    def _ack_diff(self, connection: Connection, account: Account, body: Any) -> object:
-        int(body[0]["pts"])
-        return None
-
-    def _send(self, connection: Connection, account: Account, body: Any) -> object:
-        fault = self._fault(_SEND_FAULTS, connection, account)
-        if fault is not None and fault.kind.name == "send_silent":
-            return _SILENT
-        if fault is not None and fault.kind.name == "send_rejected":
-            reason = fault.params["reason"]
-            return {"reason": reason, "moreInfo": f"CSI_FORBID||{reason}"}
-        if fault is not None:
-            return {"reason": fault.params["reason"]}
-        uuid = str(body[0]["uuid"])
-        before = account.mailbox.sent_before(uuid)
-        if before is not None:
-            account.counters.uuid_repeats += 1
-            return {"messageId": before}
-        echo = self._gateway.compose(account, _sent(body, account.unb))
-        account.counters.sends += 1
-        account.mailbox.note_sent(uuid, echo.id)
-        asyncio.get_running_loop().call_soon(self._gateway.push, connection, [echo.item])
-        return {"messageId": echo.id}
-
-    def _conversations(self, connection: Connection, account: Account, body: Any) -> object:
-        if self._too_soon(connection, account):
-            return {"code": "400600001"}
-        cursor, limit = body
-        return account.mailbox.conversations(account.unb, int(cursor), int(limit))
-
-    def _history(self, connection: Connection, account: Account, body: Any) -> object:
-        if self._too_soon(connection, account):
-            return {"code": "400600001"}
-        conversation, _forward, cursor, limit, _more = body
-        return account.mailbox.history(str(conversation), int(cursor), int(limit))
-
-    def _too_soon(self, connection: Connection, account: Account) -> bool:
-        assert connection.registered is not None
-        age = time.monotonic() - connection.registered
-        fault = self._fault(frozenset({"flow_control"}), connection, account)
-        return fault is not None or age < self._gateway.options.list_wait
-
-
-_SILENT: Final = object()
-"""Stands for no answer at all."""
-
-_CALLS: Final[dict[str, Callable[[Answers, Connection, Account, Any], object]]] = {
-    "/r/SyncStatus/getState": Answers._get_state,
-    "/r/SyncStatus/ackDiff": Answers._ack_diff,
-    "/r/MessageSend/sendByReceiverScope": Answers._send,
-    "/r/Conversation/listNewestPagination": Answers._conversations,
-    "/r/MessageManager/listUserMessages": Answers._history,
-}
-
-
-def _sent(body: Any, me: str) -> Wanted:
-    """Read what a client wants to send, as the echo that it will get of it."""
-    message, scope = body
-    if not (message["uuid"].startswith("-") and message["uuid"][1:].isdigit()):
-        raise ValueError("uuid")
-    try:
-        said = msgspec.json.decode(base64.b64decode(message["content"]["custom"]["data"], validate=True))
-    except (binascii.Error, msgspec.MsgspecError) as error:
-        raise ValueError("content.custom.data") from error
-    receivers = [str(one).removesuffix("@goofish") for one in scope["actualReceivers"]]
-    peer = next(one for one in [*receivers, "0"] if one != me)
-    talk = message["cid"].removesuffix("@goofish")
-    return Wanted(type="echo", text=said["text"]["text"], conversation=talk, peer=peer, name="卖家乙")

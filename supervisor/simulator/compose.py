@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from xyfleet.supervisor.simulator import payloads
-from xyfleet.supervisor.simulator.mailbox import Message
+from xyfleet.supervisor.simulator import payloads, trade
+from xyfleet.supervisor.simulator.mailbox import Message, Trade
 
 PEER: Final = "3300000000002"
 CONVERSATION: Final = "51000000001"
@@ -23,6 +23,8 @@ class Wanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         "text",
         "image",
         "card",
+        "update",
+        "context",
         "echo",
         "receipt",
         "recall",
@@ -46,6 +48,13 @@ class Wanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     item: str = ITEM
     time: int | None = None
     """Milliseconds; absent = now."""
+    order: str | None = None
+    """Of a card, an update or a context: the order's id; absent = made of the message's."""
+    status: Literal["created", "paid", "shipped", "received", "reviewed", "refunding", "refunded", "closed"] = "created"
+    form: Literal["flat", "nested"] = "flat"
+    """Of a card: its envelope."""
+    content: dict[str, Any] | None = None
+    """Of a message: its content as it is, with a `contentType`."""
     payload: Any = None
     """Of `json` and `msgpack`: the payload as it is; of `bad`: its bytes in base64."""
     object_type: int = 40000
@@ -91,7 +100,8 @@ def compose(wanted: Wanted, me: str, new_id: str, time: int) -> Composed:
     message_id, talk = wanted.id or new_id, wanted.conversation
     match wanted.type:
         case "text" | "image" | "card" | "echo":
-            message = _message(wanted, me, message_id, time)
+            make_message = _card if wanted.type == "card" else _message
+            message = make_message(wanted, me, message_id, time)
             return Composed(payloads.chat(message), message_id, message)
         case "receipt":
             item = payloads.read_receipt(wanted.ids or [message_id], talk, time)
@@ -102,7 +112,12 @@ def compose(wanted: Wanted, me: str, new_id: str, time: int) -> Composed:
         case "typing":
             item = payloads.typing(talk, wanted.peer)
         case "order":
-            item = payloads.order_status(message_id, wanted.text or "等待卖家发货", time)
+            item = payloads.order_status(f"{talk}@goofish", wanted.text or "等待卖家发货", time)
+        case "update" | "context":
+            card = _card(wanted, me, message_id, time)
+            assert card.trade is not None
+            make = trade.update if wanted.type == "update" else trade.context
+            item = payloads.item(40000, make(card, card.trade))
         case "session":
             item = payloads.session_arouse(talk, wanted.peer, wanted.item, time)
         case "json" | "msgpack":
@@ -113,18 +128,43 @@ def compose(wanted: Wanted, me: str, new_id: str, time: int) -> Composed:
     return Composed(item, message_id)
 
 
+def _hex(message_id: str) -> str:
+    return hashlib.md5(message_id.encode(), usedforsecurity=False).hexdigest()
+
+
 def _message(wanted: Wanted, me: str, message_id: str, time: int) -> Message:
-    kinds = {"image": 2, "card": 26}
-    own, card = wanted.type == "echo", wanted.type == "card"
+    content_type = (wanted.content or {}).get("contentType", 2 if wanted.type == "image" else 1)
     return Message(
         id=message_id,
         conversation=wanted.conversation,
-        sender=me if own else wanted.peer,
-        name="交易消息" if card else wanted.name,
-        text=wanted.text or ("[我已拍下，待付款]" if card else "你好"),
+        sender=me if wanted.type == "echo" else wanted.peer,
+        name=wanted.name,
+        text=wanted.text or "你好",
         time=time,
         item=wanted.item,
-        content_type=kinds.get(wanted.type, 1),
-        hex_id="" if card else hashlib.md5(message_id.encode(), usedforsecurity=False).hexdigest(),
-        task="已拍下_未付款_卖家" if card else "",
+        content_type=content_type,
+        content=wanted.content,
+        hex_id=_hex(message_id),
     )
+
+
+def _card(wanted: Wanted, me: str, message_id: str, time: int) -> Message:
+    stage = trade.STAGES[wanted.status]
+    order = wanted.order or f"51{int(_hex(message_id)[:13], 16):017d}"
+    message = Message(
+        id=message_id,
+        conversation=wanted.conversation,
+        sender=me if stage.own and wanted.type == "card" else wanted.peer,
+        name=stage.headline,
+        text=wanted.text or stage.text,
+        time=time,
+        item=wanted.item,
+        content_type=stage.content_type,
+        hex_id=_hex(message_id),
+        task=stage.task,
+        trade=Trade(order, wanted.status, wanted.form),
+        owner=me,
+    )
+    assert message.trade is not None
+    message.content = trade.content(message, message.trade)
+    return message

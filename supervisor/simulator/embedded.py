@@ -33,6 +33,8 @@ class EmbeddedGateway:
             words += ["--faults", str(settings.faults)]
         if settings.tls:
             words.append("--tls")
+        if settings.strict:
+            words.append("--strict")
         # Its own process group: Ctrl-C at our terminal is ours to handle, the gateway ends after the workers.
         # A file takes whatever it says; a pipe that nobody reads would stop it one day.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)

@@ -182,6 +182,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("token_garbage", Point.TOKEN, {"body": (text, "<html>")}),
         Kind("token_http", Point.TOKEN, {"status": (whole(300, 599), 502)}),
         Kind("token_slow", Point.TOKEN, {"seconds": (seconds, ...)}),
+        Kind("token_quoted", Point.TOKEN, {}),
         Kind("token_without_token", Point.TOKEN, {}),
         Kind("token_ttl", Point.TOKEN, {"seconds": (positive, ...)}),
         Kind("close", Point.ACT, {"code": (ending, 1000)}, connections="live"),

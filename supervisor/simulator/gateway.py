@@ -33,6 +33,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     list_wait: float = 3.0
     """List calls sooner after `/reg` than this are told to wait."""
     token_ttl: float = 86400.0
+    strict: bool = False
+    """Whether it refuses what public clients do and what the real service is known to take, or may take: a handshake
+    without `Origin` or `User-Agent` or with two `Host`, a device id of another form than the page's, opening a talk
+    that there is. Signing cookies name `goofish.com` then."""
 
 
 class Gateway:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
+
+from xyfleet.supervisor.simulator.first_head import FirstHead
 
 _BACKLOG: Final = 4096
 
@@ -15,8 +18,11 @@ _BACKLOG: Final = 4096
 class Listener:
     """The listening socket. Its port stays ours while it is shut: a second socket, which never listens, holds it."""
 
-    def __init__(self, runner: web.AppRunner, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, runner: web.AppRunner, port: int, tls: ssl.SSLContext | None, *, take_doubles: bool = False
+    ) -> None:
         self._runner = runner
+        self._take_doubles = take_doubles
         self._tls = tls
         self._keeper = _bound(port)
         self.port: int = self._keeper.getsockname()[1]
@@ -37,7 +43,8 @@ class Listener:
         if self._socket is not listening:
             return  # shut before the loop came to it
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, sock=listening, ssl=self._tls, backlog=_BACKLOG)
+        make: Callable[[], asyncio.Protocol] = (lambda: FirstHead(factory)) if self._take_doubles else factory
+        server = await loop.create_server(make, sock=listening, ssl=self._tls, backlog=_BACKLOG)
         if self._socket is listening:
             self._server = server
         else:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
-from xyfleet.supervisor.simulator.mailbox import Message, content
+from xyfleet.supervisor.simulator import trade
+from xyfleet.supervisor.simulator.mailbox import Message, content, reminder_url
+from xyfleet.supervisor.simulator.old_msgpack import pack
 from xyfleet.supervisor.simulator.signing import APP_KEY_IM
 
 UA: Final = (
@@ -97,7 +97,7 @@ def control(lwp: str, mid: str, sid: str) -> Json:
 
 def item(object_type: int, payload: object, *, biz: int = 40, plain: bool = False) -> Json:
     """Return one item; its payload is MessagePack, or JSON text where `plain`."""
-    encoded = _compact(payload).encode() if plain else msgspec.msgpack.encode(payload)
+    encoded = _compact(payload).encode() if plain else pack(payload)
     return raw_item(object_type, encoded, biz)
 
 
@@ -111,20 +111,16 @@ def raw_item(object_type: int, payload: bytes, biz: int = 40) -> Json:
 
 
 def chat(message: Message) -> Json:
-    """Return the item of a chat message (kind 2) or a system card (kind 1)."""
-    return item(40000, chat_payload(message))
+    """Return the item of a chat message (kind 2), a system card or a trade's card (kind 1)."""
+    return item(40000, chat_payload(message) if message.trade is None else trade.payload(message, message.trade))
 
 
 def chat_payload(message: Message) -> dict[int, Any]:
     """Return what is inside of such an item."""
     card = message.content_type == 26
     source = {"sourceId": "C2C:x", "taskName": message.task} if card else {"sourceId": "S:1"}
-    shown = "[图片]" if message.content_type == 2 else message.text
+    shown = message.shown()
     more = {} if card else {"messageId": message.hex_id}
-    url = (
-        f"fleamarket://message_chat?itemId={message.item}&peerUserId={message.sender}&sid={message.conversation}"
-        f"&messageId={message.hex_id}&adv=no"
-    )
     notice = {
         "_platform": "web",
         "bizTag": _compact(source | more),
@@ -133,7 +129,7 @@ def chat_payload(message: Message) -> dict[int, Any]:
         "reminderContent": shown,
         "reminderNotice": "发来一条消息",
         "reminderTitle": message.name,
-        "reminderUrl": url,
+        "reminderUrl": reminder_url(message),
         "senderUserId": message.sender,
         "senderUserType": "0",
         "sessionType": "1",
@@ -167,9 +163,9 @@ def typing(conversation: str, sender: str) -> Json:
     return item(40006, {1: [{1: f"{conversation}@goofish", 2: 1, 3: 1, 4: f"{sender}@goofish"}]})
 
 
-def order_status(message_id: str, text: str, time: int) -> Json:
-    """Return an order's new status."""
-    return item(40000, {1: message_id, 2: 1, 3: {"redReminder": text, "redReminderStyle": "1"}, 4: str(time)})
+def order_status(about: str, text: str, time: int) -> Json:
+    """Return an order's new status; `about` is the conversation (`<cid>@goofish`)."""
+    return item(40000, {1: about, 2: 1, 3: {"redReminder": text, "redReminderStyle": "1"}, 4: str(time)})
 
 
 def session_arouse(conversation: str, sender: str, item_id: str, time: int) -> Json:

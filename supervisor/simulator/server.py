@@ -21,7 +21,7 @@ from xyfleet.supervisor.simulator.fault_kinds import Point, names
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway, Options
 from xyfleet.supervisor.simulator.listener import Listener
-from xyfleet.supervisor.simulator.tokencall import TOKEN_PATH, TokenCall
+from xyfleet.supervisor.simulator.tokencall import ANY_API, TOKEN_PATH, TokenCall, unknown_api
 
 ORIGIN: Final = "https://www.goofish.com"
 CERTIFICATE: Final = Path(__file__).with_name("loopback-test-cert.pem")
@@ -54,13 +54,14 @@ class Server:
         self._open: set[asyncio.Task[Any]] = set()
         application = web.Application()
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_CLEANUP)
-        self._door = Listener(self._runner, port, _tls_context() if tls else None)
+        self._door = Listener(self._runner, port, _tls_context() if tls else None, take_doubles=not options.strict)
         self._back_door = Listener(self._runner, 0, None)
         self.acts = Acts(self.gateway, self._door)
         self._answers = Answers(self.gateway, self.acts.registered)
         application.router.add_get("/", self._socket)
         application.router.add_post(TOKEN_PATH, TokenCall(self.gateway))
         application.router.add_routes(Control(self.gateway, self.acts).routes())
+        application.router.add_route("*", ANY_API, unknown_api)
 
     async def start(self, faults: list[Fault]) -> Address:
         """Listen, start the script, and return where."""
@@ -102,8 +103,9 @@ class Server:
         opened = time.monotonic()
         if fault := self.gateway.faults.strike(_DIAL_FAULTS, "", opened):
             return await self._turn_away(fault, request, opened)
-        if request.headers.get("Origin") != ORIGIN or "User-Agent" not in request.headers:
-            return web.Response(status=403, text=f"needs Origin: {ORIGIN} and a User-Agent")
+        if (objection := self._objection(request)) is not None:
+            self.gateway.nobody.refused += 1
+            return web.Response(status=403, text=objection)
         ws = web.WebSocketResponse(compress=False, autoclose=False, max_msg_size=_LONGEST_FRAME)
         await ws.prepare(request)
         transport = request.transport
@@ -121,6 +123,13 @@ class Server:
             self._open.discard(task)
             self.gateway.gone(connection, code)
         return ws
+
+    def _objection(self, request: web.Request) -> str | None:
+        """Return why this handshake is not taken. Two public clients send neither of the two headers."""
+        strict = self.gateway.options.strict
+        if request.headers.get("Origin", "" if strict else ORIGIN) != ORIGIN:
+            return f"needs Origin: {ORIGIN}"
+        return "needs a User-Agent" if strict and "User-Agent" not in request.headers else None
 
     async def _read(self, ws: web.WebSocketResponse, connection: Connection) -> int | None:
         """Read to the end, and return the code of the client's close frame, or None without one."""

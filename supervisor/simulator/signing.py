@@ -64,7 +64,7 @@ def _digest(token: Token, device_id: str) -> str:
 
 
 def issue_token(unb: str, session: str, device_id: str, issued: int, life: float) -> str:
-    """Return a new token, good for `life` seconds. Its `=` must be URL-encoded on the way, as the real one's text."""
+    """Return a new token, good for `life` seconds; as the real one's, its text may hold `+`, `/` and `=`."""
     blank = Token(unb, session, issued, issued + int(life * 1e6), "")
     return f"sim-{unb}-{session}-{blank.issued:x}-{blank.expires:x}-{_digest(blank, device_id)}"
 
@@ -114,6 +114,7 @@ def read_cookies(header: str) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def set_cookies(cookies: Mapping[str, str]) -> list[str]:
-    """Return the `Set-Cookie` lines for these."""
-    return [f"{name}={value}; Domain=goofish.com; Path=/; Max-Age={SIGN_LIFE}" for name, value in cookies.items()]
+def set_cookies(cookies: Mapping[str, str], domain: str | None = None) -> list[str]:
+    """Return the `Set-Cookie` lines ; without a domain they are the host's own, as a jar at 127.0.0.1 needs."""
+    scope = "" if domain is None else f"Domain={domain}; "
+    return [f"{name}={value}; {scope}Path=/; Max-Age={SIGN_LIFE}" for name, value in cookies.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from xyfleet.supervisor.simulator.signing import (
     sign,
 )
 
+ANY_API: Final = "/h5/{api}/{version}/"
 TOKEN_PATH: Final = "/h5/mtop.taobao.idlemessage.pc.login.token/1.0/"
 API: Final = "mtop.taobao.idlemessage.pc.login.token"
 
@@ -82,7 +84,7 @@ class TokenCall:
             return _reply(_DEAD)
         if (trouble := self._sign_trouble(account, cookies, query, data)) is not None:
             return trouble
-        device_id = _device_id(data, account.unb)
+        device_id = _device_id(data, account.unb if self._gateway.options.strict else None)
         if device_id is None:
             return _reply(_BAD_PARAM)
         login = fingerprint(cookies["cookie2"])
@@ -105,7 +107,8 @@ class TokenCall:
         issued = self._gateway.stamps.monotonic(stamp) if stamp is not None else None
         if not given or stamp is None or self._fault(account, "sign_expired", issued=issued):
             new = issue_sign_cookie(account.unb, self._gateway.stamps.next(time.monotonic()))
-            return _reply(_EXPIRED if given else _EMPTY, cookies=new)
+            lines = set_cookies(new, "goofish.com" if self._gateway.options.strict else None)
+            return _reply(_EXPIRED if given else _EMPTY, cookies=lines)
         t = query.get("t", "")
         right = sign(given.partition("_")[0], t, data)
         expected = {"appKey": APP_KEY_MTOP, "api": API, "v": "1.0", "sign": right}
@@ -129,22 +132,30 @@ class TokenCall:
         token = issue_token(account.unb, login, device_id, gateway.stamps.next(now), life)
         account.counters.tokens_issued += 1
         data = {
-            "accessToken": quote(token, safe=""),
+            "accessToken": quote(token, safe="") if self._fault(account, "token_quoted") else token,
             "accessTokenExpiredTime": str(int(life * 1000)),
             "refreshToken": "r",
         }
         return _reply(_OK, data=data)
 
 
-def _device_id(data: str, unb: str) -> str | None:
-    """Return the device id of the form's JSON, or None where it is not what the protocol asks for."""
+def _device_id(data: str, unb: str | None) -> str | None:
+    """
+    Return the device id of the form's JSON, or None where it is not what the protocol asks for.
+
+    Args:
+        unb: whose it must be in the page's form; None: any text is taken.
+    """
     try:
         wanted: Any = msgspec.json.decode(data)
     except msgspec.MsgspecError:
         return None
     if not isinstance(wanted, dict) or wanted.get("appKey") != APP_KEY_IM:
         return None
-    match = DEVICE_ID.fullmatch(str(wanted.get("deviceId")))
+    given = wanted.get("deviceId")
+    if unb is None:
+        return given if isinstance(given, str) and given else None
+    match = DEVICE_ID.fullmatch(str(given))
     return match[0] if match and match["unb"] == unb else None
 
 
@@ -159,9 +170,14 @@ def _risk(form: str) -> web.Response:
     return _reply(*_RISK[form], data={"url": _CHECK})
 
 
-def _reply(*ret: str, data: object = None, cookies: dict[str, str] | None = None) -> web.Response:
-    body = msgspec.json.encode({"api": API, "data": data or {}, "ret": list(ret), "v": "1.0"})
+async def unknown_api(request: web.Request) -> web.Response:
+    """Answer a call of any other mtop API as mtop does."""
+    return _reply("FAIL_SYS_API_NOT_FOUNDED::请求API不存在", api=request.match_info["api"])
+
+
+def _reply(*ret: str, data: object = None, cookies: Sequence[str] = (), api: str = API) -> web.Response:
+    body = msgspec.json.encode({"api": api, "data": data or {}, "ret": list(ret), "v": "1.0"})
     response = web.Response(body=body, content_type="application/json", charset="utf-8")
-    for line in set_cookies(cookies or {}):
+    for line in cookies:
         response.headers.add("Set-Cookie", line)
     return response

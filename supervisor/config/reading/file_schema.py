@@ -188,6 +188,7 @@ class RawSimulator(TypedDict, total=False):
 
     faults: Annotated[Text, Meta(description="File with a script of faults.")]
     tls: Annotated[bool, Meta(description="Whether the built-in gateway speaks TLS.")]
+    strict: Annotated[bool, Meta(description="Whether the built-in gateway refuses what only some public clients do.")]
 
 
 class RawRestart(TypedDict, total=False):

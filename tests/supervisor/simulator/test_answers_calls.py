@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.gateway import Gateway
-from support.imclient import UNB, connected, dial
+from support.imclient import UNB, Login, connected, dial
 
 LIST = "/r/Conversation/listNewestPagination"
 HISTORY = "/r/MessageManager/listUserMessages"
@@ -57,15 +57,19 @@ async def test_get_state_and_ack_diff(gateway: Gateway) -> None:
     assert gateway.stats(UNB)["calls"] == 2
 
 
-async def test_list_calls_wait_after_reg(gateway: Gateway) -> None:
-    """Right after /reg they are told to come again."""
-    async with connected(gateway) as client:
-        answers = [
-            await client.call(LIST, [NOW, 50]),
-            await client.call(HISTORY, ["51000000001@goofish", False, NOW, 20, False]),
-        ]
+async def test_list_calls_wait_until_the_first_batch() -> None:
+    """S8: right after /reg they are told to come again; when /s/vulcan has come they are answered."""
+    history = ["51000000001@goofish", False, NOW, 20, False]
+    with Gateway("--list-wait", "1") as slow:
+        token = await Login(slow).token()
+        async with dial(slow) as client:
+            await client.reg(token)
+            early = [await client.call(LIST, [NOW, 50]), await client.call(HISTORY, history)]
+            await client.push("/s/vulcan")
+            late = await client.call(LIST, [NOW, 50])
 
-    assert [answer["body"] for answer in answers] == [{"code": "400600001"}] * 2
+    assert [answer["body"] for answer in early] == [{"code": "400600001"}] * 2
+    assert late["body"]["userConvs"] == []
 
 
 async def test_listing_finds_what_was_pushed(quick: Gateway) -> None:
@@ -99,7 +103,7 @@ async def test_send_is_answered_echoed_and_kept(gateway: Gateway) -> None:
         echo = await client.push("/s/sync")
         (kept,) = gateway.messages(UNB)
 
-    assert answer["body"] == {"messageId": kept["id"]}
+    assert answer["body"]["messageId"] == kept["id"]
     assert (kept["sender"], kept["text"]) == (UNB, "你好")
     assert len(echo["body"]["syncPushPackage"]["data"]) == 1
     assert gateway.stats(UNB)["sends"] == 1

@@ -28,12 +28,21 @@ def mailbox(*messages: Message) -> Mailbox:
     return box
 
 
+def holds(found: Any, wanted: Any) -> bool:
+    """Tell whether everything wanted is there, with its value; there may be more."""
+    if isinstance(wanted, dict):
+        return all(key in found and holds(found[key], value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return len(found) == len(wanted) and all(holds(*pair) for pair in zip(found, wanted, strict=True))
+    return bool(found == wanted)
+
+
 def test_listing_equals_the_vector() -> None:
     """The body of `listNewestPagination` has the vector's shape and values."""
     box = mailbox(message(1767225600123))
     wanted = VECTORS["frames"]["listNewestPagination_response"]["frame"]["body"]
 
-    assert box.conversations(ME, NOW, 50) == {**wanted, "nextCursor": 1767225600123}
+    assert holds(box.conversations(ME, NOW, 50), {**wanted, "nextCursor": 1767225600123})
 
 
 def test_history_equals_the_vector() -> None:
@@ -42,7 +51,7 @@ def test_history_equals_the_vector() -> None:
     chat.id = "3900000000001.PNM"
     wanted = VECTORS["frames"]["listUserMessages_response"]["frame"]["body"]
 
-    assert mailbox(chat).history("51000000001@goofish", NOW, 20) == {**wanted, "nextCursor": 1767225600123}
+    assert holds(mailbox(chat).history("51000000001@goofish", NOW, 20), {**wanted, "nextCursor": 1767225600123})
 
 
 def test_history_pages_through_everything_once() -> None:

@@ -104,9 +104,10 @@ def test_sign_cookie_has_the_vectors_form() -> None:
     assert len(end) == 13
 
 
-def test_set_cookie_lines_name_the_real_domain() -> None:
-    """A client must not care that it spoke to 127.0.0.1."""
-    assert set_cookies({"a": "b"}) == ["a=b; Domain=goofish.com; Path=/; Max-Age=604800"]
+def test_set_cookie_lines_can_name_the_real_domain() -> None:
+    """S14: a jar at 127.0.0.1 keeps only what names no domain; a client of ours must not care."""
+    assert set_cookies({"a": "b"}) == ["a=b; Path=/; Max-Age=604800"]
+    assert set_cookies({"a": "b"}, "goofish.com") == ["a=b; Domain=goofish.com; Path=/; Max-Age=604800"]
 
 
 def test_stamps_never_stand_still() -> None:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 from urllib.parse import unquote
 
+import aiohttp
 import pytest
 
 from support.gateway import Gateway
@@ -52,13 +53,17 @@ async def test_first_call_gets_a_signing_cookie(gateway: Gateway) -> None:
     assert len(figures["token_times"]) == 2
 
 
-async def test_token_is_url_encoded_and_says_its_life(signed: Login) -> None:
-    """Life is a text of milliseconds, as the real one's."""
+async def test_token_comes_raw_or_quoted_and_says_its_life(gateway: Gateway, signed: Login) -> None:
+    """S2: six of seven clients do not decode it, so it needs no decoding; with the fault it does."""
     _status, text = await signed.call()
-    data = json.loads(text)["data"]
+    raw = json.loads(text)["data"]
+    gateway.fault(UNB, kind="token_quoted", count=1)
+    _status, text = await signed.call()
+    quoted = json.loads(text)["data"]
 
-    assert unquote(data["accessToken"]) != data["accessToken"]
-    assert data["accessTokenExpiredTime"] == "86400000"
+    assert unquote(raw["accessToken"]) == raw["accessToken"]
+    assert unquote(quoted["accessToken"]) != quoted["accessToken"]
+    assert raw["accessTokenExpiredTime"] == "86400000"
 
 
 async def test_signing_cookie_stays_good(signed: Login) -> None:
@@ -90,15 +95,30 @@ async def test_wrong_signature_is_refused(signed: Login, wrong: dict[str, str]) 
     assert (await signed.ret(**wrong)).startswith("FAIL_SYS_ILLEGAL_ACCESS")
 
 
-async def test_device_id_of_another_account_is_refused(gateway: Gateway, signed: Login) -> None:
-    """The device id ends with the account's own user id."""
-    signed.unb = OTHER
+async def test_device_id_has_the_pages_form_when_strict() -> None:
+    """S4: another form is known from a client that gets in; with --strict the id ends with the user id."""
+    with Gateway("--strict") as strict:
+        login = Login(strict)
+        await login.ret()
+        assert (await login.ret()).startswith("SUCCESS")
+        login.unb = OTHER
+        assert (await login.ret()).startswith("FAIL_SYS_PARAMINVALID_ERROR")
+        odd = json.dumps({"appKey": APP_KEY, "deviceId": "673B2986-E590-421A-A8F9-28202BA25823-1767225600000"})
+        assert (await login.ret(odd)).startswith("FAIL_SYS_PARAMINVALID_ERROR")
+        assert strict.stats(UNB)["tokens_issued"] == 1
 
-    assert (await signed.ret()).startswith("FAIL_SYS_PARAMINVALID_ERROR")
-    assert gateway.stats(UNB)["tokens_issued"] == 0
+
+async def test_other_apis_are_not_found(gateway: Gateway) -> None:
+    """S9: mtop says so in JSON."""
+    url = gateway.token_url.replace("pc.login.token", "pc.user.query")
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        answer = await response.json()
+
+    assert answer["ret"] == ["FAIL_SYS_API_NOT_FOUNDED::请求API不存在"]
+    assert answer["api"] == "mtop.taobao.idlemessage.pc.user.query"
 
 
-@pytest.mark.parametrize("data", ["", "{", "[]", '{"appKey":"x"}', f'{{"appKey":"{APP_KEY}","deviceId":"x"}}'])
+@pytest.mark.parametrize("data", ["", "{", "[]", '{"appKey":"x"}', f'{{"appKey":"{APP_KEY}","deviceId":""}}'])
 async def test_form_is_checked(signed: Login, data: str) -> None:
     """Well signed, but not what the call needs."""
     assert (await signed.ret(data)).startswith("FAIL_SYS_PARAMINVALID_ERROR")
