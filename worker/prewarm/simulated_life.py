@@ -33,7 +33,7 @@ from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
-from xyfleet.worker.storage import writer_thread
+from xyfleet.worker.storage import rehearsal
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.memory import Memory
 
@@ -77,7 +77,7 @@ def simulate_life(lives: int, tls: ssl.SSLContext) -> None:
         runner.run(_live_all([Path(folder, str(number)) for number in range(lives)], tls))
     for _ in range(lives):
         items.pushed(_chat(), "1")
-    writer_thread.rehearse()
+    rehearsal.rehearse()
 
 
 def _chat() -> bytes:

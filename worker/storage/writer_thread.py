@@ -11,17 +11,15 @@ import contextlib
 import ctypes
 import queue
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
-from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Counts, HandlerRules, Operation
+from xyfleet.worker.storage.operations import Counts, Operation
 from xyfleet.worker.storage.perform import perform
 
 Job = Operation[Any]
@@ -41,8 +39,6 @@ REOPEN_AFTER: Final = 5
 failed may be found in the file by whoever opens it, and its jobs would find their own work there."""
 RUINED_AFTER: Final = 3
 """Tries in a row that find the file ruined before it is put aside: somebody may just be putting a good one there."""
-_ROUNDS: Final = 3
-"""Python specialises bytecode at the second or third run."""
 _KEEP_OPEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
@@ -190,7 +186,7 @@ class GroupCommitThread:
         try:
             if not self._recovered:
                 perform(store, ops.Recover(self._on_unknown()), self._clock())
-            outcomes = [_run(store, key, job, self._clock()) for key, job in batch]
+            outcomes = [run_one(store, key, job, self._clock()) for key, job in batch]
             counts, numbers = store.figures(), (store.last_row(), store.last_number())
             store.db.execute("COMMIT")
         except BaseException:
@@ -262,7 +258,7 @@ def _next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[t
     return batch, False
 
 
-def _run(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
+def run_one(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
     """Run a job; when it fails by its own fault, undo it alone."""
     store.db.execute("SAVEPOINT job")
     try:
@@ -276,39 +272,6 @@ def _run(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
         outcome = Outcome(key, error=error)
     store.db.execute("RELEASE job")
     return outcome
-
-
-def rehearse() -> None:
-    """
-    Go through a store's work once, in a temporary folder and without a thread. Raises OSError, sqlite3.Error.
-
-    For the forkserver: what Python and SQLite make at a first use is then in memory that all workers share, measured
-    0.5 MiB less for each that has its inbox open. (In SQLite's own memory it would cost more than it saves.)
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="xyfleet-") as folder,
-        contextlib.closing(MessageStore(f"{folder}/rehearsal.db", "a")) as store,
-    ):
-        store.recover("park", 0)
-        for number in range(_ROUNDS):
-            store.db.execute("BEGIN IMMEDIATE")
-            for job in _rehearsed(number):
-                _run(store, None, job, number)
-            store.figures()
-            store.db.execute("COMMIT")
-
-
-def _rehearsed(number: int) -> list[Job]:
-    """Return what a worker asks for with each message."""
-    texts = [IncomingItem(id=f"{number}.{own}", conversation="c", kind="text", own=own) for own in (True, False)]
-    row = 2 * number + 2
-    return [
-        ops.Add(texts, False, HandlerRules(handler=True, max_age=0, takeover=0)),
-        ops.Waiting(0, 1),
-        ops.Begin(row, 0),
-        ops.Finish(row, "reply", str(number)),
-        ops.NextQueued(),
-    ]
 
 
 def give_back_free() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from support.jobs import threads
 from xyfleet.worker.storage import writer_thread
-from xyfleet.worker.storage.writer_thread import rehearse
+from xyfleet.worker.storage.rehearsal import rehearse
 
 
 def test_freed_memory_is_given_back() -> None:
