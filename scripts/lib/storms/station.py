@@ -45,6 +45,8 @@ class Figures:
     """Seconds."""
     last: str = ""
     """Who came back last, and what he had waited for."""
+    cooling: int = 0
+    """Who waits for the cool-down of his hook, whose login an operator ended."""
     left: list[str] = field(default_factory=list)
     """Who was not connected at the end."""
 
@@ -67,8 +69,11 @@ class Station:
         return found
 
     def down(self) -> list[str]:
-        """Return who is not connected."""
-        return [name for name, seen in self.ask().items() if seen["state"] != "CONNECTED"]
+        """Return who is not connected, and waits for no cool-down of its hook: an operator may have ended its login."""
+        down = {name: seen for name, seen in self.ask().items() if seen["state"] != "CONNECTED"}
+        cooling = [name for name, seen in down.items() if seen["process"] == "waiting" and _cools(seen)]
+        self.figures.cooling = len(cooling)
+        return [name for name in down if name not in cooling]
 
     def wait_all(self, limit: float) -> float:
         """Wait until everybody is connected; return the seconds, and note who is not."""
@@ -101,6 +106,10 @@ class Station:
         figures.most_token_calls = _most(stats["token_times"])
         figures.most_dials = _most(stats["dial_times"])
         figures.overlaps = stats["overlaps"]
+
+
+def _cools(seen: dict[str, Any]) -> bool:
+    return seen["waits"] is None and seen["refresh"]["next_allowed"] is not None
 
 
 def _most(times: list[float]) -> int:
