@@ -68,6 +68,7 @@ class Chaos:
         for act in self._acts:
             while time.monotonic() - began < act.at and self._may_go_on():
                 self._world.due()
+                self._world.tend()
                 time.sleep(0.02)
             if not self._may_go_on():
                 break

@@ -112,7 +112,9 @@ def reload_rename(world: World, chance: random.Random) -> None:
 
 
 def reload_broken(world: World, chance: random.Random) -> None:
-    """Have a file read that is half saved, or ends with nonsense."""
+    """Have a file read that is half saved, or ends with nonsense; one that starts would refuse it, and end."""
+    if not world.up:
+        return
     world.fleet.write()
     text = world.fleet.file.read_bytes()
     broken = text[: chance.randrange(len(text))] if chance.random() < 0.5 else text + b"\n  - [unbalanced: {\n"

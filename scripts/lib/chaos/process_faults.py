@@ -75,7 +75,7 @@ def kill_supervisor(world: World, chance: random.Random) -> None:
         world.note("SIGKILL to the supervisor")
         world.excuse(3.0)
         world.fleet.kill()
-        world.later(chance.uniform(0.0, 2.0), world.start)
+        world.start_later(chance.uniform(0.0, 2.0))
 
 
 def end_supervisor(world: World, chance: random.Random) -> None:
@@ -85,7 +85,7 @@ def end_supervisor(world: World, chance: random.Random) -> None:
         world.excuse(15.0)
         world.end()
         world.excuse(3.0)
-        world.later(chance.uniform(0.0, 2.0), world.start)
+        world.start_later(chance.uniform(0.0, 2.0))
 
 
 def freeze_worker(world: World, chance: random.Random) -> None:

@@ -83,6 +83,7 @@ class World:
         self.ill_ends: list[str] = []
         """How supervisors ended that were asked politely, where that was not well."""
         self._undo: list[tuple[float, int, Callable[[], object]]] = []
+        self._start_is_due = False
         self._numbers = itertools.count()
         self._pool = ThreadPoolExecutor(4, "operator")
         self._began = time.monotonic()
@@ -144,9 +145,22 @@ class World:
 
     def start(self) -> None:
         """Start the supervisor."""
+        self._start_is_due = False
         self.lives.append(time.monotonic())
         self.starts_until = self.lives[-1] + 20.0
         self.fleet.start(wait=False)
+
+    def start_later(self, seconds: float) -> None:
+        """Have another supervisor soon, in place of one that was ended."""
+        self._start_is_due = True
+        self.later(seconds, self.start)
+
+    def tend(self) -> None:
+        """Start a supervisor that ended by itself again, as systemd would; the observer has seen it."""
+        process = self.fleet.process
+        if process is not None and process.poll() is not None and not self._start_is_due:
+            self.note(f"the supervisor has ended by itself with {process.returncode}")
+            self.start_later(1.0)
 
     def end(self) -> None:
         """End the supervisor politely, and see how it ends."""
