@@ -88,7 +88,7 @@ class Outage:
     canary_since: float = 0.0
     logged_in: bool = False
     """Whether its canary's login hook has run in this turn."""
-    canary_wait: float = CANARY_WAIT[0]
+    canary_wait: float = field(default_factory=lambda: CANARY_WAIT[0])
 
 
 @dataclass(slots=True)

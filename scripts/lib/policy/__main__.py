@@ -18,7 +18,7 @@ from scripts.lib.policy.clock import play
 from scripts.lib.policy.figures import table
 from scripts.lib.policy.fleet import MonthFleet
 from scripts.lib.policy.month import LAYOUTS, scripted
-from xyfleet.supervisor.supervision import login_doubt, outage, outage_recovery, tickets
+from xyfleet.supervisor.supervision import outage, outage_recovery, tickets
 
 BEGAN = time.monotonic()
 
@@ -62,7 +62,6 @@ def one_layout(layout: str, chosen: argparse.Namespace) -> dict[str, Any]:
     logging.disable(logging.CRITICAL)
     random.seed(chosen.seed)
     outage.SHARE = chosen.share  # type: ignore[misc]
-    login_doubt.SHARE, login_doubt.LEAST = chosen.share, chosen.least  # type: ignore[misc]
     outage.LEAST = chosen.least  # type: ignore[misc]
     outage.CANARY_WAIT = (chosen.canary, max(chosen.canary, outage.CANARY_WAIT[1]))  # type: ignore[misc]
     # Words to a worker that waits, and the step of the outages' clock, would be most of the events of a month.
