@@ -72,7 +72,9 @@ class Orphans:
         self._left &= set(orphans)
         again = False
         for pid in orphans:
-            if not descendants.bury(pid) and pid not in self._left:
+            if descendants.bury(pid):
+                again = True  # its children came to us after we looked, if it ended after that
+            elif pid not in self._left:
                 again = self._kill(pid) or again
         return again
 
