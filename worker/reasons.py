@@ -96,6 +96,7 @@ TEXTS: Final[dict[str, str]] = {
     "not_allowed": "its cool-down or its day's budget forbids it",
     "hook_waits_for_proxy": "the hook waits until the account's proxy works: %(of)s",
     "no_hook": "no hook configured",
+    "no_first_login": "neither cookie nor username",
     "hook_not_started": "cannot be started: %(words)s",
     "program_missing": "missing: %(path)s",
     "program_no_file": "not a file: %(path)s",
@@ -115,6 +116,14 @@ TEXTS: Final[dict[str, str]] = {
     "hook_error_no_text": 'wrong shape: "error" must be a text',
     "hook_retry_no_seconds": 'wrong shape: "retry_after" must be seconds',
     "hook_error_empty": "error without words",
+    # Logins by code or browser, and renewals.
+    "qr_no_code": "the service gave no code (HTTP %(status)d)",
+    "qr_unclear": "the service does not say whether the code was scanned (HTTP %(status)d)",
+    "qr_expired": "no code was confirmed in time; codes shown: %(count)d",
+    "login_incomplete": "the login did not bring all its cookies; missing: %(words)s",
+    "login_superseded": "the account was stopped, removed or got another login meanwhile",
+    "renewal_check": "the renewal was answered with a check by a person",
+    "renewal_refused": "the renewal was refused",
     # Everybody's trouble.
     "nobody_down": "nobody is down any more",
     "endpoint_answers": "the endpoint answers",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import quote, urlencode
@@ -118,7 +118,14 @@ class Client:
         Args:
             silence: Seconds without a byte after which a stream that has beats is given up.
         """
-        with self._asked(self._request("GET", path, query), self._timeout) as (connection, _, stream):
+        yield from self._stream(self._request("GET", path, query), self._timeout, silence)
+
+    def told(self, path: str, body: object, *, timeout: float, silence: float) -> Generator[bytes]:
+        """Yield the lines of the stream that a POST is answered with, the first within `timeout`; as `lines`."""
+        yield from self._stream(self._request("POST", path, {}, json.dumps(body).encode()), timeout, silence)
+
+    def _stream(self, request: bytes, timeout: float, silence: float | None) -> Iterator[bytes]:
+        with self._asked(request, timeout) as (connection, _, stream):
             connection.settimeout(silence)  # without beats silence only means that nothing happens
             yield from stream
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.api.login_routes import LOGIN_ROUTES
 from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
 from xyfleet.supervisor.api.middleware import answer, limited
 from xyfleet.supervisor.api.requests import CONTROL, USERS, BadRequest, body, json_answer, language, one, operator
@@ -36,11 +37,6 @@ class _Reload(msgspec.Struct):
     yes: bool = False
 
 
-class _Login(msgspec.Struct):
-    name: str
-    cookie: str
-
-
 def make_app(control: Control, token: Secret | None = None) -> web.Application:
     """Return the application, the same for every listener; with `token`, for those only who send it."""
     guards = [] if token is None else [guard(token)]
@@ -52,12 +48,12 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             web.get("/v1/health", _health),
             web.get("/v1/status", _status),
             web.post("/v1/accounts/{action}", _act),
-            web.post("/v1/login", _login),
             web.post("/v1/reload", _reload),
             web.post("/v1/stop", _stop),
             web.get("/v1/events", _events),
             web.get("/v1/logs/{name}", _logs),
             web.get("/v1/trace/{name}", _trace),
+            *LOGIN_ROUTES,
             *MAIL_ROUTES,
             *SEND_ROUTES,
         ]
@@ -84,12 +80,6 @@ async def _act(request: web.Request) -> web.StreamResponse:
         raise BadRequest('no names; ["*"] means all accounts')
     outcome = await request.app[CONTROL].act(action, names, await operator(request))
     return json_answer({"done": outcome.done, "refused": sentences(outcome.refused, language(request))})
-
-
-async def _login(request: web.Request) -> web.StreamResponse:
-    login = await body(request, _Login)
-    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), await operator(request))
-    return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
 
 
 async def _reload(request: web.Request) -> web.StreamResponse:

@@ -27,12 +27,17 @@ _END: Final = (b"\n", b"\r", b"\x04")
     help=_("Give an account a new cookie. It is pasted unseen, or piped in, and never stands in a command line.")
 )
 @click.argument("name")
+@click.option("--qr", is_flag=True, help=_("Show a code in the terminal, to be scanned with the Xianyu app."))
 @common
 @click.pass_obj
-def login(setup: Setup, name: str) -> int:
-    """Read one cookie and hand it on."""
+def login(setup: Setup, name: str, *, qr: bool) -> int:
+    """Read one cookie and hand it on; or show a code and tell what becomes of it."""
     keep_secrets()
     client = setup.client()
+    if qr:
+        from xyfleet.supervisor.cli.qr_login import qr_login
+
+        return qr_login(client, name)
     cookie = _read_cookie(name)
     answer = client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
     for warning in answer["warnings"]:

@@ -151,11 +151,11 @@ def _secret(section: Section, key: str) -> Secret | None:
 
 
 def _check_login(merged: Section, at: At, context: Context, *, hook: bool) -> None:
-    """Note an account that has neither a cookie nor what the refresh hook needs to get one; a disabled one may wait."""
+    """Warn of an account that nobody can log in but a person; a disabled one may wait."""
     if "cookie" in merged or value(merged, "enabled") is False or (hook and "username" in merged):
         return
-    if hook:
-        context.problems.add(at, _("has neither cookie nor username"), _("add cookie, or username for the hook"))
-    else:
-        remedy = _("add cookie or cookie_file; a first login by the hook needs username and refresh.command")
-        context.problems.add(at, _("has no cookie"), remedy)
+    remedy = _(
+        "log it in once the fleet runs (xyfleet login NAME --qr), or add cookie or cookie_file; "
+        "a first login by the hook needs username and refresh.command"
+    )
+    context.problems.warn(at, _("has no cookie"), remedy)

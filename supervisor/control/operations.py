@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from xyfleet.supervisor.common.errors import BadCookie, NotPossible, Stopping
+from xyfleet.supervisor.common.errors import NotPossible, Stopping
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.stretches import Stretches
+from xyfleet.supervisor.control.login_operations import LoginOperations
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states, what_it_waits_for
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
-from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
+from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
@@ -63,6 +65,7 @@ class FleetOperations:
         self.on_reload: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
         """Called before and after each reload."""
         self._office = MessageOperations(fleet)
+        self._logins = LoginOperations(fleet, self._want)
 
     # Looking.
 
@@ -226,21 +229,24 @@ class FleetOperations:
 
     async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
+        return await self._logins.login(self._for_login(name), cookie, by)
+
+    async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
+        """Log an account in by a code that its owner scans; yield what happens, the end last. Raises `Refused`."""
+        async with aclosing(self._logins.by_code(self._for_login(name), by)) as steps:
+            async for step in steps:
+                self._refuse_when_ending()
+                yield step
+
+    def _for_login(self, name: str) -> SupervisedAccount:
+        """Return the account that may take a login now. Raises `Refused`."""
         self._refuse_when_ending()
         (member,) = self._chosen([name])
         if member.condition.wish is Wish.REMOVED:
             raise NotPossible(BEING_REMOVED)
         if member.name in self._office.forgetting:
             raise NotPossible(BEING_FORGOTTEN)
-        problem = self._fleet.logins.take(member, cookie)
-        if problem is not None:
-            raise BadCookie(problem)
-        self._fleet.note(member, "operator", "login", by=by)
-        self._want([member])
-        member.happened(Event(kind=Kind.COOKIE, why="login"))
-        member.happened(Event(kind=Kind.WANT))
-        await self._fleet.store.saved(name)  # on disk before it is said to be done
-        return self._fleet.logins.doubt(member)
+        return member
 
     async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text. Raises `Refused`."""

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -73,6 +73,18 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
 
 
+class QrStep(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a login by code is."""
+
+    step: Literal["code", "waiting", "scanned", "check", "failed", "done"]
+    code: str | None = None
+    """What to draw as a QR code."""
+    seconds: float | None = None
+    """For how long it is asked about."""
+    text: Text | None = None
+    """Why it failed, or what is probably wrong with the cookie."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The shortest answer: is somebody there, and how far is the fleet?"""
 
@@ -113,6 +125,9 @@ class Control(Protocol):
 
     async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
+
+    def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
+        """Log an account in by a code that its owner scans; yield what happens, the end last. Raises `Refused`."""
 
     async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
         """Read the file again; return when added accounts were started and removed ones are closed. `Refused`.

@@ -84,7 +84,8 @@ _PROCESS_SAYS_ALL: Final = frozenset(
 """States in which the cause of the last loss asks nothing of a person."""
 
 _NEEDS_LOGIN_ANYHOW: Final = N_(
-    "Only a person can log in now. Log in in a browser, copy the cookie, and run `xyfleet login %(name)s`."
+    "Only a person can log in now. Scan a code with the Xianyu app: `xyfleet login %(name)s --qr`; or log in in a "
+    "browser, copy the cookie, and run `xyfleet login %(name)s`."
 )
 _CANNOT_STORE: Final = N_(
     "Messages can't be stored: %(what)s. The server keeps them until that works again; make room on the disk, or put "

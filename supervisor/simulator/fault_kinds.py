@@ -177,6 +177,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("ack_or_drop", Point.PUSH, {"seconds": (positive, 3.0)}),
         Kind("session_expired", Point.TOKEN, {"logins": (flag, False), "ret": (text, _DEAD)}),
         Kind("risk", Point.TOKEN, {"form": (one_of(*RISK_FORMS), "ret")}),
+        Kind("renewal", Point.TOKEN, {"answer": (one_of("check", "refused", "risk"), "check")}),
         Kind("token_ret", Point.TOKEN, {"ret": (text, ...)}),
         Kind("sign_expired", Point.TOKEN, {"once": (flag, True)}),
         Kind("token_garbage", Point.TOKEN, {"body": (text, "<html>")}),

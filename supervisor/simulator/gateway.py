@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +50,8 @@ class Gateway:
         self.nobody = Counters()
         """Counts what no account can be named for."""
         self.stamps = Stamps(time.time() - time.monotonic())
+        self.on_forget: list[Callable[[], None]] = []
+        """Called when all is to be as new."""
         self._live: dict[str, Connection] = {}
         self._waiting: set[Connection] = set()
         self._mids = itertools.count(random.getrandbits(24) << 8)
@@ -136,6 +138,8 @@ class Gateway:
         self.connections.clear()
         self.accounts.clear()
         self.nobody = Counters()
+        for forget in self.on_forget:
+            forget()
 
     def clock_ms(self, unb: str, now: float) -> int:
         """Return the time (ms) that the gateway says it is, to this account."""

@@ -21,6 +21,7 @@ from xyfleet.supervisor.simulator.fault_kinds import Point, names
 from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway, Options
 from xyfleet.supervisor.simulator.listener import Listener
+from xyfleet.supervisor.simulator.passport import Passport
 from xyfleet.supervisor.simulator.tokencall import ANY_API, TOKEN_PATH, TokenCall, unknown_api
 
 ORIGIN: Final = "https://www.goofish.com"
@@ -61,6 +62,8 @@ class Server:
         application.router.add_get("/", self._socket)
         application.router.add_post(TOKEN_PATH, TokenCall(self.gateway))
         application.router.add_routes(Control(self.gateway, self.acts).routes())
+        passport = Passport(self.gateway)
+        application.router.add_routes([*passport.routes(), *passport.control(PREFIX)])
         application.router.add_route("*", ANY_API, unknown_api)
 
     async def start(self, faults: list[Fault]) -> Address:

@@ -34,6 +34,7 @@ from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.owners import Owners
 from xyfleet.supervisor.supervision.past import past_of, restored, same_past
+from xyfleet.supervisor.supervision.qr_logins import QrLogins
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.supervision.user_file import UserFile
@@ -124,6 +125,7 @@ class Fleet:
             self.recovery.pass_doubt,
             self._user_lock_for_login,
         )
+        self.qr = QrLogins(self.members, store, tokens, self._user_lock_for_login, self._free_user)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self._verbose = verbose
@@ -196,14 +198,20 @@ class Fleet:
     def _stands(self, member: SupervisedAccount) -> None:
         """An account's condition changed: its user is free for another name when there is nothing left of it."""
         it = member.condition
-        if it.worker is Worker.NONE and it.login is not Login.HOOK_RUNNING and it.waits_for != "place":
-            self.owners.leave(member)
+        self._free_user(member)
         if it.wish is not Wish.REMOVED and not same_past(it, member.remembered):
             held = self.store.get(member.name)
             past = past_of(it, time.monotonic(), time.time())
             self.store.put(self.store.key(member.name), held.but(past=past))
         member.remembered = it
         self.recovery.stands(member)
+
+    def _free_user(self, member: SupervisedAccount) -> None:
+        """Leave its user to another name if neither a worker nor a login of the account needs him."""
+        it = member.condition
+        logs_in = it.login is Login.HOOK_RUNNING or it.waits_for == "place" or member.name in self.qr.running
+        if it.worker is Worker.NONE and not logs_in:
+            self.owners.leave(member)
 
     def carry_out(self, member: SupervisedAccount, action: Action) -> None:
         """Do what an account's condition asks for."""

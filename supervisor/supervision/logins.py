@@ -189,6 +189,9 @@ class Logins:
         if self._next_allowed(member) is not None:
             self._answer(member, number, "not_allowed", Reason("not_allowed"))
             return
+        if self._store.user(member.name) is None and member.account.username is None:
+            self._answer(member, number, "person", Reason("no_first_login"))  # the hook would not know whom to log in
+            return
         problem = await self._proxy_problem(member)
         if problem is not None:
             self._answer(member, number, "proxy", Reason("hook_waits_for_proxy", {"of": problem}))

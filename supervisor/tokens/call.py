@@ -81,12 +81,13 @@ async def post(
         ) as response:
             said = response.headers
             set_cookie = said.getall("Set-Cookie", [])
-            return RawAnswer(response.status, await _read(response), set_cookie, said.get("Location", ""))
+            return RawAnswer(response.status, await read_body(response), set_cookie, said.get("Location", ""))
     except FAILURES as error:
         raise CallFailed(describe(error, proxy), reached=SENT in mark) from None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer's body, cut where it is too long to be a real one."""
     body = b""
     async for chunk in response.content.iter_any():
         body += chunk

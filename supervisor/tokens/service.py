@@ -198,6 +198,14 @@ class TokenService:
         """An outage is over: end every account's pause after failed calls. A dead login stays dead."""
         self._turns.hurry_all()
 
+    async def turn(self, name: str, proxy: Secret | None) -> None:
+        """Return when an account may make another call of the page's by its way out: all share one pace."""
+        await self._turns.wait_turn(name, proxy)
+
+    def way(self, proxy: Secret | None) -> Egress:
+        """Return a way out, for other calls of the page's."""
+        return self._egress(proxy)
+
     async def probe(self, url: str, proxy: Secret | None = None, timeout: float = 5.0) -> Reason | None:
         """Connect (TCP, and TLS for wss and https) to a URL's host, through the proxy if there is one.
 

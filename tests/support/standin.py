@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from xyfleet.supervisor.control.status_schema import (
     RttView,
     StatusView,
 )
-from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, Reloaded, Retried
+from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
@@ -167,6 +167,20 @@ class StandIn:
             raise BadCookie(Text("no cookie was given"))
         self.cookies[name] = cookie
         return cookies.doubt(cookie)
+
+    async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
+        """A login by code that goes well; those tagged `nohook` are asked for a check."""
+        (chosen,) = self._chosen([name])
+        self.acts.append(("qr", [name], by))
+        if chosen.state is not State.CONNECTED and "nohook" not in chosen.tags:
+            raise NotPossible(Text("a login by code is under way for it already"))
+        yield QrStep(step="code", code="https://passport.goofish.com/qrcodeCheck.htm?lgToken=l1", seconds=180.0)
+        yield QrStep(step="waiting")
+        yield QrStep(step="scanned")
+        if "nohook" in chosen.tags:
+            yield QrStep(step="check", text=Text("the fleet is stopping"))
+        else:
+            yield QrStep(step="done")
 
     async def reload(self, by: str, *, sure: bool = False) -> Reloaded:
         """Answer what the test prepared."""

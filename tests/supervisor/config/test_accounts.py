@@ -216,17 +216,15 @@ def test_a_bad_number_is_one_problem(file: SettingsFile) -> None:
 
 
 def test_an_account_needs_a_cookie_or_a_way_to_one(file: SettingsFile) -> None:
-    """Without cookie: user name and hook, or a problem that says so; a disabled account may wait."""
+    """Without cookie: user name and hook, or a warning that a person must log it in; a disabled account may wait."""
     hook = "refresh: {command: [/bin/true]}\n"
 
-    assert file.said("accounts: [{name: a}]\n") == (
-        "accounts.yml:1: a: has no cookie; add cookie or cookie_file; "
-        "a first login by the hook needs username and refresh.command"
+    assert file.warned("accounts: [{name: a}]\n") == (
+        "accounts.yml:1: a: has no cookie; log it in once the fleet runs (xyfleet login NAME --qr), or add cookie or "
+        "cookie_file; a first login by the hook needs username and refresh.command"
     )
-    assert file.said("accounts: [{name: a, username: u}]\n").startswith("accounts.yml:1: a: has no cookie")
-    assert file.said(f"{hook}accounts: [{{name: a}}]\n") == (
-        "accounts.yml:2: a: has neither cookie nor username; add cookie, or username for the hook"
-    )
+    assert file.warned("accounts: [{name: a, username: u}]\n").startswith("accounts.yml:1: a: has no cookie")
+    assert file.warned(f"{hook}accounts: [{{name: a}}]\n").startswith("accounts.yml:2: a: has no cookie")
     assert file.account(f"{hook}accounts: [{{name: a, username: u}}]\n").cookie is None
     assert file.account("accounts: [{name: a, enabled: false}]\n").cookie is None
 

@@ -1,0 +1,52 @@
+"""The API's routes that log accounts in: a cookie given, or a code to be scanned, as a stream. Shell."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from xyfleet.supervisor.api.middleware import limited
+from xyfleet.supervisor.api.requests import CONTROL, body, json_answer, language, one, operator
+from xyfleet.supervisor.control.types import QrStep
+from xyfleet.worker.secret import Secret
+
+
+class _Login(msgspec.Struct):
+    name: str
+    cookie: str
+
+
+class _QrLogin(msgspec.Struct):
+    name: str
+
+
+async def _login(request: web.Request) -> web.StreamResponse:
+    login = await body(request, _Login)
+    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), await operator(request))
+    return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
+
+
+async def _qr_login(request: web.Request) -> web.StreamResponse:
+    """Stream how far a login by code is; it ends with the connection. A refusal is an answer like all others."""
+    name = one((await body(request, _QrLogin)).name)
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Connection": "close"})
+    async with aclosing(request.app[CONTROL].qr_login(name, await operator(request))) as steps:
+        async for step in steps:
+            if not response.prepared:
+                await response.prepare(request)
+            async with limited(request):
+                await response.write(_line(step, language(request)))
+    return response
+
+
+def _line(step: QrStep, spoken: str) -> bytes:
+    """Return a step as a line: what is not known or not meant is left out."""
+    text = None if step.text is None else step.text.say(spoken)
+    fields = {"step": step.step, "code": step.code, "seconds": step.seconds, "message": text}
+    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None}) + b"\n"
+
+
+LOGIN_ROUTES: Final = [web.post("/v1/login", _login), web.post("/v1/login/qr", _qr_login)]

@@ -1,0 +1,81 @@
+"""An operator's logins: a cookie given, or a code that the owner scans. Shell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from xyfleet.supervisor.common.browser_names import browser_name
+from xyfleet.supervisor.common.errors import BadCookie
+from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.control.types import QrStep
+from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, Scanned, ShowCode, Step
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.supervisor.supervision.qr_logins import WrongUser
+from xyfleet.worker.reasons import TEXTS, Reason
+from xyfleet.worker.secret import Secret
+
+_CHECK: Final = N_(
+    "the platform asks for a further check, which only a person can pass: log in by hand in the browser that this"
+    " account shows itself as (%(browser)s), copy its cookie, and run: xyfleet login %(name)s"
+)
+_SOME: Final = N_("the one whose cookie it has")
+
+
+class LoginOperations:
+    """What becomes of them. `want` has accounts run from now on."""
+
+    def __init__(self, fleet: Fleet, want: Callable[[Sequence[SupervisedAccount]], None]) -> None:
+        self._fleet = fleet
+        self._want = want
+
+    async def login(self, member: SupervisedAccount, cookie: Secret, by: str) -> Text | None:
+        """Store a cookie and connect with it; return a doubt about it. Raises `BadCookie`."""
+        problem = self._fleet.logins.take(member, cookie)
+        if problem is not None:
+            raise BadCookie(problem)
+        return await self._logged_in(member, by)
+
+    async def by_code(self, member: SupervisedAccount, by: str) -> AsyncGenerator[QrStep, None]:
+        """Log in by a code that the owner scans; yield what happens, the end last. Raises `NotPossible`."""
+        try:
+            async with aclosing(self._fleet.qr.run(member)) as steps:
+                async for step in steps:
+                    if isinstance(step, LoggedIn):
+                        yield QrStep(step="done", text=await self._logged_in(member, by))
+                    else:
+                        yield _shown(step, member)
+        except WrongUser as wrong:
+            yield QrStep(step="failed", text=wrong.text)
+
+    async def _logged_in(self, member: SupervisedAccount, by: str) -> Text | None:
+        """A login is stored: go on with it; return a doubt about it when it is on disk."""
+        self._fleet.note(member, "operator", "login", by=by)
+        self._want([member])
+        member.happened(Event(kind=Kind.COOKIE, why="login"))
+        member.happened(Event(kind=Kind.WANT))
+        await self._fleet.store.saved(member.name)  # on disk before it is said to be done
+        return self._fleet.logins.doubt(member)
+
+
+def _shown(step: Step, member: SupervisedAccount) -> QrStep:
+    match step:
+        case ShowCode(text, seconds):
+            return QrStep(step="code", code=text, seconds=seconds)
+        case Scanned():
+            return QrStep(step="scanned")
+        case Check():
+            browser = browser_name(member.account.user_agent) or Text(_SOME)
+            return QrStep(step="check", text=Text(_CHECK, {"browser": browser, "name": member.name}))
+        case Ended(reason):
+            return QrStep(step="failed", text=said(reason))
+    return QrStep(step="waiting")
+
+
+def said(reason: Reason) -> Text:
+    """Return a reason as a sentence."""
+    fields = {key: said(value) if isinstance(value, Reason) else value for key, value in reason.fields.items()}
+    return Text(TEXTS.get(reason.code, reason.code), fields)

@@ -1,0 +1,116 @@
+"""Calls as a page makes them: with cookies of its own, by the account's way out, following no redirect. Shell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urljoin
+
+import aiohttp
+
+from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.passport.sites import Sites
+from xyfleet.supervisor.tokens import answer_words
+from xyfleet.supervisor.tokens.call import CONNECT_TIMEOUT, RawAnswer, read_body
+from xyfleet.supervisor.tokens.egress import FAILURES, Egress, Unreachable, describe
+from xyfleet.worker.reasons import Reason
+from xyfleet.worker.secret import Secret
+
+TIMEOUT: Final = 20.0
+"""Seconds for one call."""
+MOST_REDIRECTS: Final = 6
+
+
+class NoAnswer(Exception):
+    """The service could not be reached; `reason` says why, free of secrets."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
+
+
+class CheckWanted(Exception):
+    """The service wants a person to pass a check."""
+
+
+class BrowserCalls:
+    """
+    One visit to the service's pages.
+
+    Args:
+        jar: Its cookies; grows by what answers set, whose login it is too.
+    """
+
+    def __init__(
+        self, way: Egress, sites: Sites, user_agent: str, jar: dict[str, str], proxy: Secret | None = None
+    ) -> None:
+        self.sites = sites
+        self.jar = jar
+        self.set_cookie: list[str] = []
+        """All that was set, in order."""
+        self._way = way
+        self._user_agent = user_agent
+        self._proxy = proxy
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> RawAnswer:
+        """Make one call. Raises `NoAnswer`, and `CheckWanted` where it leads to a check."""
+        sent = {"User-Agent": self._user_agent, "Accept": "*/*", **(headers or {})}
+        if self.jar:
+            sent["Cookie"] = cookies.sendable(cookies.render(self.jar)).reveal()
+        try:
+            async with (
+                self._way.session() as session,
+                session.request(
+                    method,
+                    url,
+                    params=query,
+                    data=form,
+                    headers=sent,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
+                ) as response,
+            ):
+                said = response.headers
+                set_cookie = said.getall("Set-Cookie", [])
+                answer = RawAnswer(response.status, await read_body(response), set_cookie, said.get("Location", ""))
+        except Unreachable as error:
+            raise NoAnswer(error.reason) from None
+        except FAILURES as error:
+            raise NoAnswer(describe(error, self._proxy)) from None
+        self._take(answer.set_cookie)
+        if answer_words.person_page(answer.location):
+            raise CheckWanted
+        return answer
+
+    async def visit(self, url: str, headers: Mapping[str, str] | None = None) -> RawAnswer:
+        """Open a page as a document, and go where it sends us on, inside the service. Raises as `ask`."""
+        answer = await self.ask("GET", url, headers=headers)
+        for _ in range(MOST_REDIRECTS):
+            url = urljoin(url, answer.location)
+            if not answer.location or not self.sites.ours(url):
+                break
+            answer = await self.ask("GET", url, headers=headers)
+        return answer
+
+    def _take(self, set_cookie: list[str]) -> None:
+        """Keep what an answer sets; host-only cookies of the login page are wanted everywhere."""
+        self.set_cookie += set_cookie
+        user = self.jar.get(cookies.IDENTITY)
+        for line in set_cookie:
+            name, _, value = line.partition(";")[0].partition("=")
+            if name.strip() == cookies.IDENTITY and cookies.is_user(value.strip()):
+                user = value.strip()
+        merged = cookies.parse(cookies.merge(cookies.render(self.jar), set_cookie, time.time()).reveal())
+        self.jar.clear()
+        self.jar.update(merged)
+        if user is not None:
+            self.jar[cookies.IDENTITY] = user
