@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.fleet import Fleet, account, running, unb
+from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor.api.client import Refused
 
@@ -74,16 +74,13 @@ def test_first_and_later_logins_by_code(tmp_path: Path, fresh_gateway: Gateway) 
 def test_what_happens_meanwhile_ends_a_login(tmp_path: Path, fresh_gateway: Gateway) -> None:
     """After a stop, and after another login, a confirmation is dropped; a check is shown; who goes away ends it."""
     gateway = fresh_gateway
-    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=3)
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4)
     with running(fleet):
         fleet.wait_connected()
         stopped, newer, checked = (Scan(fleet, name) for name in ("a0", "a1", "a2"))
-        phone(gateway, "check")  # the newest, a2's
-        fleet.config["accounts"].append(account(3))
-        fleet.write()
-        fleet.client.post("/v1/reload", {}, timeout=20)
         with pytest.raises(Refused, match="3 logins"):
             Scan(fleet, "a3")
+        phone(gateway, "check")  # the newest, a2's
         fleet.client.post("/v1/accounts/stop", {"names": ["a0"]}, timeout=20)
         fleet.client.post("/v1/login", {"name": "a1", "cookie": f"unb={unb(1)}; cookie2=pasted"}, timeout=20)
         keys = list(gateway.ask("GET", "passport")["codes"])
