@@ -290,7 +290,7 @@ def test_every_problem_of_a_file_comes_at_once(file: SettingsFile) -> None:
         (7, "defaults.profile"),
         (10, "cookie"),
         (11, "enabled"),
-        (12, None),
+        (13, None),
     ]
 
 
