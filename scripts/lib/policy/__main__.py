@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import random
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -75,11 +76,17 @@ def one_layout(layout: str, chosen: argparse.Namespace) -> dict[str, Any]:
     return play(month())
 
 
+def _end_when_told() -> None:
+    """In a process of the pool: be ended by the first SIGTERM, and leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Play, print, and return the exit code."""
     chosen = options(words)
     progress(f"{chosen.days:g} days of {chosen.accounts} accounts")
-    with Pool(min(2, len(chosen.layouts))) as pool:
+    with Pool(min(2, len(chosen.layouts)), initializer=_end_when_told) as pool:
         rows = pool.starmap(one_layout, [(layout, chosen) for layout in chosen.layouts], chunksize=1)
     found = dict(zip(chosen.layouts, rows, strict=True))
     progress("done")
