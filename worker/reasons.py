@@ -113,6 +113,7 @@ TEXTS: Final[dict[str, str]] = {
     "hook_no_object": "wrong shape: a JSON object is wanted, not a %(words)s",
     "hook_cookie_no_text": 'wrong shape: "cookie" must be a text',
     "hook_no_cookie": "wrong shape: no cookie in it",
+    "hook_no_first_cookie": "says that nothing is to be changed, but the account has no cookie yet",
     "hook_error_no_text": 'wrong shape: "error" must be a text',
     "hook_retry_no_seconds": 'wrong shape: "retry_after" must be seconds',
     "hook_error_empty": "error without words",

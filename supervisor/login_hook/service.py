@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -100,7 +101,12 @@ class HookService:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xyfleet-hook-log")
 
     async def run(
-        self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None = None
+        self,
+        account: HookAccount,
+        cause: Cause,
+        failures: int,
+        started: Callable[[], None] | None = None,
+        latest: Callable[[], HookAccount] | None = None,
     ) -> Result:
         """Run the hook and return what came of it; cancelled, the hook is ended.
 
@@ -109,24 +115,32 @@ class HookService:
             cause: what the login is to mend.
             failures: failed connections in a row.
             started: called when the hook has its place and its run is on record.
+            latest: returns the account as it is then: its password or proxy may be another by the time of its place.
         """
-        return await self._flights.share(account.name, lambda: self._run(account, cause, failures, started))
+        job = partial(self._run, account.name, latest or (lambda: account), cause, failures, started)
+        return await self._flights.share(account.name, job)
 
     async def close(self) -> None:
         """Wait for the last log lines. Runs under way are ended by cancelling those who wait for them."""
         await asyncio.to_thread(self._writer.shutdown)
 
     async def _run(
-        self, account: HookAccount, cause: Cause, failures: int, started: Callable[[], None] | None
+        self,
+        name: str,
+        latest: Callable[[], HookAccount],
+        cause: Cause,
+        failures: int,
+        started: Callable[[], None] | None,
     ) -> Result:
-        async with self._place(account.name):
-            key = self._store.key(account.name)
+        async with self._place(name):
+            key = self._store.key(name)
             held = self._store.at(key)
             attempt = Attempt(start=self._wall())
             if not await self._begin(key, attempt):
                 return Failed(Reason("hook_not_recorded"), ran=False)
             if started is not None:
                 started()
+            account = latest()
             redactor = _redactor(account, held)
             log = HookLog(account.name, self._log_dir, redactor, self._writer)
             said = "ended: not wanted any more"
@@ -222,6 +236,8 @@ class HookService:
                 return Failed(Reason("hook_cookie", {"of": Reason(error.message.template, dict(error.values))}))
             except OtherUser as error:
                 return Failed(Reason(error.text.template, {"expected": error.expected, "found": error.found}))
+        if isinstance(result, NothingToChange) and held.cookie is None:
+            return Failed(Reason("hook_no_first_cookie"))
         if isinstance(result, Failed):
             return msgspec.structs.replace(result, reason=result.reason.cleaned(lambda said: cut(redactor.line(said))))
         return result

@@ -113,7 +113,7 @@ class SupervisedAccount:
         self.just_connected = False
         """Whether the event at hand is a new connection."""
         self.new_login = False
-        """Whether the event at hand is a new cookie of its owner."""
+        """Whether the event at hand is a new cookie, of its owner or of the login hook."""
         self.restarts = 0
         """Worker starts after the first, operators' excluded."""
         self.impossible = 0
@@ -210,7 +210,7 @@ class SupervisedAccount:
             self.impossible += 1
             log.error("impossible event account=%s event=%s condition=%s", self.name, event, self.condition)
             return
-        self.new_login = event.kind is Kind.COOKIE
+        self.new_login = event.kind is Kind.COOKIE or event.end == "new"
         if done.condition.worker in (Worker.QUEUED, Worker.STARTING):
             self.start_decided.clear()
         else:

@@ -170,12 +170,12 @@ class Fleet:
         self.owners.leave(member)
         self._cancel_asking(member.name)
         self.logins.cancel(member.name)
-        self.recovery.leave(member.name)
         self.tokens.hurry_account(member.name)
         self.mail.forget(member.name)
         self.store.forget(member.name)
         self._users.drop(member.name)
         del self.members[member.name]
+        self.recovery.leave(member.name)  # last: it asks whether there is such an account still
 
     def apply(self, settings: Settings) -> None:
         """Take new settings; accounts that differ are the caller's part."""
@@ -284,7 +284,13 @@ class Fleet:
         self.tokens.keep(proxies)
 
     def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
-        """Get a ticket, or a refusal, and send it; a newer request replaces an older one."""
+        """
+        Get a ticket, or a refusal, and send it; a newer request replaces an older one.
+
+        A worker that is on its way out gets none: nobody would end what is done for it, a token call above all.
+        """
+        if member.condition.worker is not Worker.LIVE:
+            return
         self._cancel_asking(member.name)
         job = self.run(self.desk.answer(member, child, request))
         self._asking[member.name] = job

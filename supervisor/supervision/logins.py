@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -196,14 +197,6 @@ class Logins:
         if problem is not None:
             self._answer(member, number, "proxy", Reason("hook_waits_for_proxy", {"of": problem}))
             return
-        account = member.account
-        asked = HookAccount(
-            name=account.name,
-            user_agent=account.user_agent,
-            username=account.username,
-            password=account.password,
-            proxy=account.proxy,
-        )
 
         def started() -> None:
             member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
@@ -214,7 +207,7 @@ class Logins:
             return
         failures = member.last.failures if member.last is not None else 0
         try:
-            result = await self._hooks.run(asked, cause, failures, started)
+            result = await self._hooks.run(_told(member), cause, failures, started, partial(_told, member))
         finally:
             lock.release()
         if member.condition.hook == number:
@@ -244,6 +237,18 @@ class Logins:
                 held = self._store.get(member.name)
                 human = member.condition.login is Login.PERSON
                 self._store.put(self._store.key(member.name), held.but(needs_human=human))
+
+
+def _told(member: SupervisedAccount) -> HookAccount:
+    """Return what the hook is told of an account as it is now."""
+    account = member.account
+    return HookAccount(
+        name=account.name,
+        user_agent=account.user_agent,
+        username=account.username,
+        password=account.password,
+        proxy=account.proxy,
+    )
 
 
 def _newest(path: Path, read: Secret, name: str) -> Secret:

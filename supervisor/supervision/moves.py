@@ -218,7 +218,7 @@ class Move(ConditionEditor):
         needed, asked = self._it.hook_needed, self._it.asked
         self._set(login=Login.FINE, hook=None, waits_for=None, hook_needed=False, asked=False)
         match event.end:
-            case "new" | "unchanged":
+            case "new" | "unchanged" if event.end == "new" or self._it.user:
                 to = "succeeded" if event.end == "new" else "unchanged"
                 self.actions += [do.Note("refresh", to), do.ForgiveToken()]
                 self._set(user=True)

@@ -21,7 +21,7 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount
 from xyfleet.supervisor.settings import Refresh
-from xyfleet.worker.reasons import words
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
 
 pytestmark = pytest.mark.pythons
@@ -54,7 +54,8 @@ async def test_what_the_hook_is_told(service: Service, store: Store, tmp_path: P
     try:
         assert await run(hooks) == NothingToChange()
         told, env, folder, leads, words = json.loads((tmp_path / "seen.json").read_text())
-        assert await run(hooks, HookAccount(name="bare", user_agent="A")) == NothingToChange()
+        no_cookie = await run(hooks, HookAccount(name="bare", user_agent="A"))
+        assert no_cookie == Failed(Reason("hook_no_first_cookie")), "whom nobody ever logged in is no success"
         bare = json.loads((tmp_path / "seen.json").read_text())[0]
     finally:
         del os.environ["XYFLEET_TEST_LEAK"]

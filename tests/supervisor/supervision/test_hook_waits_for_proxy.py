@@ -27,3 +27,13 @@ def test_hook_is_asked_again_when_the_way_is_back() -> None:
         it, actions = done.condition, done.actions
     assert [type(action) for action in actions] == [do.CancelTimer, do.AskHook]
     assert (it.login, it.waits_for, it.asked, it.timer) == (Login.HOOK_WAITING, "place", True, None)
+
+
+def test_nothing_to_change_makes_no_user() -> None:
+    """Who never had a cookie and is told that there is nothing to change has nobody to be: no worker is queued."""
+    it = Condition(login=Login.HOOK_RUNNING, hook=7, hook_needed=True, user=False)
+    done = transition(
+        it, Event(kind=Kind.HOOK_ENDED, number=7, end="unchanged", wait=600.0), 0.0, RestartRules(has_hook=True), 0.5
+    )
+    assert (done.condition.worker, done.condition.user) == (Worker.NONE, False)
+    assert (done.condition.login, done.condition.waits_for) == (Login.HOOK_WAITING, "cooldown")
