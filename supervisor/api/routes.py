@@ -31,6 +31,7 @@ FOLLOW_CHECK: Final = 5.0
 
 class _Names(msgspec.Struct):
     names: list[str]
+    yes: bool = False
 
 
 class _Reload(msgspec.Struct):
@@ -75,10 +76,10 @@ async def _act(request: web.Request) -> web.StreamResponse:
     action = next((action for action in ACTIONS if action == request.match_info["action"]), None)
     if action is None:
         raise web.HTTPNotFound
-    names = (await body(request, _Names)).names
-    if not names:
+    asked = await body(request, _Names)
+    if not asked.names:
         raise BadRequest('no names; ["*"] means all accounts')
-    outcome = await request.app[CONTROL].act(action, names, await operator(request))
+    outcome = await request.app[CONTROL].act(action, asked.names, await operator(request), sure=asked.yes)
     return json_answer({"done": outcome.done, "refused": sentences(outcome.refused, language(request))})
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from xyfleet.supervisor.api.client import NoAnswer
+from xyfleet.supervisor.api.client import NoAnswer, Refused
 from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
 from xyfleet.supervisor.common.i18n import N_, _
@@ -24,8 +24,11 @@ STOP_TIMEOUT: Final = 60.0
 _LISTED: Final = 10
 """Names listed one by one; of more only the number."""
 
+NOT_CONFIRMED: Final = "not_confirmed"
+"""The code with which the fleet asks whether that is meant (docs/api.md)."""
 _YES: Final = ("y", "yes", "是")
 _NAMES: Final = "NAME|GLOB|@TAG..."
+_yes: Final = click.option("--yes", is_flag=True, help=_("Also many accounts in an outage, without a question."))
 
 
 @click.command(
@@ -48,19 +51,22 @@ def stop(setup: Setup, names: tuple[str, ...], yes: bool) -> int:
 
 
 def _is_meant(record: Record) -> bool:
-    click.echo(
-        _("End the whole fleet %(name)s, with all its accounts? [y/N] ") % {"name": record.name}, nl=False, err=True
-    )
+    return _says_yes(_("End the whole fleet %(name)s, with all its accounts? [y/N] ") % {"name": record.name})
+
+
+def _says_yes(question: str) -> bool:
+    click.echo(question, nl=False, err=True)
     return sys.stdin.readline().strip().lower() in _YES
 
 
 @click.command(help=_("Start accounts anew, stopped and quarantined ones too."))
 @click.argument("names", nargs=-1, metavar=_NAMES, required=True)
+@_yes
 @common
 @click.pass_obj
-def restart(setup: Setup, names: tuple[str, ...]) -> int:
+def restart(setup: Setup, names: tuple[str, ...], yes: bool) -> int:
     """Start accounts anew."""
-    return _act(setup, "restart", N_("restarted: %(names)s"), names)
+    return _act(setup, "restart", N_("restarted: %(names)s"), names, sure=yes)
 
 
 @click.command(help=_("Have accounts drop their connection and dial at once."))
@@ -74,11 +80,12 @@ def reconnect(setup: Setup, names: tuple[str, ...]) -> int:
 
 @click.command(help=_("Run the login hook for accounts, within its budget."))
 @click.argument("names", nargs=-1, metavar=_NAMES, required=True)
+@_yes
 @common
 @click.pass_obj
-def refresh(setup: Setup, names: tuple[str, ...]) -> int:
+def refresh(setup: Setup, names: tuple[str, ...], yes: bool) -> int:
     """Run the login hook."""
-    return _act(setup, "refresh", N_("login hook asked for: %(names)s"), names)
+    return _act(setup, "refresh", N_("login hook asked for: %(names)s"), names, sure=yes)
 
 
 @click.command(help=_("Read the accounts file again. Only accounts whose settings changed are touched."))
@@ -105,9 +112,18 @@ _RELOADED: Final = {
 }
 
 
-def _act(setup: Setup, action: str, done: str, names: Sequence[str]) -> int:
-    path = f"/v1/accounts/{action}"
-    answer: dict[str, Any] = setup.client().post(path, {"names": list(names)}, timeout=ACTION_TIMEOUT)
+def _act(setup: Setup, action: str, done: str, names: Sequence[str], *, sure: bool = False) -> int:
+    path, wish = f"/v1/accounts/{action}", {"names": list(names), "yes": sure}
+    answer: dict[str, Any]
+    try:
+        answer = setup.client().post(path, wish, timeout=ACTION_TIMEOUT)
+    except Refused as refused:
+        if refused.code != NOT_CONFIRMED or not sys.stdin.isatty():
+            raise
+        click.echo(refused.message, err=True)
+        if not _says_yes(_("Do it all the same? [y/N] ")):
+            raise Failure(FAILURE, _("nothing was done")) from None
+        answer = setup.client().post(path, {**wish, "yes": True}, timeout=ACTION_TIMEOUT)
     if answer["done"]:
         click.echo(_(done) % {"names": _listed(answer["done"])})
     for name, why in answer["refused"].items():

@@ -43,6 +43,12 @@ class NotPossible(Refused):
     code = "not_possible"
 
 
+class NotConfirmed(Refused):
+    """What was asked may be a mistake: it is done when it is said to be meant."""
+
+    code = "not_confirmed"
+
+
 class BadCookie(Refused):
     """The given cookie can't be this account's."""
 

@@ -14,6 +14,7 @@ from xyfleet.supervisor.common.errors import NotPossible, Stopping
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.stretches import Stretches
 from xyfleet.supervisor.control.login_operations import LoginOperations
+from xyfleet.supervisor.control.many import make_sure
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
@@ -151,12 +152,15 @@ class FleetOperations:
 
     # Acting.
 
-    async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
+    async def act(self, action: Action, names: Sequence[str], by: str, *, sure: bool = False) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
         self._refuse_when_ending()
         outcome, stretches = Outcome([], {}), Stretches()
         chosen = self._chosen(names)
-        self._remember_wishes(action, [member for member in chosen if self._refusal(action, member) is None], by)
+        willing = [member for member in chosen if self._refusal(action, member) is None]
+        if not sure:
+            make_sure(action, sum(any(self._fleet.recovery.gates(member)) for member in willing))
+        self._remember_wishes(action, willing, by)
         for member in chosen:
             refusal = self._refusal(action, member) or self._do(action, member)
             if refusal is None:

@@ -120,8 +120,11 @@ class Control(Protocol):
     def names(self, names: Sequence[str]) -> list[str]:
         """Return the names of the accounts that `names` mean (none = all). Raises `UnknownName`."""
 
-    async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
-        """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
+    async def act(self, action: Action, names: Sequence[str], by: str, *, sure: bool = False) -> Outcome:
+        """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`.
+
+        Without `sure` a restart or a login of many accounts in an outage is refused with `NotConfirmed`.
+        """
 
     async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""

@@ -18,6 +18,7 @@ from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import BadCookie, NotPossible
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.control.many import make_sure
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status_schema import (
     AccountView,
@@ -149,9 +150,11 @@ class StandIn:
                 counts[one.state.value] = counts.get(one.state.value, 0) + 1
         return StatusView(fleet=msgspec.structs.replace(self.fleet, states=counts), accounts=self._chosen(names))
 
-    async def act(self, action: Action, names: Sequence[str], by: str) -> Outcome:
+    async def act(self, action: Action, names: Sequence[str], by: str, *, sure: bool = False) -> Outcome:
         """Note the action; refuse a login to accounts that are tagged `nohook`."""
         chosen = self._chosen(names)
+        if not sure:
+            make_sure(action, sum("out" in one.tags for one in chosen))
         self.acts.append((action, [one.name for one in chosen], by))
         refused = {
             one.name: Text("worker ended: %(why)s", {"why": "x"})
