@@ -120,7 +120,9 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, gateway: Gateway, 
         call(fleet, gateway, mark)
         family = fleet.family()
         if stopped:
-            fleet.forkserver().send_signal(signal.SIGSTOP)
+            forkserver = fleet.forkserver()
+            forkserver.send_signal(signal.SIGSTOP)
+            fleet.until(lambda: forkserver.status() == psutil.STATUS_STOPPED, "it stands")
         fleet.kill()
         assert all_gone(family)
         assert not found(mark)

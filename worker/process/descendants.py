@@ -41,12 +41,22 @@ def end_all(patience: float) -> None:
     left after `patience` seconds.
     """
     deadline = time.monotonic() + patience
-    while (left := children()) and time.monotonic() < deadline:
+    while _any() and time.monotonic() < deadline:
+        left = children()
         for pid in left:
             kill(pid)
         time.sleep(LOOK_AGAIN)
         for pid in left:
             bury(pid)
+
+
+def _any() -> bool:
+    """Whether this process has children: without any, nothing is to be looked through."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _parent(pid: int) -> int | None:

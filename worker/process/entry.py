@@ -14,6 +14,8 @@ from typing import Final
 _MOST_NAMES: Final = 40
 """So many modules are named in the first message; it must fit into one write."""
 _NOT_WANTED: Final = 0
+_LAST_WORK: Final = 1.0
+"""Seconds for what the handler's processes left."""
 
 
 def run_worker(forkserver_pid: int) -> None:
@@ -33,7 +35,7 @@ def run_worker(forkserver_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     from xyfleet.worker.ipc import codec, messages
-    from xyfleet.worker.process import hardening, runtime, shield
+    from xyfleet.worker.process import descendants, hardening, runtime, shield
 
     hardening.die_with(forkserver_pid)
     # Whom a handler's process kills with its whole group, or leaves behind, is this worker's own.
@@ -52,8 +54,11 @@ def run_worker(forkserver_pid: int) -> None:
     imported = shield.imported_since(most=_MOST_NAMES)
     hello = messages.Hello(pid=os.getpid(), marker=shield.MARKER, imported=imported)
     life = runtime.WorkerRuntime(go.settings, go.ticket, hello, shield.SSL_CONTEXT)
+    code = life.run(up, down)
+    if code == runtime.SUPERVISOR_GONE:
+        descendants.end_all(_LAST_WORK)  # so is whoever would end what the handler started, unless the forkserver can
     # Nothing is left to be done after it that the kernel does not do, and faster.
-    os._exit(life.run(up, down))
+    os._exit(code)
 
 
 def _read(fd: int, size: int) -> bytes:
