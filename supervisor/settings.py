@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from xyfleet.supervisor.identity import DEFAULT, Identity
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.settings import DEFAULT_ENDPOINT, DEFAULT_USER_AGENT, Cycle
+from xyfleet.worker.settings import DEFAULT_ENDPOINT, Cycle
 
 SIMULATOR = "simulator"
 """The `endpoint` that means the built-in gateway."""
@@ -151,7 +152,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: Secret | None = None
     proxy: Secret | None = None
-    user_agent: str = DEFAULT_USER_AGENT
+    identity: Identity | None = None
+    """The browser that the file names for its next login."""
     cycle: Cycle = Cycle()
     handler: str | None = None
     """`package.module:function`, the Python handler; None = none. Never set together with `webhook`."""
@@ -160,6 +162,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     max_memory: int | None = None
     """Bytes."""
     enabled: bool = True
+
+    def next_identity(self) -> Identity:
+        """Return the browser that its next login is made in."""
+        return self.identity or DEFAULT
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

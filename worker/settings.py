@@ -58,8 +58,9 @@ PROFILES: Final[dict[str, dict[str, Any]]] = {
 
 DEFAULT_ENDPOINT: Final = "wss://wss-goofish.dingtalk.com/"
 DEFAULT_USER_AGENT: Final = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/151.0.0.0 Safari/537.36"
 )
+DEFAULT_LANGUAGE: Final = "zh-CN,zh;q=0.9"
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     device_id: str
     endpoint: str = DEFAULT_ENDPOINT
     user_agent: str = DEFAULT_USER_AGENT
+    language: str = DEFAULT_LANGUAGE
+    """`Accept-Language` of the handshake."""
     proxy: Secret | None = None
     """`http://…` or `socks5://…`; used for the socket, and never left aside: without it there is no dial."""
     ca_file: str | None = None

@@ -9,14 +9,16 @@ import msgspec
 from aiohttp import web
 
 from xyfleet.supervisor.api.middleware import limited
-from xyfleet.supervisor.api.requests import CONTROL, body, json_answer, language, one, operator
+from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.control.types import QrStep
+from xyfleet.supervisor.identity import raw
 from xyfleet.worker.secret import Secret
 
 
 class _Login(msgspec.Struct):
     name: str
     cookie: str
+    user_agent: str | None = None
 
 
 class _QrLogin(msgspec.Struct):
@@ -25,7 +27,11 @@ class _QrLogin(msgspec.Struct):
 
 async def _login(request: web.Request) -> web.StreamResponse:
     login = await body(request, _Login)
-    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), await operator(request))
+    identity = None if login.user_agent is None else raw(login.user_agent)
+    if identity is None and login.user_agent is not None:
+        raise BadRequest("user_agent: use one line of plain ASCII, as a browser sends it")
+    by = await operator(request)
+    doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), by, identity)
     return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
 
 

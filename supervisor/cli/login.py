@@ -28,9 +28,14 @@ _END: Final = (b"\n", b"\r", b"\x04")
 )
 @click.argument("name")
 @click.option("--qr", is_flag=True, help=_("Show a code in the terminal, to be scanned with the Xianyu app."))
+@click.option(
+    "--user-agent",
+    metavar="TEXT",
+    help=_("User agent of the browser that the cookie was made in; without it: as the file says."),
+)
 @common
 @click.pass_obj
-def login(setup: Setup, name: str, *, qr: bool) -> int:
+def login(setup: Setup, name: str, *, qr: bool, user_agent: str | None) -> int:
     """Read one cookie and hand it on; or show a code and tell what becomes of it."""
     keep_secrets()
     client = setup.client()
@@ -39,7 +44,8 @@ def login(setup: Setup, name: str, *, qr: bool) -> int:
 
         return qr_login(client, name)
     cookie = _read_cookie(name)
-    answer = client.post("/v1/login", {"name": name, "cookie": cookie}, timeout=LOGIN_TIMEOUT)
+    wish = {"name": name, "cookie": cookie} | ({} if user_agent is None else {"user_agent": user_agent})
+    answer = client.post("/v1/login", wish, timeout=LOGIN_TIMEOUT)
     for warning in answer["warnings"]:
         click.echo(warning, err=True)
     click.echo(_("new cookie stored for %(name)s") % {"name": name})

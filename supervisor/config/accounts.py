@@ -7,14 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import messaging, secrets
+from xyfleet.supervisor.config import browsers, messaging, secrets
 from xyfleet.supervisor.config.cross_checks import Entry
 from xyfleet.supervisor.config.reading.context import Context, good, value
 from xyfleet.supervisor.config.reading.file_schema import SEED_NAMES
 from xyfleet.supervisor.config.reading.problems import BAD, At, Item, Section
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.settings import DEFAULT_USER_AGENT, PROFILES, Cycle
+from xyfleet.worker.settings import PROFILES, Cycle
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -130,7 +130,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         username=value(own, "username"),
         password=_secret(merged, "password"),
         proxy=None if value(merged, "proxy") == secrets.NO_PROXY else _secret(merged, "proxy"),
-        user_agent=_text(merged, "user_agent") or DEFAULT_USER_AGENT,
+        identity=browsers.build(own, defaults, context),
         cycle=cycle(merged, context),
         handler=answerer.handler,
         webhook=answerer.webhook,

@@ -10,6 +10,7 @@ from xyfleet.supervisor.common.browser_names import browser_name
 from xyfleet.supervisor.common.errors import BadCookie
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.types import QrStep
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, Scanned, ShowCode, Step
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
@@ -32,9 +33,9 @@ class LoginOperations:
         self._fleet = fleet
         self._want = want
 
-    async def login(self, member: SupervisedAccount, cookie: Secret, by: str) -> Text | None:
+    async def login(self, member: SupervisedAccount, cookie: Secret, by: str, identity: Identity | None) -> Text | None:
         """Store a cookie and connect with it; return a doubt about it. Raises `BadCookie`."""
-        problem = self._fleet.logins.take(member, cookie)
+        problem = self._fleet.logins.take(member, cookie, identity)
         if problem is not None:
             raise BadCookie(problem)
         return await self._logged_in(member, by)
@@ -68,7 +69,7 @@ def _shown(step: Step, member: SupervisedAccount) -> QrStep:
         case Scanned():
             return QrStep(step="scanned")
         case Check():
-            browser = browser_name(member.account.user_agent) or Text(_SOME)
+            browser = browser_name(member.account.next_identity().user_agent) or Text(_SOME)
             return QrStep(step="check", text=Text(_CHECK, {"browser": browser, "name": member.name}))
         case Ended(reason):
             return QrStep(step="failed", text=said(reason))

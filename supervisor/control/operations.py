@@ -21,6 +21,7 @@ from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states, what_it_waits_for
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
@@ -109,7 +110,7 @@ class FleetOperations:
     def _view(self, member: SupervisedAccount, turns: Mapping[str, Reason]) -> AccountView:
         held = self._fleet.store.get(member.name)
         refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
-        return account_view(member, refresh, held.source, what_it_waits_for(member, turns))
+        return account_view(member, refresh, held, what_it_waits_for(member, turns))
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings
@@ -231,9 +232,9 @@ class FleetOperations:
             member.happened(Event(kind=Kind.REFRESH))
         return refusal
 
-    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
+    async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
-        return await self._logins.login(self._for_login(name), cookie, by)
+        return await self._logins.login(self._for_login(name), cookie, by, identity)
 
     async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
         """Log an account in by a code that its owner scans; yield what happens, the end last. Raises `Refused`."""

@@ -17,7 +17,7 @@ from xyfleet.supervisor.control.status_schema import (
     RefreshView,
     RttView,
 )
-from xyfleet.supervisor.credentials.record import Credentials
+from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
@@ -29,7 +29,7 @@ from xyfleet.worker.states import State
 
 
 def account_view(
-    member: SupervisedAccount, refresh: RefreshView, cookie_source: str | None, waits: Reason | None = None
+    member: SupervisedAccount, refresh: RefreshView, held: Credentials, waits: Reason | None = None
 ) -> AccountView:
     """Return the view of one account that `waits` for something now; the API adds the advice."""
     account, last, live = member.account, member.last, member.report
@@ -61,7 +61,7 @@ def account_view(
             last_hour_by_cause=window.hour.reconnects_by_cause,
         ),
         refresh=refresh,
-        cookie_source=cookie_source,
+        cookie_source=held.source,
         memory_mib=_mib(live.memory) if live is not None else None,
         cpu_percent=member.cpu_percent,
         desired="stopped" if member.stopped_by is not None else "running",
@@ -71,7 +71,7 @@ def account_view(
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
         waits=waits,
         because=why,
-        browser=browser_name(account.user_agent),
+        browser=browser_name(shown(held, account.identity).user_agent),
     )
 
 

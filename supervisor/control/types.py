@@ -20,6 +20,7 @@ import msgspec
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.control.status_schema import StatusView
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import Traced
@@ -126,7 +127,7 @@ class Control(Protocol):
         Without `sure` a restart or a login of many accounts in an outage is refused with `NotConfirmed`.
         """
 
-    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
+    async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
 
     def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:

@@ -12,6 +12,7 @@ import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.identity import DEFAULT, LEGACY, Identity
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
@@ -106,6 +107,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     hook_runs: int = 0
     """Since the account exists."""
+    identity: Identity | None = None
+    """The browser that it shows itself as since this login; None: a record of a version that pinned none."""
     needs_human: bool = False
     """The hook said that only a person can help; a new cookie ends it."""
     past: Past = Past()
@@ -115,7 +118,9 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
-def adopted(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials | None:
+def adopted(
+    held: Credentials, cookie: Secret, source: Source, uuid: UUID, identity: Identity | None = None
+) -> Credentials | None:
     """
     Return what the owner's file's cookie makes of a record; None if it is the one seen there before.
 
@@ -125,12 +130,31 @@ def adopted(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Cr
     seen = cookies.fingerprint(plain)
     if seen == held.file_fingerprint:
         return None
-    return _with(held, plain, source, uuid).but(file_fingerprint=seen)
+    return _with(held, plain, source, uuid, identity).but(file_fingerprint=seen)
 
 
-def replaced(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials:
+def replaced(
+    held: Credentials, cookie: Secret, source: Source, uuid: UUID, identity: Identity | None = None
+) -> Credentials:
     """Return what a cookie of the hook or of `login` makes of a record. Raises `InvalidCookie` or `OtherUser`."""
-    return _with(held, same_user(held, cookie), source, uuid)
+    return _with(held, same_user(held, cookie), source, uuid, identity)
+
+
+def shown(held: Credentials, wanted: Identity | None) -> Identity:
+    """
+    Return the browser that an account shows itself as: the one that its login was pinned with.
+
+    Args:
+        wanted: what the file says, for the next login; None: nothing.
+    """
+    if held.identity is not None:
+        return held.identity
+    return wanted or (DEFAULT if held.cookie is None else Identity(user_agent=LEGACY))
+
+
+def pinned(held: Credentials, wanted: Identity | None) -> Credentials:
+    """Return the record with its login's identity, of one that an older version left without."""
+    return held if held.cookie is None or held.identity else held.but(identity=shown(held, wanted))
 
 
 def met(held: Credentials, now: float) -> Credentials:
@@ -154,8 +178,8 @@ def same_user(held: Credentials, cookie: Secret) -> Secret:
     return plain
 
 
-def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Credentials:
-    """A new login: what the old one had (token, verdict) is void."""
+def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID, identity: Identity | None) -> Credentials:
+    """A new login: what the old one had (token, verdict) is void; without an `identity` that one stays."""
     unb = cookies.unb(cookie)
     assert unb is not None, "checked before"
     return held.but(
@@ -163,6 +187,7 @@ def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID) -> Cred
         device_id=held.device_id or device_id(unb, uuid),
         cookie=cookie,
         source=source,
+        identity=identity or held.identity,
         login=held.login + 1,
         token=None,
         verdict=None,

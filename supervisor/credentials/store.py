@@ -25,6 +25,7 @@ from xyfleet.supervisor.credentials.assignment import Assignment, assign
 from xyfleet.supervisor.credentials.fleet_document import CanaryTurn, FleetDocument, Stopped
 from xyfleet.supervisor.credentials.record import Credentials, Source
 from xyfleet.supervisor.credentials.state_files import StateFiles, StateRefused, unreadable
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
 
@@ -211,22 +212,33 @@ class Store:
 
     # Logins.
 
-    def adopt(self, name: str, cookie: Secret, source: Source) -> bool:
+    def pin(self, name: str, wanted: Identity | None) -> None:
+        """Write down the identity of a login that an older version left without."""
+        held = self.get(name)
+        new = record.pinned(held, wanted)
+        if new is not held:
+            self.put(self.key(name), new)
+
+    def adopt(self, name: str, cookie: Secret, source: Source, identity: Identity | None = None) -> bool:
         """
-        Offer the cookie that the owner's file has; return whether it is new and was taken.
+        Offer the cookie that the owner's file has; return whether it is new and was taken, with this identity.
 
         Raises `InvalidCookie` or `OtherUser`, changing nothing.
         """
         self._be(name, cookie)
-        new = record.adopted(self.get(name), cookie, source, uuid.uuid4())
+        new = record.adopted(self.get(name), cookie, source, uuid.uuid4(), identity)
         if new is not None:
             self.put(self.key(name), record.met(new, time.time()))
         return new is not None
 
-    def replace(self, name: str, cookie: Secret, source: Source) -> None:
-        """Take a cookie of the hook or of `login`. Raises `InvalidCookie` or `OtherUser`, changing nothing."""
+    def replace(self, name: str, cookie: Secret, source: Source, identity: Identity | None = None) -> None:
+        """
+        Take a cookie of the hook or of `login`, and the identity that goes with it (None: as before).
+
+        Raises `InvalidCookie` or `OtherUser`, changing nothing.
+        """
         self._be(name, cookie)
-        new = record.replaced(self.get(name), cookie, source, uuid.uuid4())
+        new = record.replaced(self.get(name), cookie, source, uuid.uuid4(), identity)
         self.put(self.key(name), record.met(new, time.time()))
 
     def _be(self, name: str, cookie: Secret) -> None:

@@ -34,6 +34,8 @@ class NewCookie(msgspec.Struct, frozen=True):
     """A new login."""
 
     cookie: Secret
+    user_agent: str | None = None
+    """The browser that it was made in, where the hook names one."""
 
 
 class NothingToChange(msgspec.Struct, frozen=True):
@@ -103,7 +105,8 @@ def understand(code: int, output: bytes) -> Result:
     cookie = answer.get("cookie")
     if not isinstance(cookie, str) or not cookie:
         return Failed(Reason("hook_cookie_no_text" if "cookie" in answer else "hook_no_cookie"))
-    return NewCookie(Secret(cookie))
+    agent = answer.get("user_agent")
+    return NewCookie(Secret(cookie), agent if isinstance(agent, str) else None)
 
 
 def _error(answer: dict[str, Any], code: int) -> Failed:

@@ -231,7 +231,7 @@ class HookService:
         result = understand(ended.code, ended.output)
         if isinstance(result, NewCookie):
             try:
-                return NewCookie(same_user(held, result.cookie))
+                return NewCookie(same_user(held, result.cookie), result.user_agent)
             except InvalidCookie as error:
                 return Failed(Reason("hook_cookie", {"of": Reason(error.message.template, dict(error.values))}))
             except OtherUser as error:

@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import aiohttp
 
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.sites import Sites
 from xyfleet.supervisor.tokens import answer_words
 from xyfleet.supervisor.tokens.call import CONNECT_TIMEOUT, RawAnswer, read_body
@@ -39,18 +40,19 @@ class BrowserCalls:
     One visit to the service's pages.
 
     Args:
+        identity: The browser that makes it.
         jar: Its cookies; grows by what answers set, whose login it is too.
     """
 
     def __init__(
-        self, way: Egress, sites: Sites, user_agent: str, jar: dict[str, str], proxy: Secret | None = None
+        self, way: Egress, sites: Sites, identity: Identity, jar: dict[str, str], proxy: Secret | None = None
     ) -> None:
         self.sites = sites
         self.jar = jar
         self.set_cookie: list[str] = []
         """All that was set, in order."""
         self._way = way
-        self._user_agent = user_agent
+        self._identity = identity
         self._proxy = proxy
 
     async def ask(
@@ -63,7 +65,7 @@ class BrowserCalls:
         headers: Mapping[str, str] | None = None,
     ) -> RawAnswer:
         """Make one call. Raises `NoAnswer`, and `CheckWanted` where it leads to a check."""
-        sent = {"User-Agent": self._user_agent, "Accept": "*/*", **(headers or {})}
+        sent = {**self._identity.headers(), "Accept": "*/*", **(headers or {})}
         if self.jar:
             sent["Cookie"] = cookies.sendable(cookies.render(self.jar)).reveal()
         try:

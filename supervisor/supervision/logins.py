@@ -17,6 +17,7 @@ from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, checked, doubt, fingerprint, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.identity import Identity, raw
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, next_allowed
 from xyfleet.supervisor.login_hook.service import HookAccount, HookService
 from xyfleet.supervisor.settings import Account
@@ -68,13 +69,14 @@ class Logins:
 
     def adopt(self, account: Account) -> bool:
         """Take the file's cookie if it is another than the one seen there before; return whether it was taken."""
+        self._store.pin(account.name, account.identity)
         cookie, held = account.cookie, self._store.get(account.name)
         if cookie is None or fingerprint(cookie) == held.file_fingerprint:
             return False
         source: Source = "file"
         if account.cookie_file is not None:
             cookie, source = _newest(account.cookie_file, cookie, account.name), "cookie_file"
-        return self._store.adopt(account.name, cookie, source)
+        return self._store.adopt(account.name, cookie, source, account.next_identity())
 
     def adopt_again(self, member: SupervisedAccount) -> None:
         """Take the owner's cookie for an account that is to start and of which nothing is stored any more."""
@@ -96,7 +98,8 @@ class Logins:
         try:
             cookie = read_cookie_file(path)
             problem = self._stranger(member, cookie)
-            taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file")
+            browser = member.account.next_identity()
+            taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file", browser)
         except OtherUser as error:
             problem = error.text
         except (BadFile, InvalidCookie) as error:
@@ -108,13 +111,13 @@ class Logins:
             _warn(member.name, cookie)
             member.happened(Event(kind=Kind.COOKIE, why="cookie_file"))
 
-    def take(self, member: SupervisedAccount, cookie: Secret) -> Text | None:
-        """Take an operator's cookie; return why not, else None."""
+    def take(self, member: SupervisedAccount, cookie: Secret, identity: Identity | None = None) -> Text | None:
+        """Take an operator's cookie, with the browser of it if he names one; return why not, else None."""
         try:
             plain = checked(cookie)
             problem = self._stranger(member, plain)
             if problem is None:
-                self._store.replace(member.name, plain, "login")
+                self._store.replace(member.name, plain, "login", identity or member.account.next_identity())
         except InvalidCookie as error:
             return Text(N_("the cookie can't be used: %(why)s"), {"why": error.text})
         except OtherUser as error:
@@ -220,14 +223,14 @@ class Logins:
     def _follow(self, member: SupervisedAccount, number: int, result: Result) -> None:
         """Store what the hook brought, and tell the account's condition."""
         match result:
-            case NewCookie(cookie):
+            case NewCookie(cookie, agent):
                 problem = self._stranger(member, cookie)
                 if problem is not None:
                     self._answer(
                         member, number, "failed", Reason("hook_others_cookie", {"name": str(problem.values["name"])})
                     )
                     return
-                self._store.replace(member.name, cookie, "hook")
+                self._store.replace(member.name, cookie, "hook", raw(agent or "") or member.account.next_identity())
                 _warn(member.name, cookie)
                 self._answer(member, number, "new")
             case NothingToChange():
@@ -244,7 +247,7 @@ def _told(member: SupervisedAccount) -> HookAccount:
     account = member.account
     return HookAccount(
         name=account.name,
-        user_agent=account.user_agent,
+        user_agent=account.next_identity().user_agent,
         username=account.username,
         password=account.password,
         proxy=account.proxy,

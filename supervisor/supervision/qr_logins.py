@@ -126,7 +126,7 @@ class QrLogins:
 
     def _calls(self, account: Account) -> BrowserCalls:
         way = self._tokens.way(account.proxy)
-        return BrowserCalls(way, sites_of(self._tokens.url), account.user_agent, {}, account.proxy)
+        return BrowserCalls(way, sites_of(self._tokens.url), account.next_identity(), {}, account.proxy)
 
     def _holds(self, epoch: _Epoch) -> bool:
         """Whether nobody stopped or removed the account, nor gave it another login, since the code was asked for."""
@@ -145,7 +145,7 @@ class QrLogins:
             text = N_("it was scanned with the app of %(other)s, not of %(name)s; scan with the right shop's app")
             raise WrongUser(Text(text, {"other": _shown(holder), "name": _shown(member)}))
         try:
-            self._store.replace(member.name, cookie, "login")
+            self._store.replace(member.name, cookie, "login", member.account.next_identity())
         except OtherUser:
             text = N_("it was scanned by user %(other)s, but %(name)s is user %(user)s; scan with the right shop's app")
             raise WrongUser(Text(text, {"other": user, "name": _shown(member), "user": held or ""})) from None

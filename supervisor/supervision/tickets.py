@@ -114,7 +114,7 @@ class TicketIssuer:
 
 def token_account(account: Account) -> TokenAccount:
     """Return what a token call needs to know of an account."""
-    return TokenAccount(name=account.name, user_agent=account.user_agent, proxy=account.proxy)
+    return TokenAccount(name=account.name, user_agent=account.next_identity().user_agent, proxy=account.proxy)
 
 
 def ticket_of(token: Token, request: int) -> Ticket:

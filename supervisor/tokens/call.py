@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.tokens import mtop
 from xyfleet.supervisor.tokens.egress import FAILURES, SENT, describe
 from xyfleet.worker.reasons import Reason
@@ -38,13 +39,30 @@ class RawAnswer(NamedTuple):
     """Where a redirect leads to; none is followed."""
 
 
+def headers(identity: Identity) -> dict[str, str]:
+    """Return what the page's own call has beside its cookie."""
+    return {
+        "accept": "application/json",
+        "cache-control": "no-cache",
+        "origin": _ORIGIN,
+        "pragma": "no-cache",
+        "referer": f"{_ORIGIN}/",
+        **({"priority": "u=1, i"} if identity.brands else {}),
+        "sec-fetch-dest": "empty",
+        "sec-fetch-mode": "cors",
+        "sec-fetch-site": "same-site",
+        **identity.headers(),
+    }
+
+
 async def post(
     session: aiohttp.ClientSession,
     url: str,
     *,
     cookie: Secret,
     device_id: str,
-    user_agent: str,
+    identity: Identity,
+    page: str,
     now: float,
     timeout: float,
     proxy: Secret | None = None,
@@ -53,6 +71,8 @@ async def post(
     Make the call.
 
     Args:
+        identity: the browser whose headers it has.
+        page: id of the page view that it belongs to.
         now: wall time.
         timeout: seconds for all of it.
         proxy: what of it must not be shown; the session has the way.
@@ -61,20 +81,13 @@ async def post(
         CallFailed: there was no answer.
     """
     data = mtop.form_data(device_id)
-    headers = {
-        "Cookie": cookies.sendable(cookie).reveal(),
-        "User-Agent": user_agent,
-        "Origin": _ORIGIN,
-        "Referer": f"{_ORIGIN}/",
-        "Accept": "application/json",
-    }
     mark: dict[str, bool] = {}
     try:
         async with session.post(
             url,
-            params=mtop.query(cookies.sign_token(cookie), str(int(now * 1000)), data),
+            params=mtop.query(cookies.sign_token(cookie), str(int(now * 1000)), data, page),
             data={"data": data},
-            headers=headers,
+            headers={**headers(identity), "cookie": cookies.sendable(cookie).reveal()},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
             trace_request_ctx=mark,

@@ -16,6 +16,7 @@ import aiohttp_socks
 import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
+from xyfleet.worker.connection.client_tls import client_tls
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret, masked, proxy_secrets, spelled
 from xyfleet.worker.text import cut
@@ -41,7 +42,7 @@ FAILURES: Final = (
 
 def tls_context(ca_file: str | Path | None) -> ssl.SSLContext:
     """Return a context that trusts `ca_file` alone when there is one, else what the system trusts. About 25 ms."""
-    return ssl.create_default_context(cafile=ca_file)
+    return client_tls(None if ca_file is None else str(ca_file))
 
 
 class Unreachable(Exception):

@@ -9,7 +9,9 @@ import hashlib
 import json
 import math
 import re
+import string
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -21,6 +23,7 @@ from xyfleet.worker.secret import Secret
 
 API: Final = "mtop.taobao.idlemessage.pc.login.token"
 APP_KEY: Final = "34839810"
+_LETTERS: Final = string.ascii_letters + string.digits
 IM_APP_KEY: Final = "444e9908a51d1cb236a27862abc769c9"
 DEFAULT_LIFE: Final = 86_400.0
 """Seconds that a token counts as valid when the answer does not say: what the field says when it is there. Too long
@@ -100,8 +103,13 @@ def sign(token: str, milliseconds: str, data: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def query(token: str, milliseconds: str, data: str) -> dict[str, str]:
-    """Return the call's query parameters."""
+def page_id(random: Random) -> str:
+    """Return the id of one view of the page: 8 hex digits, 6 letters or digits."""
+    return f"{random.getrandbits(32):08x}" + "".join(random.choices(_LETTERS, k=6))
+
+
+def query(token: str, milliseconds: str, data: str, page: str | None = None) -> dict[str, str]:
+    """Return the call's query parameters, in the page's order; `page` is the id of the page view that it belongs to."""
     return {
         "jsv": "2.7.2",
         "appKey": APP_KEY,
@@ -115,6 +123,7 @@ def query(token: str, milliseconds: str, data: str) -> dict[str, str]:
         "api": API,
         "sessionOption": "AutoLoginOnly",
         "spm_cnt": "a21ybx.im.0.0",
+        **({} if page is None else {"spm_pre": f"a21ybx.home.sidebar.1.{page}", "log_id": page}),
     }
 
 

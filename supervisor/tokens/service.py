@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Collection
 from functools import partial
+from random import Random
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials, Verdict
 from xyfleet.supervisor.credentials.store import Key, Store, Superseded
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.tokens import call, egress, mtop
 from xyfleet.supervisor.tokens.egress import Egress
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
@@ -43,6 +45,7 @@ class TokenAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     user_agent: str
+    """Of an account whose login has no identity pinned to it."""
     proxy: Secret | None = None
 
 
@@ -91,6 +94,7 @@ class TokenService:
         """Where tokens are called for; may be changed at any time."""
         self._tls = tls
         self._wall = wall
+        self._random = Random()
         self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
         self._flights: SingleFlight[Token] = SingleFlight()
         self._sent: dict[Key, asyncio.Task[Token | None]] = {}
@@ -229,7 +233,7 @@ class TokenService:
             raise self._failed(account.name, error.reason, reached=False) from None
 
     async def _calls(self, account: TokenAccount, key: Key, way: Egress, held_back: Callable[[], bool]) -> Token:
-        name = account.name
+        name, page = account.name, mtop.page_id(self._random)
         for signing in range(MAX_SIGNINGS):
             sent = self._sent.get(key)
             if sent is None:
@@ -239,15 +243,15 @@ class TokenService:
                     if held_back():
                         raise HeldBack
                 _check(self._store.at(key))
-                sent = self._send(account, key, way)
+                sent = self._send(account, key, way, page)
             await asyncio.wait([sent])  # cancelled here, the call goes on: it is paid for
             token = None if sent.cancelled() else sent.result()
             if token is not None:
                 return token
         raise self._failed(name, Reason("signing_refused"))
 
-    def _send(self, account: TokenAccount, key: Key, way: Egress) -> asyncio.Task[Token | None]:
-        call = self._sent[key] = asyncio.create_task(self._call(account, key, way))
+    def _send(self, account: TokenAccount, key: Key, way: Egress, page: str) -> asyncio.Task[Token | None]:
+        call = self._sent[key] = asyncio.create_task(self._call(account, key, way, page))
         call.add_done_callback(lambda done: self._answered(key, done))
         return call
 
@@ -256,7 +260,7 @@ class TokenService:
         if not call.cancelled():
             call.exception()  # whoever waits for the call has it; else it is nobody's
 
-    async def _call(self, account: TokenAccount, key: Key, way: Egress) -> Token | None:
+    async def _call(self, account: TokenAccount, key: Key, way: Egress, page: str) -> Token | None:
         """Make one call; return the token, or None when another call is wanted. Raises `TokenRefused`."""
         held, now = self._store.at(key), self._wall()
         assert held.cookie is not None, "checked before"
@@ -270,7 +274,8 @@ class TokenService:
                     self.url,
                     cookie=held.cookie,
                     device_id=held.device_id or "",
-                    user_agent=account.user_agent,
+                    identity=held.identity or Identity(user_agent=account.user_agent),
+                    page=page,
                     now=now,
                     timeout=self._turns.limits.timeout,
                     proxy=account.proxy,

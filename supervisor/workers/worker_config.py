@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from xyfleet.supervisor.common.paths import fleet_users_file
-from xyfleet.supervisor.credentials.record import Credentials
+from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
 
@@ -72,12 +72,14 @@ def worker_settings(
     """Return the settings of one account's worker; its user and device must be known by now."""
     assert held.unb is not None
     assert held.device_id is not None
+    identity = shown(held, account.identity)
     return WorkerSettings(
         account=account.name,
         unb=held.unb,
         device_id=held.device_id,
         endpoint=gateway.endpoint,
-        user_agent=account.user_agent,
+        user_agent=identity.user_agent,
+        language=identity.language,
         proxy=account.proxy,
         ca_file=gateway.ca_file,
         cycle=account.cycle,

@@ -31,6 +31,7 @@ from xyfleet.supervisor.control.status_schema import (
 )
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.presentation.advice import down
@@ -163,7 +164,7 @@ class StandIn:
         }
         return Outcome([one.name for one in chosen if one.name not in refused], refused)
 
-    async def login(self, name: str, cookie: Secret, by: str) -> Text | None:
+    async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Keep the cookie if it is one."""
         self._chosen([name])
         if "unb=" not in cookie.reveal():

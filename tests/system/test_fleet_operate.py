@@ -140,7 +140,8 @@ def test_reload_touches_only_what_changed(shared_fleet: Fleet, own_gateway: Gate
     fleet, gateway = shared_fleet, own_gateway
     before = sockets(fleet)
     fleet.config["accounts"][0]["label"] = "旗舰店"
-    fleet.config["accounts"][1]["user_agent"] = "Mozilla/5.0 (another)"
+    fleet.config["accounts"][1]["handler"] = "replies:answer"
+    (fleet.folder / "replies.py").write_text("async def answer(message, account):\n    return None\n")
     del fleet.config["accounts"][2]
     fleet.config["accounts"].append(account(9))
     fleet.write()

@@ -21,7 +21,8 @@ def test_events_say_when_and_why(tmp_path: Path, gateway: Gateway) -> None:
         assert lost["time"] <= lost["next_attempt"]
         fleet.wait_connected()
         assert {event["next_attempt"] for event in fleet.events("state", "a0") if event["to"] == "CONNECTED"} == {None}
-        fleet.config["accounts"][0] = account(0, user_agent="Other/1.0")
+        (fleet.folder / "replies.py").write_text("async def answer(message, account):\n    return None\n")
+        fleet.config["accounts"][0] = account(0, handler="replies:answer")
         fleet.write()
         fleet.client.post("/v1/reload")
         fleet.client.post("/v1/accounts/restart", {"names": ["a1"]})

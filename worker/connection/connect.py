@@ -149,6 +149,12 @@ async def dial(settings: WorkerSettings, tls: ssl.SSLContext) -> Socket:
             settings.endpoint,
             origin=ORIGIN,
             user_agent_header=settings.user_agent,
+            additional_headers={
+                "Accept-Encoding": "gzip, deflate, br, zstd",
+                "Accept-Language": settings.language,
+                "Cache-Control": "no-cache",
+                "Pragma": "no-cache",
+            },
             compression=None,
             # Given in any case: by default the library takes a proxy from the environment.
             proxy=_proxy(settings.proxy),

@@ -16,6 +16,7 @@ import uvloop
 
 from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.clock import Timing
+from xyfleet.worker.connection.client_tls import client_tls
 from xyfleet.worker.handlers.surroundings import ordinary
 from xyfleet.worker.ipc.messages import Hello, Ticket
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
@@ -78,7 +79,7 @@ class WorkerRuntime:
         zero_pages.give_back_zeroes(loop)
         settings = self._settings
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
-        tls = self._tls if settings.ca_file is None else ssl.create_default_context(cafile=settings.ca_file)
+        tls = self._tls if settings.ca_file is None else client_tls(settings.ca_file)
         pipe = ReportPipe(up, self._gone)
         self._cycle = AccountRunner(settings, self._ticket, pipe, self._log, tls, Memory(), Timing())
         pipe.send(self._hello)

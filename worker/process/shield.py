@@ -6,17 +6,17 @@ import contextlib
 import itertools
 import os
 import signal
-import ssl
 import sys
 from types import FrameType
 from typing import Final
 
+from xyfleet.worker.connection.client_tls import client_tls
 from xyfleet.worker.process import descendants, hardening
 from xyfleet.worker.process.build_id import build_id
 
 MARKER: Final = build_id()
 """The version and digest of the program files that this forkserver runs."""
-SSL_CONTEXT: Final = ssl.create_default_context()
+SSL_CONTEXT: Final = client_tls()
 """The trust store of the system, shared by all workers; one of its own costs each 26 ms and 1.5 MiB."""
 
 ENDING: Final = 5.0

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.json_values import as_ms
+from xyfleet.worker.protocol.reg_ua import reg_ua
 from xyfleet.worker.text import is_number
 
 MAX_SIZE: Final = 8 * 1024 * 1024
@@ -19,8 +20,6 @@ MAX_SIZE: Final = 8 * 1024 * 1024
 MOST_HEAD: Final = 64 * 1024
 """Bytes of headers, and of each other part of a frame's head, that are read; real ones have a few hundred."""
 APP_KEY: Final = "444e9908a51d1cb236a27862abc769c9"
-UA_SUFFIX: Final = " DingTalk(2.1.5) OS(Windows/10) Browser(Chrome/133.0.0.0) DingWeb/2.1.5 IMPaaS DingWeb/2.1.5"
-"""What the web client's `ua` of `/reg` has behind the browser's own user agent."""
 
 KICKOUT: Final = "/push/kickout"
 SESSION_REMOVE: Final = "/s/session/remove"
@@ -207,7 +206,7 @@ def reg(token: str, user_agent: str, device_id: str, mid: str) -> bytes:
         "cache-header": "app-key token ua wv",
         "app-key": APP_KEY,
         "token": token,
-        "ua": user_agent + UA_SUFFIX,
+        "ua": reg_ua(user_agent),
         "dt": "j",
         "wv": "im:3,au:3,sy:6",
         "sync": "0,0;0;0;",

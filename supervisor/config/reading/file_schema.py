@@ -19,6 +19,7 @@ from xyfleet.supervisor.config.reading.value_types import (
     Count,
     Handler,
     Label,
+    Language,
     Name,
     Period,
     Rate,
@@ -29,6 +30,7 @@ from xyfleet.supervisor.config.reading.value_types import (
     Text,
     UserAgent,
 )
+from xyfleet.supervisor.identity import LATEST, OLDEST
 
 
 class RawBackoff(TypedDict, total=False):
@@ -36,6 +38,15 @@ class RawBackoff(TypedDict, total=False):
 
     step: Annotated[Seconds, Meta(description="Seconds added per failure.")]
     max: Annotated[Seconds, Meta(description="Longest delay, seconds.")]
+
+
+class RawIdentity(TypedDict, total=False):
+    """The browser to appear as: all headers are made from it. Counts from the next login on."""
+
+    browser: Annotated[Literal["chrome", "edge"], Meta(description="Which browser.")]
+    version: Annotated[int, Meta(ge=OLDEST, le=LATEST, description="Its main version, such as 151.")]
+    os: Annotated[Literal["windows", "macos", "linux"], Meta(description="The system that it runs on.")]
+    language: Annotated[Language, Meta(description="Its language, such as zh-CN.")]
 
 
 class RawRetry(TypedDict, total=False):
@@ -97,7 +108,8 @@ class RawDefaults(TypedDict, total=False):
         Meta(description="http://, socks5://, socks5h:// or socks4:// with host and port; none = no proxy."),
     ]
     proxy_file: Annotated[Text, Meta(description="File that holds the proxy's address.")]
-    user_agent: Annotated[UserAgent, Meta(description="The browser to appear as; the one that made the cookie.")]
+    identity: Annotated[RawIdentity, Meta(description="The browser to appear as; the one that makes the next cookie.")]
+    user_agent: Annotated[UserAgent, Meta(description="Instead of identity: a user agent as it is.")]
     max_memory: Annotated[
         Size,
         Meta(

@@ -51,6 +51,13 @@ UserAgent = Annotated[
         extra_json_schema={"pattern": r"^[ -~]{1,512}$"},
     ),
 ]
+Language = Annotated[
+    str,
+    Meta(
+        extra={"kind": "text", "hint": N_("write a language as browsers do: zh-CN, en-US")},
+        extra_json_schema={"pattern": r"^[a-z]{2,3}(-[A-Z]{2})?$"},
+    ),
+]
 Handler = Annotated[
     str,
     Meta(

@@ -8,9 +8,10 @@ import pytest
 
 from support.settingsfile import COOKIE, ONE, SettingsFile
 from xyfleet.supervisor.config.reading import file_schema
+from xyfleet.supervisor.identity import Identity, made, raw
 from xyfleet.supervisor.settings import Account, Mail, Webhook
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.settings import DEFAULT_USER_AGENT, PROFILES, Backoff, Cycle, Retry
+from xyfleet.worker.settings import PROFILES, Backoff, Cycle, Retry
 
 
 @pytest.fixture
@@ -30,7 +31,6 @@ def test_the_built_in_values(file: SettingsFile) -> None:
         name="a",
         where=f"{file.path}:1",
         cookie=Secret(COOKIE),
-        user_agent=DEFAULT_USER_AGENT,
         cycle=Cycle(),
     )
 
@@ -76,7 +76,7 @@ def test_everything_an_account_can_say(file: SettingsFile) -> None:
         username="13800138000",
         password=Secret("012345"),
         proxy=Secret("socks5h://u:p@h:1080"),
-        user_agent="Mozilla/5.0",
+        identity=Identity(user_agent="Mozilla/5.0"),
         max_memory=200_000_000,
         enabled=False,
         cycle=Cycle(
@@ -247,8 +247,9 @@ def test_defaults_reach_every_account(file: SettingsFile) -> None:
     ).accounts
     a, b = accounts["a"], accounts["b"]
 
-    assert (a.proxy, a.user_agent, a.max_memory, a.tags, a.enabled) == (Secret("http://h:1"), "X", 2**26, ("t",), False)
-    assert (b.proxy, b.user_agent, b.max_memory, b.tags, b.enabled) == (Secret("http://h:2"), "Y", 65 * 2**20, (), True)
+    assert (a.identity, b.identity) == (raw("X"), raw("Y"))
+    assert (a.proxy, a.max_memory, a.tags, a.enabled) == (Secret("http://h:1"), 2**26, ("t",), False)
+    assert (b.proxy, b.max_memory, b.tags, b.enabled) == (Secret("http://h:2"), 65 * 2**20, (), True)
     assert a.password == b.password == Secret("p")
 
 
@@ -273,3 +274,31 @@ def test_the_form_has_every_setting_of_an_account() -> None:
 
     assert fields | set(Mail.__struct_fields__) <= set(file_schema.RawAccount.__annotations__)
     assert set(Webhook.__struct_fields__) <= set(file_schema.RawWebhook.__annotations__)
+
+
+def test_identity_is_one_line_of_the_table(file: SettingsFile) -> None:
+    """What an account gives is filled up by the defaults, then by the table; a user agent replaces all of it."""
+    found = file.load(
+        """\
+        defaults: {identity: {browser: edge, os: macos}}
+        accounts:
+          - {name: a, cookie: unb=1, identity: {version: 149}}
+          - {name: b, cookie: unb=2, user_agent: Mozilla/5.0}
+          - {name: c, cookie: unb=3}
+        """
+    ).accounts
+
+    assert found["a"].identity == made("edge", 149, "macos")
+    assert found["b"].identity == raw("Mozilla/5.0")
+    assert found["c"].identity == made("edge", os="macos")
+
+
+def test_identity_is_checked(file: SettingsFile) -> None:
+    """Not beside a user agent in one place; no browser, version or language that there is not."""
+    assert "choose one: remove user_agent or identity" in file.said(
+        "accounts: [{name: a, cookie: unb=1, user_agent: X, identity: {os: linux}}]\n"
+    )
+    for wrong in ("browser: firefox", "version: 15", "os: Windows 11", "language: 中文"):
+        assert file.places(f"accounts: [{{name: a, cookie: unb=1, identity: {{{wrong}}}}}]\n") == [
+            (1, "identity." + wrong.partition(":")[0])
+        ]

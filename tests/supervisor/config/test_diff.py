@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.supervisor.config.diff import ACCOUNT_RESTART, FLEET_RESTART, Changes, diff
+from xyfleet.supervisor.identity import raw
 from xyfleet.supervisor.settings import (
     SIMULATOR,
     Account,
@@ -70,10 +71,10 @@ LIVE: dict[str, Any] = {
     "cycle": Cycle(retry=Retry(jitter=0.0)),
     "cookie_file": Path("/c"),
     "mail": Mail(keep_days=1.0),
+    "identity": raw("X"),
 }
 RESTARTED: dict[str, Any] = {
     "proxy": Secret("http://h:1"),
-    "user_agent": "X",
     "enabled": False,
     "handler": "replies:answer",
     "webhook": Webhook(url=Secret("http://h/")),

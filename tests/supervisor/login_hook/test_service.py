@@ -241,7 +241,7 @@ def test_it_works_on_either_loop(tmp_path: Path, loop: str) -> None:
         check=False,
     )
 
-    assert (done.stdout, done.stderr) == ("NewCookie(cookie=***)\n", "")
+    assert (done.stdout, done.stderr) == ("NewCookie(cookie=***, user_agent=None)\n", "")
     assert uvloop.__name__
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from support.gateway import Gateway
 from support.tokens import TLS
 from xyfleet.supervisor.credentials import cookies
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls
 from xyfleet.supervisor.passport.qr_login import (
     Check,
@@ -39,7 +40,7 @@ async def steps(
     gateway: Gateway, on: dict[type, Callable[[], None]], pace: QrPace = QUICK, proxy: Secret | None = None
 ) -> list[Step]:
     """Log in; `on` says what the phone does at the first step of a kind. Return all steps but the waiting ones."""
-    calls = BrowserCalls(Egress(proxy, TLS), sites_of(gateway.token_url), "Agent/1", {}, proxy)
+    calls = BrowserCalls(Egress(proxy, TLS), sites_of(gateway.token_url), Identity(user_agent="Agent/1"), {}, proxy)
     found: list[Step] = []
     async with aclosing(qr_login(calls, pace)) as login:
         async for step in login:
@@ -76,7 +77,7 @@ async def test_a_code_that_is_over_is_followed_by_another(gateway: Gateway) -> N
         codes += 1
         phone(gateway, "cancel" if codes < 3 else "expire")
 
-    calls = BrowserCalls(Egress(None, TLS), sites_of(gateway.token_url), "Agent/1", {})
+    calls = BrowserCalls(Egress(None, TLS), sites_of(gateway.token_url), Identity(user_agent="Agent/1"), {})
     found: list[Step] = []
     async with aclosing(qr_login(calls, QUICK)) as login:
         async for step in login:

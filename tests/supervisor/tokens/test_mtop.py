@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +67,7 @@ def test_the_form_data_of_the_vectors() -> None:
 
 def test_the_query_is_the_web_client_s() -> None:
     """All parameters of the protocol are there, and the signature fits."""
-    query = mtop.query("abc_token", "1700000000000", '{"appKey":"x"}')
+    query = mtop.query("abc_token", "1700000000000", '{"appKey":"x"}', "1a2b3c4dAbC9Zk")
 
     assert query.pop("sign") == "497ff18ef9c6d4792ba5aeef0e99929a"
     assert query == {
@@ -81,7 +82,17 @@ def test_the_query_is_the_web_client_s() -> None:
         "api": "mtop.taobao.idlemessage.pc.login.token",
         "sessionOption": "AutoLoginOnly",
         "spm_cnt": "a21ybx.im.0.0",
+        "spm_pre": "a21ybx.home.sidebar.1.1a2b3c4dAbC9Zk",
+        "log_id": "1a2b3c4dAbC9Zk",
     }
+
+
+def test_a_page_view_has_an_id_of_its_own() -> None:
+    """F4: 8 hex digits, then 6 letters or digits; two views differ."""
+    first, second = mtop.page_id(Random(1)), mtop.page_id(Random(2))
+
+    assert re.fullmatch(r"[0-9a-f]{8}[0-9A-Za-z]{6}", first)
+    assert first != second
 
 
 def test_a_device_id_has_its_shape() -> None:

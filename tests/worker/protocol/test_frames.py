@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from support.places import VECTORS_FILE
 from xyfleet.worker.protocol import frames
 from xyfleet.worker.protocol.frames import Mids, Other, Push, Registration, Response, Unreadable
-from xyfleet.worker.settings import DEFAULT_USER_AGENT
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
@@ -131,11 +130,14 @@ def test_heartbeat_request() -> None:
 
 
 def test_reg_request() -> None:
-    """The registration is the one of the vectors, with the default user agent."""
+    """F1: the registration is the one of the vectors, its `ua` made of the browser's user agent."""
     expected = FRAMES["reg_request"]
     head = expected["headers"]
 
-    assert json.loads(frames.reg(head["token"], DEFAULT_USER_AGENT, head["did"], head["mid"])) == expected
+    assert (
+        json.loads(frames.reg(head["token"], head["ua"].partition(" DingTalk")[0], head["did"], head["mid"]))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
