@@ -14,7 +14,7 @@ import msgspec
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
 from xyfleet.worker.protocol.message import Message
-from xyfleet.worker.storage.schema import COLUMNS, Row, row_of
+from xyfleet.worker.storage.schema import Row, columns, row_of
 
 MOST_BYTES: Final = 16 * 2**20
 """Bytes of an answer's messages: when the newest are more, the older ones are left out."""
@@ -171,7 +171,7 @@ def read_lines(
     """
     lines: dict[int, bytes] = {}
     marks = ", ".join("?" * len(rows))
-    for found in db.execute(f"SELECT {COLUMNS} FROM messages WHERE row IN ({marks})", rows):
+    for found in db.execute(f"SELECT {columns(db)} FROM messages WHERE row IN ({marks})", rows):
         row = _row_of(account, found)
         lines[row.row] = line(row)
         room -= len(lines[row.row])
@@ -182,8 +182,8 @@ def read_lines(
 
 def _row_of(account: str, found: tuple[object, ...]) -> Row:
     """Return a row whose payload is still JSON: to take it apart would cost ten times its memory."""
-    *others, payload = found
-    row = row_of(account, (*others, None))
+    *others, traded, payload = found
+    row = row_of(account, (*others, traded, None if traded else payload))
     if not isinstance(payload, bytes):
         return row
     raw = msgspec.Raw(msgspec.json.format(payload, indent=-1))  # Checks it, too.

@@ -19,6 +19,17 @@ _KINDS: Final[dict[str, str]] = {
     "order": N_("[order]"),
     "unknown": N_("[unknown]"),
 }
+_ORDERS: Final[dict[str, str]] = {
+    "created": N_("order %(order)s placed:"),
+    "paid": N_("order %(order)s paid:"),
+    "shipped": N_("order %(order)s shipped:"),
+    "received": N_("order %(order)s received:"),
+    "closed": N_("order %(order)s closed:"),
+    "refunding": N_("order %(order)s, refund asked for:"),
+    "refunded": N_("order %(order)s refunded:"),
+    "reviewed": N_("order %(order)s reviewed:"),
+}
+"""By `order_status`; the order's id may be unknown."""
 _DEAD: Final = {
     "failed": N_("failed at call %(n)d of the handler: %(why)s"),
     "parked": N_("parked at call %(n)d of the handler: %(why)s"),
@@ -52,6 +63,8 @@ def plain(text: str) -> str:
 def lines(message: Shown, look: MessageStyle, now: datetime) -> list[str]:
     """Return when, whose, with whom and what; of a dead letter, in a second line, why."""
     kind = tr(look.language, _KINDS.get(message.kind, "")) + " " if message.kind in _KINDS else ""
+    if message.order_status is not None:
+        kind += tr(look.language, _ORDERS[message.order_status]) % {"order": plain(message.order or "?")} + " "
     who = plain(message.sender_name or message.sender or "-")
     pieces: list[Piece] = [
         (clock(message.time, look.zone, now), GREY),

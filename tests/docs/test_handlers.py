@@ -27,7 +27,7 @@ def programs(page: str) -> dict[str, str]:
 def test_both_pages_show_the_same_programs() -> None:
     """The Chinese page has the programs that the tests run too."""
     assert programs("handlers.md") == programs("handlers.zh-CN.md")
-    assert set(programs("handlers.md")) == {"replies.py", "slow.py", "hook.py"}
+    assert set(programs("handlers.md")) == {"replies.py", "slow.py", "hook.py", "deliver.py"}
 
 
 @contextmanager

@@ -30,6 +30,8 @@ CHAT = {
 }
 _BESIDE = ("raw", "platform", "peer", "group", "about", "update_id", "partial")
 """What is not a message's own, or not shown."""
+TRADE = ("content_type", "order", "order_status", "role", "buyer")
+"""What is asked for by itself."""
 
 
 def frame_body(*items: object) -> bytes:
@@ -54,8 +56,13 @@ def one(payload: object, object_type: object = 40000) -> IncomingItem:
 
 
 def shown(found: IncomingItem) -> dict[str, Any]:
-    """Return the fields of a message, without `raw`."""
-    return {name: value for name, value in msgspec.structs.asdict(found).items() if name not in _BESIDE}
+    """Return the fields of a message, without `raw` and those about orders."""
+    return {name: value for name, value in msgspec.structs.asdict(found).items() if name not in (*_BESIDE, *TRADE)}
+
+
+def traded(found: IncomingItem) -> dict[str, Any]:
+    """Return the fields of a message that are about an order."""
+    return {name: getattr(found, name) for name in TRADE}
 
 
 def chat(**head: Any) -> dict[str, Any]:

@@ -37,15 +37,17 @@ class ChatContent:
 
     def __init__(self, notice: Json, content: Json, beside: object, platform: bool) -> None:
         kind = as_int(content.get("contentType"))
-        self._type = as_int(beside) if kind is None else kind
+        self.type = as_int(beside) if kind is None else kind
+        """The platform's content type; None = not said."""
         self._content = content
         self._shown = as_text(notice.get("reminderContent"))
         self.kind: Kind = self._kind(platform)
         self.text = self._words()
         self.sender = as_id(notice.get("senderUserId"))
-        self.name = as_text(notice.get("reminderTitle")) or None
         self.platform = platform or self._is_task(notice)
         """Whether the platform wrote it, in whoever's name."""
+        self.name = None if self.platform else as_text(notice.get("reminderTitle")) or None
+        """The sender's; what the platform writes has a headline there."""
         self.group = as_int(notice.get("sessionType")) == _GROUP
         named = addressed(notice.get("reminderUrl"))
         self.item = named.get("itemId")
@@ -54,16 +56,16 @@ class ChatContent:
         self.talk = as_id(named.get("sid"))
 
     def _kind(self, platform: bool) -> Kind:
-        if self._type not in (None, TEXT, IMAGE):
+        if self.type not in (None, TEXT, IMAGE):
             return "card"
         if platform:
             return "system"
-        return "image" if self._type == IMAGE else "text"
+        return "image" if self.type == IMAGE else "text"
 
     def _is_task(self, notice: Json) -> bool:
         tag = notice.get("bizTag")
         is_task = isinstance(tag, str) and _TASK.search(tag) is not None
-        return is_task or self._type in _OF_THE_PLATFORM or "dxCard" in self._content
+        return is_task or self.type in _OF_THE_PLATFORM or "dxCard" in self._content
 
     def _words(self) -> str:
         """The whole content where it is text; of a card what the reminder shows, because its content is its own."""

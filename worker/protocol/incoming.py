@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from xyfleet.worker.protocol.message import Kind
+from xyfleet.worker.protocol.message import Kind, OrderStatus, Role
 
 
 class IncomingItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,11 @@ class IncomingItem(msgspec.Struct, frozen=True, kw_only=True):
     own: bool = False
     raw: Any = None
     """Can always be encoded as JSON."""
+    content_type: int | None = None
+    order: str | None = None
+    order_status: OrderStatus | None = None
+    role: Role | None = None
+    buyer: str | None = None
     platform: bool = False
     """Whether the platform wrote it, in whoever's name."""
     peer: str | None = None

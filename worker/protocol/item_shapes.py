@@ -30,6 +30,9 @@ notice comes with the number of a chat message.
 * The platform wrote what has `1.7` = 1, content type 14, 25 or 26, a `dxCard`, or a task in `bizTag`, also where the
   sender is a person, or this account itself.
 * A group has `sessionType` 30. Who is at the other end of a talk stands in `peerUserId` of `1.10.reminderUrl`.
+* Orders, of what the platform wrote: `xyfleet.worker.protocol.trade`. What names an order's people and item without a
+  word about its state (`3.orderId`, no `redReminder`) is an `order` with no text.
+* A chat comes in two envelopes: its head in `1`, or one level deeper in `1.1`, with `7` beside it.
 * Signals are left out: typing (objectType 40006, or a list of objects in `1`), a session (objectType 370000, or
   `operation.content.sessionArouse`), the new-message notice (objectType 40000: conversation in `1`, id in `3`).
 * A listed message has no `1.7`, so a card of plain text is a `text` there: id `messageId`, time `createAt`, content
@@ -39,15 +42,17 @@ notice comes with the number of a chat message.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from xyfleet.worker.protocol import trade
 from xyfleet.worker.protocol.chat_content import ChatContent, addressed, parsed
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_ms, as_text, is_address
 from xyfleet.worker.protocol.message import Kind
 from xyfleet.worker.protocol.payload import Budget
+from xyfleet.worker.protocol.trade import Parts, Trade
 
 LONGEST_ID: Final = 200
 _PLATFORM: Final = 1
@@ -77,7 +82,8 @@ def read(number: int | None, payload: Json, seed: bytes, reading: Reading) -> In
     if _is_chat(payload):
         chat = _chat(payload, seed, reading)
         return msgspec.structs.replace(chat, kind="recall", id=_made_id("recall", seed)) if number in _RECALLS else chat
-    if isinstance(as_dict(payload.get("3")).get("redReminder"), str):
+    said = as_dict(payload.get("3"))
+    if isinstance(said.get("redReminder"), str) or (trade.is_context(said) and is_address(payload.get("1"))):
         return _order(payload, seed, reading)
     if number in _RECALLS:
         return _recall(payload, seed)
@@ -88,8 +94,16 @@ def read(number: int | None, payload: Json, seed: bytes, reading: Reading) -> In
     return None if _is_signal(number, payload) else unknown(seed, payload)
 
 
+def head_of(payload: Json) -> Json:
+    """Return the head of a chat: `1`, or what is one level deeper, with what stands beside that."""
+    outer = as_dict(payload.get("1"))
+    inner = as_dict(outer.get("1"))
+    is_nested = isinstance(inner.get("10"), dict) or isinstance(inner.get("6"), dict)
+    return {**{key: value for key, value in outer.items() if key != "1"}, **inner} if is_nested else outer
+
+
 def _is_chat(payload: Json) -> bool:
-    head = as_dict(payload.get("1"))
+    head = head_of(payload)
     says = isinstance(head.get("10"), dict) or isinstance(head.get("6"), dict)
     return says and (as_id(head.get("2")) or as_id(head.get("3"))) is not None
 
@@ -121,16 +135,21 @@ def _is_signal(number: int | None, payload: Json) -> bool:
 
 
 def _chat(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
-    head = as_dict(payload["1"])
+    head = head_of(payload)
     body = as_dict(as_dict(head.get("6")).get("3"))
     content = parsed(body.get("5"), reading.budget)
-    said = ChatContent(as_dict(head.get("10")), content, body.get("4"), as_int(head.get("7")) == _PLATFORM)
+    notice = as_dict(head.get("10"))
+    said = ChatContent(notice, content, body.get("4"), as_int(head.get("7")) == _PLATFORM)
+    extra = parsed(as_dict(head.get("8")).get("extra"), reading.budget)
+    deal = of_card(said, Parts(notice, content, extra), reading)
     sender = said.sender or as_id(as_dict(head.get("1")).get("1"))
     own_id = as_id(head.get("3"), cut=False)
     return IncomingItem(
         id=fitting(own_id) or _made_id(said.kind, seed),
-        conversation=as_id(head.get("2")),
+        conversation=as_id(head.get("2")) or said.talk or deal.conversation,
         item=said.item,
+        content_type=said.type,
+        **fields_of(deal),
         sender=sender,
         sender_name=said.name,
         kind=said.kind,
@@ -145,15 +164,20 @@ def _chat(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
 
 
 def _changed_card(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
-    said = ChatContent(as_dict(payload["4"]), {}, None, True)
+    notice = as_dict(payload["4"])
+    typed = trade.is_typed(notice)
+    said = ChatContent(notice, {}, trade.declared_type(notice, reading.budget), not typed)
+    deal = of_card(said, Parts(notice, {}, {}, is_change=True), reading)
     changed, talk = as_text(payload.get("1")), payload.get("2")
     id_ = fitting(changed) if changed.endswith(_MESSAGE) else None
     digest = _made_id("card", seed)
     return IncomingItem(
         id=id_ or digest,
         update_id=f"{id_}:{digest}" if id_ else None,
-        conversation=as_id(talk) if is_address(talk) else said.talk,
+        conversation=as_id(talk) if is_address(talk) else said.talk or deal.conversation,
         item=said.item,
+        content_type=said.type,
+        **fields_of(deal),
         sender=said.sender,
         sender_name=said.name,
         kind="card",
@@ -161,7 +185,7 @@ def _changed_card(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
         time=as_ms(payload.get("5")),
         own=said.sender == reading.me,
         raw=payload,
-        platform=True,
+        platform=said.platform,
         peer=other(said.peer, reading.me),
         group=said.group,
     )
@@ -170,15 +194,16 @@ def _changed_card(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
 def _order(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
     said, people = payload["3"], as_dict(payload.get("4"))
     named = addressed(people.get("reminderUrl"))
-    about, text = as_text(payload.get("1")), as_text(said["redReminder"])
+    about, text = as_text(payload.get("1")), as_text(said.get("redReminder"))
     time = as_ms(payload.get("4")) or as_ms(payload.get("5"))
-    order = as_id(said.get("orderId"))
+    deal = trade.of_notice(said, people, reading.me)
     # Without a time a buyer's second order says what the first one did.
-    key = f"{order}:{text}".encode() if order else seed if time else seed + reading.place
+    key = f"{deal.order}:{text}".encode() if deal.order else seed if time else seed + reading.place
     return IncomingItem(
         id=_made_id("order", key),
         conversation=as_id(about) if is_address(about) else named.get("sid"),
         item=as_id(said.get("itemId")) or named.get("itemId"),
+        **fields_of(deal),
         sender=other(as_id(people.get("senderUserId")) or as_id(said.get("extUserId")), reading.me),
         kind="order",
         text=text,
@@ -188,6 +213,18 @@ def _order(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
         peer=other(as_id(named.get("peerUserId")), reading.me),
         about=about if about.endswith(_MESSAGE) else None,
     )
+
+
+def of_card(said: ChatContent, parts: Parts, reading: Reading) -> Trade:
+    """Return what a message says of an order: nothing, if a person typed it."""
+    if not said.platform or trade.is_typed(parts.notice):
+        return trade.NONE
+    return trade.of_card(parts, reading.me, reading.budget)
+
+
+def fields_of(deal: Trade) -> dict[str, Any]:
+    """Return the fields of a message that are about an order."""
+    return {"order": deal.order, "order_status": deal.order_status, "role": deal.role, "buyer": deal.buyer}
 
 
 def _recall(payload: Json, seed: bytes) -> IncomingItem:

@@ -10,11 +10,22 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.protocol.chat_content import ChatContent, packed
+from xyfleet.worker.protocol.chat_content import ChatContent, packed, parsed
 from xyfleet.worker.protocol.incoming import IncomingItem
-from xyfleet.worker.protocol.item_shapes import LONGEST_ID, Reading, fitting, other, read, unknown
+from xyfleet.worker.protocol.item_shapes import (
+    LONGEST_ID,
+    Reading,
+    fields_of,
+    fitting,
+    head_of,
+    of_card,
+    other,
+    read,
+    unknown,
+)
 from xyfleet.worker.protocol.json_values import as_dict, as_id, as_int, as_ms
 from xyfleet.worker.protocol.payload import MOST_IN_FRAME, Budget, TooMany, Undecodable, plain, read_json, unpack
+from xyfleet.worker.protocol.trade import Parts
 
 MOST_ITEMS: Final = 128
 """Items of a push that are read; up to 32 were seen. What more there is becomes one item, `partial`."""
@@ -97,12 +108,17 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
     if message_id is None or fitting(message_id) is None:
         return None
     custom = as_dict(as_dict(message.get("content")).get("custom"))
-    content = packed(custom.get("data"), Budget(_MOST_LISTED))
-    said = ChatContent(as_dict(message.get("extension")), content, custom.get("type"), False)
+    reading = Reading(me, Budget(_MOST_LISTED))
+    content = packed(custom.get("data"), reading.budget)
+    notice = as_dict(message.get("extension")) or parsed(message.get("extension"), reading.budget)
+    said = ChatContent(notice, content, custom.get("type"), False)
+    deal = of_card(said, Parts(notice, content, {}), reading)
     return IncomingItem(
         id=message_id,
         conversation=as_id(conversation),
         item=item or said.item,
+        content_type=said.type,
+        **fields_of(deal),
         sender=said.sender,
         sender_name=said.name,
         kind=said.kind,
@@ -114,6 +130,21 @@ def listed(model: Any, conversation: str, item: str | None, me: str) -> Incoming
         peer=other(said.peer, me),
         group=said.group,
     )
+
+
+def again(raw: Any, me: str | None) -> IncomingItem | None:
+    """
+    Return what a stored payload says, pushed or listed: an older xyfleet did not read all of it. Never raises.
+
+    Args:
+        me: This account's user id; None: whoever the payload says it was for.
+    """
+    payload = as_dict(raw)
+    notice = as_dict(head_of(payload).get("10")) or as_dict(payload.get("4"))
+    who = me or as_id(notice.get("receiver")) or ""
+    if "message" in payload:
+        return listed(payload, "", None, who)
+    return read(None, payload, b"", Reading(who, Budget())) if payload else None
 
 
 # The items of a push.

@@ -14,6 +14,10 @@ import msgspec
 Kind = Literal["text", "image", "card", "system", "receipt", "recall", "order", "unknown"]
 """What a message is; where each comes from on the wire: `xyfleet.worker.protocol.item_shapes`."""
 
+OrderStatus = Literal["created", "paid", "shipped", "received", "closed", "refunding", "refunded", "reviewed"]
+"""What has become of an order, as the platform told it (`xyfleet.worker.protocol.trade_status`)."""
+Role = Literal["seller", "buyer"]
+
 ANSWERABLE: Final[frozenset[str]] = frozenset({"text", "image", "card", "system", "order"})
 """Kinds that a handler hears of; the others wait in the inbox for the API alone."""
 
@@ -39,6 +43,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = "unknown"
     text: str = ""
     """What a person would read; of an image its address."""
+    content_type: int | None = None
+    """The platform's own number of what it is: 1 text, 2 image, 3 voice, 4 video, 14 tip, 26 card of a trade, …"""
+    order: str | None = None
+    """Id of the order that the platform names in it."""
+    order_status: OrderStatus | None = None
+    """What it says has become of that order, beside `text`, the platform's words; null = nothing, or nothing known.
+    Never from what a person typed."""
+    role: Role | None = None
+    """What this account is in that order."""
+    buyer: str | None = None
+    """User id of that order's buyer."""
     time: str
     """When the server took it, RFC 3339 in UTC, with milliseconds; when it came in, where the server says nothing."""
     own: bool = False

@@ -31,7 +31,8 @@ TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
-    " state, reason, raw, platform, peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " state, reason, raw, platform, peer, content_type, trade_order, order_status, role, buyer, traded)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
 )
 NO_TALK: Final = "no conversation to reply in"
 NOBODY: Final = "it is not known who is to receive the reply"
@@ -273,7 +274,7 @@ class MessageStore(OutboxStore):
             (
                 *(each.id, self._stamp(now), time, each.conversation, each.item, each.sender, each.sender_name),
                 *(each.kind, each.text, each.own, recovered, state, reason, sanitize.payload(each.raw)),
-                *(each.platform, each.peer),
+                *(each.platform, each.peer, each.content_type, each.order, each.order_status, each.role, each.buyer),
             ),
         )
 

@@ -10,7 +10,7 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 
 LAST_TIME: Final = 253_402_300_799_999
 """The last millisecond of the year 9999; later is not a time that a server means."""
-_TEXTS: Final = ("id", "conversation", "item", "sender", "sender_name", "text")
+_TEXTS: Final = ("id", "conversation", "item", "sender", "sender_name", "text", "order", "buyer")
 _encoder: Final = msgspec.json.Encoder(enc_hook=repr)
 
 

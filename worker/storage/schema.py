@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.worker.protocol import items
 from xyfleet.worker.protocol.message import Message, rfc3339
 
 VERSION: Final = 1
@@ -60,6 +61,12 @@ ADDED: Final = (
     ("messages", "platform", "INTEGER NOT NULL DEFAULT 0"),
     ("messages", "peer", "TEXT"),
     ("outbox", "automatic", "INTEGER NOT NULL DEFAULT 0"),
+    ("messages", "content_type", "INTEGER"),
+    ("messages", "trade_order", "TEXT"),
+    ("messages", "order_status", "TEXT"),
+    ("messages", "role", "TEXT"),
+    ("messages", "buyer", "TEXT"),
+    ("messages", "traded", "INTEGER NOT NULL DEFAULT 0"),
 )
 """Columns that came later, as table, name and type; a file of an older xyfleet gets them when it is opened."""
 ADDED_INDEX: Final = "CREATE INDEX IF NOT EXISTS outbox_automatic ON outbox (conversation, created) WHERE automatic = 1"
@@ -89,7 +96,10 @@ TALLIES: Final = (
   (try-again answers, too many), `unknown` (whether it arrived was never learnt: it is not sent again).
   outbox.reply_to: id of the message that it answers.
 * messages.platform: whether the platform wrote it, in whoever's name. messages.peer: user id of who is at the other
-  end, where it was said. outbox.automatic: whether the handler wanted it sent, not a person.
+  end, where it was said. messages.trade_order, .order_status, .role, .buyer: what it says of an order.
+  messages.traded: whether what it says of an order, and its content type, were read when it was stored; of a row of an
+  older version they are read from its payload each time. outbox.automatic: whether the handler wanted it sent, not a
+  person.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
   deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost),
@@ -110,10 +120,12 @@ OF_THIS_FLEET: Final = "from another account of this fleet"
 """The reason of a message that the handler was not asked about: two handlers would answer each other for ever."""
 TAKES_OVER: Final = "takes over"
 """The reason of an own message by which its owner did so."""
-COLUMNS: Final = (
-    "row, id, time, conversation, item, sender, sender_name, kind, text, own, recovered, state, attempt, reason, raw"
+_OLD: Final = (
+    "row, id, time, conversation, item, sender, sender_name, kind, text, own, recovered, state, attempt, reason"
 )
+COLUMNS: Final = f"{_OLD}, content_type, trade_order, order_status, role, buyer, traded, raw"
 """What `row_of` wants, in this order."""
+_OLD_COLUMNS: Final = f"{_OLD}, NULL, NULL, NULL, NULL, NULL, 0, raw"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -125,9 +137,35 @@ class Row(msgspec.Struct, frozen=True):
     message: Message
 
 
+def columns(db: sqlite3.Connection) -> str:
+    """Return what to ask an inbox for: one that its writer has not opened yet may be of an older version."""
+    has_trades = any(row[1] == "traded" for row in db.execute("PRAGMA table_info(messages)"))
+    return COLUMNS if has_trades else _OLD_COLUMNS
+
+
 def row_of(account: str, found: sqlite3.Row | tuple[object, ...]) -> Row:
-    """Return the `COLUMNS` of a row as values."""
-    row, id_, time, talk, item, sender, name, kind, text, own, recovered, state, attempt, reason, raw = found
+    """Return the `COLUMNS` of a row as values; what an older version did not read of its payload is read from that."""
+    (
+        row,
+        id_,
+        time,
+        talk,
+        item,
+        sender,
+        name,
+        kind,
+        text,
+        own,
+        recovered,
+        state,
+        attempt,
+        reason,
+        *trade,
+        traded,
+        raw,
+    ) = found
+    payload = msgspec.json.decode(raw) if isinstance(raw, bytes) else None
+    content_type, order, status, role, buyer = trade
     message = msgspec.convert(
         {
             "account": account,
@@ -138,12 +176,34 @@ def row_of(account: str, found: sqlite3.Row | tuple[object, ...]) -> Row:
             "sender_name": name,
             "kind": kind,
             "text": text,
+            "content_type": content_type,
+            "order": order,
+            "order_status": status,
+            "role": role,
+            "buyer": buyer,
             "time": rfc3339(int(str(time))),
             "own": bool(own),
             "recovered": bool(recovered),
             "attempt": attempt,
-            "raw": msgspec.json.decode(raw) if isinstance(raw, bytes) else None,
+            "raw": payload,
         },
         Message,
     )
-    return Row(int(str(row)), str(state), None if reason is None else str(reason), message)
+    filled = message if traded else _filled(message)
+    return Row(int(str(row)), str(state), None if reason is None else str(reason), filled)
+
+
+def _filled(message: Message) -> Message:
+    """Return a message of an older version with what can be read from its payload."""
+    again = items.again(message.raw, message.sender if message.own else None)
+    if again is None:
+        return message
+    return msgspec.structs.replace(
+        message,
+        conversation=message.conversation or again.conversation or None,
+        content_type=again.content_type,
+        order=again.order,
+        order_status=again.order_status,
+        role=again.role,
+        buyer=again.buyer,
+    )

@@ -141,7 +141,7 @@ def test_raw_is_the_payload() -> None:
     [
         ({"type": "text"}, {"kind": "text", "text": "你好", "sender": PEER, "sender_name": "买家甲", "item": ITEM}),
         ({"type": "image", "text": "https://p/1.jpg"}, {"kind": "image", "text": "https://p/1.jpg"}),
-        ({"type": "card"}, {"kind": "card", "text": "[我已拍下，待付款]", "sender_name": "买家已拍下，待付款"}),
+        ({"type": "card"}, {"kind": "card", "text": "[我已拍下，待付款]", "sender_name": None}),
         ({"type": "echo", "text": "在"}, {"kind": "text", "own": True, "sender": ME, "text": "在"}),
         ({"type": "receipt"}, {"kind": "receipt", "conversation": CONVERSATION, "time": NOW}),
         ({"type": "receipt", "ids": ["1.PNM", "2.PNM"]}, {"kind": "receipt", "time": NOW}),
