@@ -212,19 +212,25 @@ class OutageWatch:
         if self.outages.get(key) is outage:
             del self.outages[key]
             self._taken = {scope: until for scope, until in self._taken.items() if until > now}
-            if outage.logged_in and outage.canary is not None:
-                self._taken[outage.scope] = now + TAKEN
+            if outage.logged_in and outage.canary in self._seen and self._seen[outage.canary].cause is None:
+                self._taken |= dict.fromkeys((outage.scope, self._seen[outage.canary].egress), now + TAKEN)
             self._call_back(outage)
             self._ended = {k: kept for k, kept in self._ended.items() if now - kept[0] <= BACK_AGAIN}
             self._ended[key] = (now, outage.probe_wait)
 
     def ended_by(self, name: str) -> list[Outage]:
-        """Return the outages that are over because this account is CONNECTED."""
-        return [
-            each
-            for each in self._of(name)
-            if each.canary == name or (each.group is Group.LOGIN and each.cause is Cause.REFUSED)
-        ]
+        """
+        Return the outages that are over because this account is CONNECTED.
+
+        A canary ends the platform's and, if there is one, all ways': it went ahead for all of them, and whoever is
+        still refused by his way fails again.
+        """
+        mine = [each for each in self._of(name) if each.group is Group.LOGIN]
+        if name not in self._ahead:
+            return [each for each in mine if each.cause is Cause.REFUSED]
+        if (PLATFORM, Group.LOGIN) not in self.outages:
+            return mine
+        return [each for each in self.outages.values() if each.group is Group.LOGIN]
 
     def empty(self) -> list[Outage]:
         """Return the outages that hold nobody back any more: whoever was down is up again, or gone."""
@@ -266,6 +272,25 @@ class OutageWatch:
         self._ahead.setdefault(name, []).append(outage)
         self._last_sent += 1
         self._sent[name] = self._last_sent
+
+    def rests(self, outage: Outage) -> bool:
+        """Whether a way sends no canary of its own: the platform's goes for all."""
+        return outage.scope is not PLATFORM and (PLATFORM, outage.group) in self.outages
+
+    def take_over(self, begun: Outage, now: float) -> None:
+        """
+        An outage begins. If it is the platform's, one of those who go ahead for their ways goes on for all, first of
+        all one who logs in already; the others come back, but for those: their logins are paid for.
+        """
+        out = {each.canary: each for each in self.outages.values() if self.rests(each) and each.canary is not None}
+        if begun.scope is not PLATFORM or not out:
+            return
+        first = max(out, key=lambda name: out[name].logged_in)
+        self.send(begun, first, now)
+        begun.logged_in = out[first].logged_in
+        for name, each in out.items():
+            if name != first and not each.logged_in:
+                self._call_back(each)
 
     def came_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         """The canary is not CONNECTED: it failed, or says nothing. The next one goes later."""

@@ -254,7 +254,7 @@ class OutageRecovery:
     # Canaries.
 
     def _send_canary(self, outage: Outage, now: float) -> None:
-        if now < outage.next_try:
+        if now < outage.next_try or self.watch.rests(outage):
             return
         name = self.watch.next_canary(outage, (m.name for m in self._members.values() if self._could_go(m, outage)))
         if name is not None:
@@ -309,6 +309,7 @@ class OutageRecovery:
     def _begun(self, outage: Outage, reason: Reason | None) -> None:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
+        self.watch.take_over(outage, time.monotonic())
         self._keep()
         self._set_gates(outage)
 

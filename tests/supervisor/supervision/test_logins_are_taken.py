@@ -29,8 +29,10 @@ def after_a_canary(*, logged_in: bool) -> OutageWatch:
     outages = all_dead(watch, 1.0)
     assert {outage.scope for outage in outages} == {0, 1, PLATFORM}
     for outage in outages:
-        watch.send(outage, "a0", 2.0)
+        way = 1 if outage.scope == 1 else 0
+        watch.send(outage, f"a{way}", 2.0)
         outage.logged_in = logged_in
+        watch.stands(f"a{way}", way, None, 9.0)
         watch.over(outage, 10.0)
     all_fine(watch, 10.0)
     return watch
