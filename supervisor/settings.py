@@ -154,6 +154,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Secret | None = None
     identity: Identity | None = None
     """The browser that the file names for its next login."""
+    renew_login: bool = False
+    """Whether the page's own renewals keep the login alive."""
     cycle: Cycle = Cycle()
     handler: str | None = None
     """`package.module:function`, the Python handler; None = none. Never set together with `webhook`."""

@@ -131,6 +131,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         password=_secret(merged, "password"),
         proxy=None if value(merged, "proxy") == secrets.NO_PROXY else _secret(merged, "proxy"),
         identity=browsers.build(own, defaults, context),
+        renew_login=value(merged, "renew_login") is True,
         cycle=cycle(merged, context),
         handler=answerer.handler,
         webhook=answerer.webhook,

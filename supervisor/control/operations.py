@@ -18,7 +18,13 @@ from xyfleet.supervisor.control.many import make_sure
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
-from xyfleet.supervisor.control.status import account_view, outage_view, refresh_view, states, what_it_waits_for
+from xyfleet.supervisor.control.status import (
+    account_view,
+    outage_view,
+    refresh_view,
+    states,
+    what_it_waits_for,
+)
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
 from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.identity import Identity

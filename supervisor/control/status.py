@@ -11,18 +11,22 @@ from xyfleet.supervisor.control.status_schema import (
     AccountView,
     HeartbeatView,
     HourView,
+    LoginView,
     MessagesView,
     OutageView,
     ReconnectView,
     RefreshView,
     RttView,
 )
+from xyfleet.supervisor.credentials.cookies import parse
 from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
+from xyfleet.supervisor.passport.pages import expiries
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Process, Wish
 from xyfleet.supervisor.supervision.outage import Group, Outage
+from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import HeartbeatFigures, HourFigures, MailFigures
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
@@ -71,6 +75,7 @@ def account_view(
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
         waits=waits,
         because=why,
+        login=login_view(held, renewed=account.renew_login),
         browser=browser_name(shown(held, account.identity).user_agent),
     )
 
@@ -164,6 +169,24 @@ def refresh_view(held: Credentials, settings: Refresh, now: float) -> RefreshVie
         last=rfc3339(held.attempts[-1].start) if held.attempts else None,
         next_allowed=rfc3339(next_allowed(held.attempts, now, cooldown=cooldown, budget=budget)),
         left_today=left_today(held.attempts, now, budget=budget),
+    )
+
+
+def login_view(held: Credentials, *, renewed: bool) -> LoginView:
+    """Return what is known of a login; `renewed`: whether renewals are asked for."""
+    alive, state, since = held.alive, held.alive.state, held.alive.since
+    if held.verdict is not None and held.verdict.cause is Cause.AUTH:
+        state, since = "dead", held.verdict.at
+    ends = {} if held.cookie is None else expiries(parse(held.cookie.reveal()))
+    goes_on = renewed and alive.over is None and alive.next
+    return LoginView(
+        state=state,
+        since=rfc3339(since or None),
+        renewals=alive.renewals,
+        last_renewal=rfc3339(alive.last or None),
+        next_renewal=rfc3339(alive.next) if goes_on else None,
+        over=None if alive.over is None else Reason(alive.over),
+        expires={name: rfc3339(at) or "" for name, at in ends.items()},
     )
 
 

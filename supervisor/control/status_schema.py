@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from xyfleet.supervisor.supervision.account_state import Process
@@ -60,6 +62,22 @@ class RefreshView(msgspec.Struct, frozen=True, kw_only=True):
     last: str | None = None
     next_allowed: str | None = None
     left_today: int | None = None
+
+
+class LoginView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the login itself, whatever the connection does."""
+
+    state: Literal["unknown", "ok", "dead"] = "unknown"
+    since: str | None = None
+    renewals: int = 0
+    """How often the service has renewed it."""
+    last_renewal: str | None = None
+    """When it was last asked to."""
+    next_renewal: str | None = None
+    over: Reason | None = None
+    """Why it is renewed no more."""
+    expires: dict[str, str] = {}
+    """What cookies say themselves of their end, by name."""
 
 
 class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +139,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """What it waits for now: a turn, a place, the end of an outage."""
     because: Reason | None = None
     """`reason` as a code with fields."""
+    login: LoginView = LoginView()
     browser: str | None = None
     """The browser that it shows itself as, by its user agent; a check by risk control must be passed in that one."""
 

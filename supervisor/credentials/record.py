@@ -79,6 +79,21 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds."""
 
 
+class Alive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a login itself, whatever its connection does. Wall times."""
+
+    state: Literal["unknown", "ok", "dead"] = "unknown"
+    since: float = 0.0
+    renewals: int = 0
+    """How often the service has renewed it."""
+    last: float = 0.0
+    """When a renewal was last begun."""
+    next: float = 0.0
+    """No renewal before."""
+    over: str | None = None
+    """Why it is renewed no more: the code of a reason."""
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one user, or of an account that never had a login. `Store.put` and `write` take a new one."""
 
@@ -112,6 +127,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     needs_human: bool = False
     """The hook said that only a person can help; a new cookie ends it."""
     past: Past = Past()
+    alive: Alive = Alive()
 
     def but(self, **changes: Any) -> Credentials:
         """Return a record like this one but for these fields."""
@@ -192,7 +208,13 @@ def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID, identit
         token=None,
         verdict=None,
         needs_human=False,
+        alive=Alive(),
     )
+
+
+def alive_as(alive: Alive, state: Literal["ok", "dead"], now: float) -> Alive:
+    """Return what is known of a login that was found in this state at wall time `now`."""
+    return alive if alive.state == state else msgspec.structs.replace(alive, state=state, since=now)
 
 
 def device_id(unb: str, uuid: UUID) -> str:

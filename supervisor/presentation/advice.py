@@ -107,6 +107,14 @@ _DEAD_LETTERS: Final = N_(
 _SAYS_HOW_TO_LOG_IN: Final = frozenset({Cause.AUTH, Cause.REFUSED, Cause.REMOVED, Cause.RISK})
 
 
+_DEAD_LOGIN: Final = N_(
+    "The login is dead, the connection still lives: log in before it drops (`xyfleet login %(name)s --qr`, or paste a "
+    "cookie: `xyfleet login %(name)s`)."
+)
+_CHECKED: Final = N_(
+    "The renewal of its login was answered with a check by a person, so it is renewed no more. Pass the check in the "
+    "browser that it shows itself as: %(browser)s; then copy the cookie, and run `xyfleet login %(name)s`."
+)
 _SOME_BROWSER: Final = N_("the one whose cookie it has")
 
 
@@ -150,6 +158,15 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
     return [tr(language, text) % {"name": name, "what": what} for text, what in said]
 
 
+def login_advice(account: AccountView, language: str) -> list[str]:
+    """Return what a person should do about a login while its connection lives."""
+    if account.state is not State.CONNECTED:
+        return []
+    said = [_DEAD_LOGIN] if account.login.state == "dead" else [_CHECKED] if account.login.over is not None else []
+    browser = account.browser or tr(language, _SOME_BROWSER)
+    return [tr(language, text) % {"name": account.name, "browser": browser} for text in said]
+
+
 def down(view: StatusView) -> tuple[int, int]:
     """Return how many accounts of a view are not CONNECTED though they should be, and how many should be."""
     wanted = [
@@ -173,6 +190,7 @@ def _with_advice(account: AccountView, language: str) -> AccountView:
     if not is_well(account):
         name, browser = account.name, account.browser
         texts = [advice(account.cause, account.process, name=name, language=language, browser=browser)]
+    texts += login_advice(account, language)
     texts += message_advice(account.messages, name=account.name, language=language)
     if not texts:
         return account

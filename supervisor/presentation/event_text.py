@@ -69,6 +69,8 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("message", "handler_trouble"): N_("the handler can't be called, accounts: %(accounts)s"),
     ("message", "clock_wrong"): N_("this machine's clock is wrong: %(counts)s; messages go by the server's time"),
     ("message", "clock_right"): N_("this machine's clock is right again"),
+    ("message", "login_dead"): N_("the login is dead, the connection still lives: log in before it drops"),
+    ("message", "login_check"): N_("the renewal of the login was answered with a check; it is renewed no more"),
     ("message", "zombie"): N_("the connection was dead though it answered: messages were missed, they are fetched"),
 }
 """Kind and `to` of an event, and the sentence for it. Values: see `sentence`."""

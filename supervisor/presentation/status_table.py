@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.common.timestamps import clock, span
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, OutageView, StatusView
-from xyfleet.supervisor.presentation.advice import advice, down, is_well, message_advice
+from xyfleet.supervisor.presentation.advice import advice, down, is_well, login_advice, message_advice
 from xyfleet.supervisor.presentation.labels import cause_words, process_words, state_words
 from xyfleet.supervisor.presentation.reason_text import reason_words
 from xyfleet.supervisor.presentation.terminal import (
@@ -215,8 +215,11 @@ def _remarks(account: AccountView, look: TableStyle, now: datetime) -> Iterator[
         why = _why(account, look, now)
         if why:
             yield from _paragraph(why, "", look, "    ")
-        todo = advice(account.cause, account.process, name=account.name, language=look.language)
+        name, browser = account.name, account.browser
+        todo = advice(account.cause, account.process, name=name, language=look.language, browser=browser)
         yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
+    for todo in login_advice(account, look.language):
+        yield from _paragraph("→ " + todo, YELLOW, look, "    ")
     for todo in message_advice(account.messages, name=account.name, language=look.language):
         yield from _paragraph("→ " + todo, YELLOW, look, "    ")
 

@@ -160,6 +160,7 @@ class Service:
         parts.start(START_QUEUE, fleet.launcher.run, vital=True)
         parts.start("outages", fleet.recovery.run)
         parts.start("hang watchdog", fleet.watch.run)
+        parts.start("renewals", fleet.renewals.run)
         parts.start("webhooks", fleet.mail.webhooks.run)
         parts.start("housekeeping", Housekeeping(fleet, self._api).run)
         parts.start("sign of life", self._live)

@@ -35,6 +35,7 @@ from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.owners import Owners
 from xyfleet.supervisor.supervision.past import past_of, restored, same_past
 from xyfleet.supervisor.supervision.qr_logins import QrLogins
+from xyfleet.supervisor.supervision.renewals import Renewals
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
 from xyfleet.supervisor.supervision.user_file import UserFile
@@ -126,6 +127,7 @@ class Fleet:
             self._user_lock_for_login,
         )
         self.qr = QrLogins(self.members, store, tokens, self._user_lock_for_login, self._free_user)
+        self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.note)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self._verbose = verbose
@@ -205,6 +207,10 @@ class Fleet:
             self.store.put(self.store.key(member.name), held.but(past=past))
         member.remembered = it
         self.recovery.stands(member)
+
+    def _login_troubled(self, member: SupervisedAccount) -> bool:
+        """Whether an outage holds an account's calls back, or a login by code is under way for it."""
+        return any(self.recovery.gates(member)) or member.name in self.qr.running
 
     def _free_user(self, member: SupervisedAccount) -> None:
         """Leave its user to another name if neither a worker nor a login of the account needs him."""

@@ -13,6 +13,7 @@ from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, unb
 from xyfleet.supervisor.credentials.record import OtherUser
 from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls
 from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, QrPace, Step, qr_login
 from xyfleet.supervisor.passport.sites import sites_of
@@ -87,15 +88,16 @@ class QrLogins:
         end: Step = Ended(Reason("login_superseded"))
         try:
             epoch = _Epoch(member, self._store.get(member.name).login, member.condition.wish, member.stopped_by)
+            identity = member.account.next_identity()
             await self._tokens.turn(member.name, member.account.proxy)
-            async with aclosing(qr_login(self._calls(member.account), self.pace)) as steps:
+            async with aclosing(qr_login(self._calls(member.account, identity), self.pace)) as steps:
                 async for step in steps:
                     end = step if self._holds(epoch) else Ended(Reason("login_superseded"))
                     if isinstance(end, LoggedIn | Check | Ended):
                         break
                     yield step
             if isinstance(end, LoggedIn):
-                self._take(member, end.cookie)
+                self._take(member, end.cookie, identity)
         finally:
             lock.release()
             self.running.discard(member.name)
@@ -124,9 +126,9 @@ class QrLogins:
         begun.append(now)
         return lock
 
-    def _calls(self, account: Account) -> BrowserCalls:
+    def _calls(self, account: Account, identity: Identity) -> BrowserCalls:
         way = self._tokens.way(account.proxy)
-        return BrowserCalls(way, sites_of(self._tokens.url), account.next_identity(), {}, account.proxy)
+        return BrowserCalls(way, sites_of(self._tokens.url), identity, {}, account.proxy)
 
     def _holds(self, epoch: _Epoch) -> bool:
         """Whether nobody stopped or removed the account, nor gave it another login, since the code was asked for."""
@@ -138,14 +140,14 @@ class QrLogins:
             and member.stopped_by in (None, epoch.stopped_by)
         )
 
-    def _take(self, member: SupervisedAccount, cookie: Secret) -> None:
+    def _take(self, member: SupervisedAccount, cookie: Secret, identity: Identity) -> None:
         held, user = self._store.get(member.name).unb, unb(cookie) or ""
         holder = self._members.get(self._store.holder(user) or "")
         if holder is not None and holder is not member:
             text = N_("it was scanned with the app of %(other)s, not of %(name)s; scan with the right shop's app")
             raise WrongUser(Text(text, {"other": _shown(holder), "name": _shown(member)}))
         try:
-            self._store.replace(member.name, cookie, "login", member.account.next_identity())
+            self._store.replace(member.name, cookie, "login", identity)
         except OtherUser:
             text = N_("it was scanned by user %(other)s, but %(name)s is user %(user)s; scan with the right shop's app")
             raise WrongUser(Text(text, {"other": user, "name": _shown(member), "user": held or ""})) from None

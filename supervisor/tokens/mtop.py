@@ -135,9 +135,14 @@ def classify(status: int, body: bytes, now: float, location: str = "") -> Answer
         now: wall time.
         location: where a redirect leads to.
     """
+    found = refusal(status, body, location)
+    return _token(_data(_decoded(body)), now) if found is None else found
+
+
+def refusal(status: int, body: bytes, location: str = "") -> Answer | None:
+    """Say what any signed call's answer means, None for SUCCESS. As `classify`."""
     answer = _decoded(body)
-    codes = _codes(answer)
-    data = answer.get("data") if isinstance(answer, dict) else None
+    codes, data = _codes(answer), _data(answer)
     if answer_words.check_page(_without_token(body, data)) or answer_words.check_page(location.encode()):
         return Risk()
     for says, meaning in _MEANING:
@@ -151,7 +156,7 @@ def classify(status: int, body: bytes, now: float, location: str = "") -> Answer
     if answer is _NOT_JSON:
         return Transient(Reason("no_json"))
     if any(code.upper().startswith("SUCCESS") for code in codes):
-        return _token(data, now)
+        return None
     return Unknown(_unknown(codes))
 
 
@@ -161,6 +166,10 @@ def _decoded(body: bytes) -> object:
         return msgspec.json.decode(body if wrapped is None else wrapped[1])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _NOT_JSON
+
+
+def _data(answer: object) -> object:
+    return answer.get("data") if isinstance(answer, dict) else None
 
 
 def _without_token(body: bytes, data: object) -> bytes:

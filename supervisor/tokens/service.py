@@ -20,7 +20,7 @@ import msgspec
 from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.credentials.record import Credentials, Verdict
+from xyfleet.supervisor.credentials.record import Credentials, Verdict, alive_as
 from xyfleet.supervisor.credentials.store import Key, Store, Superseded
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.tokens import call, egress, mtop
@@ -300,7 +300,7 @@ class TokenService:
         if held.login != asked.login:
             return None  # A new login came meanwhile; this answer speaks of the old one.
         assert asked.cookie is not None
-        held = held.but(cookie=cookies.merge(asked.cookie, raw.set_cookie, self._wall()))
+        held = held.but(cookie=cookies.merge(held.cookie or asked.cookie, raw.set_cookie, self._wall()))
         self._store.put(key, held)
         meaning = mtop.classify(raw.status, raw.body, self._wall(), raw.location)
         said_before = key in self._unsure
@@ -329,6 +329,7 @@ class TokenService:
     def _issued(self, name: str, key: Key, held: Credentials, token: Secret, expires: float) -> Token:
         life = expires - self._wall()
         held = held.but(token=token, expires=expires - min(EXPIRY_MARGIN, life / 10), serial=held.serial + 1)
+        held = held.but(alive=alive_as(held.alive, "ok", self._wall()))
         self._store.put(key, held)
         self._turns.hurry(name)
         _log.info("new token account=%s serial=%d", name, held.serial)

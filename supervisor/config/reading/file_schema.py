@@ -110,6 +110,9 @@ class RawDefaults(TypedDict, total=False):
     proxy_file: Annotated[Text, Meta(description="File that holds the proxy's address.")]
     identity: Annotated[RawIdentity, Meta(description="The browser to appear as; the one that makes the next cookie.")]
     user_agent: Annotated[UserAgent, Meta(description="Instead of identity: a user agent as it is.")]
+    renew_login: Annotated[
+        bool, Meta(description="true: the login is renewed as the web page does it, every 6 to 12 hours.")
+    ]
     max_memory: Annotated[
         Size,
         Meta(
