@@ -76,6 +76,7 @@ class MessageStore(OutboxStore):
             " WHERE state IN ('queued', 'sending', 'unknown') AND state = 'sending'",
             ("xyfleet ended before the answer came", now),
         )
+        self._bury("state IN ('queued', 'sending', 'unknown') AND state = 'unknown' AND settled = ?", now)
 
     def add(self, found: Sequence[IncomingItem], *, recovered: bool, now: int, rules: HandlerRules) -> Added:
         """

@@ -18,6 +18,11 @@ _COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, 
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
 ECHO_SLACK: Final = 300_000
 """Milliseconds that the server's clock may differ from ours when an echo proves a letter sent."""
+NOT_SENT: Final = "its reply was not sent: "
+"""The reason of a dead letter that the handler has answered, before why."""
+NEVER_LEARNT: Final = "it was never learnt whether its reply arrived"
+"""The same; its reply's echo makes it no dead letter again."""
+_NO_TALK: Final = f"kind NOT IN ({', '.join(repr(kind) for kind in sorted(TALK))})"
 
 
 class OutboxStore:
@@ -89,12 +94,28 @@ class OutboxStore:
 
     def settle(self, number: int, state: Settled, message_id: str | None, reason: str | None, now: int) -> bool:
         """Note how a letter ended; what is known to be sent stays so. Return whether messages wait again thereby."""
-        self.db.execute(
+        change = self.db.execute(
             "UPDATE outbox SET state = ?, message_id = coalesce(?, message_id), reason = ?, settled = ?"
             " WHERE number = ? AND state IN ('queued', 'sending', 'unknown')",
             (state, message_id, reason, now, number),
         )
+        if change.rowcount and state != "sent":
+            self._bury("number = ?", number)
         return message_id is not None and handler_pause.undo_takeover(self.db, message_id)
+
+    def _bury(self, where: str, *values: object) -> None:
+        """
+        Make dead letters of what these letters answered, unless it is talk.
+
+        A reply to an order or a card may be what was paid for: that it did not arrive, or may not have, must be seen.
+        """
+        letters = self.db.execute(
+            f"SELECT reply_to, state, reason FROM outbox WHERE {where} AND reply_to IS NOT NULL", values
+        ).fetchall()
+        for answered, state, reason in letters:
+            fate = ("parked", NEVER_LEARNT) if state == "unknown" else ("failed", f"{NOT_SENT}{reason}")
+            change = f"UPDATE messages SET state = ?, reason = ? WHERE id = ? AND state = 'done' AND {_NO_TALK}"
+            self.db.execute(change, (*fate, answered))
 
     def automatic(self, conversation: str, since: int) -> int:
         """Return how many letters of a conversation the handler has put here since then (ms)."""
@@ -168,6 +189,11 @@ class OutboxStore:
         self.db.execute(
             "UPDATE outbox SET state = 'sent', message_id = ?, reason = NULL, settled = ? WHERE number = ?",
             (message_id, time, found),
+        )
+        self.db.execute(
+            "UPDATE messages SET state = 'done', reason = NULL WHERE state = 'parked' AND reason = ?"
+            " AND id = (SELECT reply_to FROM outbox WHERE number = ?)",
+            (NEVER_LEARNT, found),
         )
         return True
 
