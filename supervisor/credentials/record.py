@@ -178,6 +178,29 @@ def met(held: Credentials, now: float) -> Credentials:
     return held if held.device_id is None or held.since else held.but(since=int(now * 1000))
 
 
+def up_to(held: Credentials, now: float) -> Credentials:
+    """
+    Return the record with its runs and calls at wall time `now` at the latest.
+
+    What is still to come by the clock was noted when the clock was ahead. It counts as done now; if it stayed as it is,
+    it would count so at every look, and hold the account back until the clock is there again.
+    """
+    if all(at <= now for at in held.calls) and all(each.start <= now for each in held.attempts):
+        return held
+    return held.but(
+        calls=tuple(min(at, now) for at in held.calls), attempts=tuple(_started(each, now) for each in held.attempts)
+    )
+
+
+def _started(attempt: Attempt, now: float) -> Attempt:
+    """Return a run that began at `now` at the latest; what its hook wished for counts from there."""
+    ahead = attempt.start - now
+    if ahead <= 0:
+        return attempt
+    wish = None if attempt.not_before is None else attempt.not_before - ahead
+    return msgspec.structs.replace(attempt, start=now, not_before=wish)
+
+
 def joined(user: Credentials, name: Credentials) -> Credentials:
     """Return a user's record with what an account did before it was known that it is this user."""
     attempts = tuple(sorted((*user.attempts, *name.attempts), key=lambda attempt: attempt.start))

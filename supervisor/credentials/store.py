@@ -135,6 +135,14 @@ class Store:
                 self.put(key, met)
         return held
 
+    def up_to(self, key: Key, now: float) -> Credentials:
+        """Return a record as it is now, with nothing done in it that is still to come by the wall clock."""
+        held = self.at(key)
+        done = record.up_to(held, now)
+        if done is not held:
+            self.put(key, done)
+        return done
+
     def _empty(self, key: Key) -> Credentials:
         return Credentials(unb=key.stem if key.parent == user_file(self._state_dir, "").parent else None)
 

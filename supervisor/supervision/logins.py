@@ -163,8 +163,9 @@ class Logins:
             job.cancel()
 
     def _next_allowed(self, member: SupervisedAccount) -> float | None:
-        settings, history = self._hooks.settings, self._store.get(member.name).attempts
-        return next_allowed(history, time.time(), cooldown=settings.cooldown, budget=settings.login_budget)
+        settings, now = self._hooks.settings, time.time()
+        history = self._store.up_to(self._store.key(member.name), now).attempts
+        return next_allowed(history, now, cooldown=settings.cooldown, budget=settings.login_budget)
 
     def _wait(self, member: SupervisedAccount) -> float:
         allowed = self._next_allowed(member)

@@ -167,8 +167,13 @@ class Move(ConditionEditor):
         elif cause is Cause.AUTH:
             self._cancel_timer()
             self._ask_hook(needed=True)
-        elif not in_grace and not self._hooks_shut():
+        elif in_grace or self._it.reach_gate:
+            return
+        elif not self._it.login_gate:
             self._climb(cause)
+        elif cause is not Cause.REFUSED:
+            # The outage is of logins: with the token in hand it may get in, and another one is not to be had.
+            self._again(self._count(), why="failed")
 
     def dials(self, event: Event) -> None:
         """A worker that was FAILED dials again."""
@@ -245,7 +250,7 @@ class Move(ConditionEditor):
         elif self._it.worker is not Worker.LIVE:
             self._go(0.0)
         elif self._it.failed is not None:
-            self._again(self._count(), why="failed", void=True)
+            self._again(self._count(), why="failed", void=not self._hooks_shut())
 
     # Everybody's trouble, and the clock.
 
@@ -314,4 +319,4 @@ class Move(ConditionEditor):
                 self._end_quarantine()
             case "grace":
                 if self._it.failed is not None:
-                    self._again(self._count(), why="failed", void=True)
+                    self._again(self._count(), why="failed", void=not self._hooks_shut())

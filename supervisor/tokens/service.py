@@ -237,7 +237,7 @@ class TokenService:
         for signing in range(MAX_SIGNINGS):
             sent = self._sent.get(key)
             if sent is None:
-                await self._turns.wait_pause(name, lambda: [*self._store.at(key).calls], partial(self._announce, name))
+                await self._turns.wait_pause(name, partial(self._made, key), partial(self._announce, name))
                 if signing == 0:  # the further ones belong to the same turn: no shop waits twice for one token
                     await self._turns.wait_turn(name, account.proxy)
                     if held_back():
@@ -249,6 +249,10 @@ class TokenService:
             if token is not None:
                 return token
         raise self._failed(name, Reason("signing_refused"))
+
+    def _made(self, key: Key) -> list[float]:
+        """Return the wall times of the calls so far."""
+        return [*self._store.up_to(key, self._wall()).calls]
 
     def _send(self, account: TokenAccount, key: Key, way: Egress, page: str) -> asyncio.Task[Token | None]:
         call = self._sent[key] = asyncio.create_task(self._call(account, key, way, page))
