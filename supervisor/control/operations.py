@@ -116,7 +116,7 @@ class FleetOperations:
     def _view(self, member: SupervisedAccount, turns: Mapping[str, Reason]) -> AccountView:
         held = self._fleet.store.get(member.name)
         refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
-        return account_view(member, refresh, held, what_it_waits_for(member, turns))
+        return account_view(member, refresh, held, what_it_waits_for(member, turns, time.monotonic()))
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings

@@ -84,14 +84,18 @@ _GOES_ON: Final = (Process.STARTING, Process.RUNNING)
 """Who waits for a turn meanwhile is shown as waiting."""
 
 
-def what_it_waits_for(member: SupervisedAccount, turns: Mapping[str, Reason]) -> Reason | None:
-    """Return what keeps an account from going on now, of all that is waited for in the fleet (`turns`)."""
+def what_it_waits_for(member: SupervisedAccount, turns: Mapping[str, Reason], now: float) -> Reason | None:
+    """Return what keeps an account from going on `now`, of all that is waited for in the fleet (`turns`)."""
     it = member.condition
     if it.wish is not Wish.RUN or it.up:
         return None
     gated = it.reach_gate or (it.login_gate and it.waits_for == "outage")
     if gated and it.login not in (Login.PERSON, Login.HELD):
         return Reason("wait_outage")
+    if it.waits_for == "cooldown" and it.timer is not None:
+        return Reason("wait_hook_cooldown", {"seconds": max(0.0, it.timer.at - now)})
+    if it.waits_for == "proxy":
+        return Reason("wait_hook_proxy")
     return turns.get(member.name)
 
 

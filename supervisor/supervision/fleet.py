@@ -281,7 +281,7 @@ class Fleet:
         for member in self.members.values():
             if member.report is not None and member.report.user_elsewhere:
                 waits[member.name] = Reason("wait_other_fleet")
-        return waits | self.hooks.waits() | self.desk.waits() | self.tokens.waits()
+        return waits | self.recovery.waits() | self.hooks.waits() | self.desk.waits() | self.tokens.waits()
 
     def tidy(self) -> None:
         """Forget the ways out, proxies' passwords with them, that no account goes any more."""

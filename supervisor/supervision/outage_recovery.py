@@ -71,6 +71,8 @@ class OutageRecovery:
         self._hurry = hurry
         """Ends the pauses between token calls that failed."""
         self._doubt = LoginDoubt()
+        self._doubtful: set[str] = set()
+        """Whose logins wait for it."""
         self._bells: dict[str, asyncio.Event] = {}
         """Those of accounts whose jobs wait for a gate."""
         self._by_way: dict[Secret | None, dict[str, SupervisedAccount]] = {}
@@ -94,8 +96,16 @@ class OutageRecovery:
     async def pass_doubt(self, member: SupervisedAccount) -> None:
         """Wait, for a while, until it is clear whether the account's dead login is everybody's."""
         end = time.monotonic() + DOUBT
-        while self._in_doubt(member) and time.monotonic() < end:  # noqa: ASYNC110 (many things end it)
-            await asyncio.sleep(TICK)
+        try:
+            while self._in_doubt(member) and time.monotonic() < end:
+                self._doubtful.add(member.name)
+                await asyncio.sleep(TICK)
+        finally:
+            self._doubtful.discard(member.name)
+
+    def waits(self) -> dict[str, Reason]:
+        """Return whose dead logins wait for what the others are told."""
+        return {name: Reason("wait_doubt") for name in self._doubtful}
 
     def _in_doubt(self, member: SupervisedAccount) -> bool:
         """Whether others' answers are to be waited for; an operator does not, nor does who goes ahead for all."""
