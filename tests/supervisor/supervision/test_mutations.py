@@ -53,12 +53,43 @@ MUTATIONS = {
         "return Group.REACH in held, Group.LOGIN in held",
         "return bool(held), Group.LOGIN in held",
     ),
+    "each way sends a canary": (
+        "outage_recovery.py",
+        "if now < outage.next_try or self.watch.rests(outage):",
+        "if now < outage.next_try:",
+    ),
+    "ways wait on after the platform": (
+        "outage.py",
+        "        if (PLATFORM, Group.LOGIN) not in",
+        "        if True or None in",
+    ),
+    "two accounts have one user": ("owners.py", "        if holder is not account:\n            return False\n", ""),
+    "who left waits on": (
+        "owners.py",
+        "        self._unwait(account)\n        self._leave(account)\n",
+        "        self._leave(account)\n",
+    ),
+    "the next one is not told": ("owners.py", "            then()\n\n    def _unwait", "\n    def _unwait"),
+    "a hold ends with the supervisor": (
+        "past.py",
+        "return msgspec.structs.replace(changed, login=Login.HELD, hold=hold, cause=past.hold)",
+        "return changed",
+    ),
+    "a clock set back holds for longer": (
+        "past.py",
+        "now + min(past.hold_until - wall, HOLDS[past.hold][1])",
+        "now + past.hold_until - wall",
+    ),
+    "a fresh restart of the future": ("past.py", "return now - max(0.0, wall - at)", "return now - wall + at"),
 }
 PURE = (
     "test_transitions.py",
     "test_account_model.py",
     "test_outage.py",
     "test_outage_members.py",
+    "test_canaries_of_ways.py",
+    "test_owners.py",
+    "test_past.py",
     "test_restart_policy.py",
 )
 
