@@ -292,7 +292,7 @@ class Move(ConditionEditor):
             self._ask_again()
         elif self._it.login is Login.FINE and self._it.failed is not None:
             self._revive("outage_over", drop=False, stale=False)
-        elif self._it.timer is None:
+        elif self._it.timer is None and self._it.worker is Worker.NONE:
             self._go(0.0)
 
     def _ask_again(self) -> None:

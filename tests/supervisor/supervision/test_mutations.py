@@ -83,6 +83,7 @@ MUTATIONS = {
     "a fresh restart of the future": ("past.py", "return now - max(0.0, wall - at)", "return now - wall + at"),
 }
 PURE = (
+    "test_gates.py",
     "test_transitions.py",
     "test_account_model.py",
     "test_outage.py",
