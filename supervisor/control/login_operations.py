@@ -54,7 +54,7 @@ class LoginOperations:
 
     async def _logged_in(self, member: SupervisedAccount, by: str) -> Text | None:
         """A login is stored: go on with it; return a doubt about it when it is on disk."""
-        self._fleet.note(member, "operator", "login", by=by)
+        self._fleet.record.account(member, "operator", "login", by=by)
         self._want([member])
         member.happened(Event(kind=Kind.COOKIE, why="login"))
         member.happened(Event(kind=Kind.WANT))

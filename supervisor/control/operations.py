@@ -172,7 +172,7 @@ class FleetOperations:
             refusal = self._refusal(action, member) or self._do(action, member)
             if refusal is None:
                 outcome.done.append(member.name)
-                self._fleet.note(member, "operator", action, by=by)
+                self._fleet.record.account(member, "operator", action, by=by)
             else:
                 outcome.refused[member.name] = refusal
             await stretches.pause()

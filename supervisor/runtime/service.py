@@ -243,7 +243,7 @@ class Service:
 
     def _hung_up(self) -> None:
         if self._operate.detached or not self._on_terminal:
-            self._fleet.run(self._reload())
+            self._fleet.jobs.run(self._reload())
         else:
             self._lose_terminal()
 

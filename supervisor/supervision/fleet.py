@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from xyfleet.supervisor.common.event_log import EventLog
-from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.common.paths import fleet_users_file
-from xyfleet.supervisor.common.timestamps import rfc3339
-from xyfleet.supervisor.common.user_locks import lock_file
-from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.credentials.fleet_document import CanaryTurn
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
@@ -29,16 +21,18 @@ from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, Settled, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
+from xyfleet.supervisor.supervision.account_users import AccountUsers
+from xyfleet.supervisor.supervision.event_record import EventRecord
+from xyfleet.supervisor.supervision.jobs import Jobs
 from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
-from xyfleet.supervisor.supervision.owners import Owners
 from xyfleet.supervisor.supervision.past import past_of, restored, same_past
 from xyfleet.supervisor.supervision.qr_logins import QrLogins
 from xyfleet.supervisor.supervision.renewals import Renewals
-from xyfleet.supervisor.supervision.restart_policy import RestartRules
+from xyfleet.supervisor.supervision.restart_policy import RestartRules, restart_rules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer, ticket_of
-from xyfleet.supervisor.supervision.user_file import UserFile
+from xyfleet.supervisor.supervision.worker_briefs import WorkerBriefs
 from xyfleet.supervisor.tokens.pacing import TokenLimits
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.forkserver import Forkserver
@@ -46,7 +40,7 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot
 from xyfleet.supervisor.workers.start_queue import StartQueue
 from xyfleet.supervisor.workers.watchdog import HangWatchdog
-from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of, log_settings, mail_settings, worker_settings
+from xyfleet.supervisor.workers.worker_config import Gateway, gateway_of
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import (
     Apply,
@@ -65,7 +59,6 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import State
-from xyfleet.worker.user_lock import UserLock
 
 log = logging.getLogger(__name__)
 
@@ -98,47 +91,34 @@ class Fleet:
         self.tokens = tokens
         self.hooks = hooks
         self.members: dict[str, SupervisedAccount] = {}
-        self._ports = FleetPorts(
-            rules=self._rules,
-            go=self._go,
-            carry_out=self.carry_out,
-            stands=self._stands,
-            failed=self.failed,
-            heard=self.heard,
-            changed=self.changed,
-            gone=lambda member, child: self.mail.worker_gone(member.name, child),
-        )
+        self.jobs = Jobs()
+        self.record = EventRecord(events, self._label)
+        self.users = AccountUsers(store, settings.fleet.state_dir, user_locks, lambda: self.settings.fleet.endpoint)
+        self._ports = self._account_ports()
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
-        self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, tokens.hurry, self._keep_canaries)
+        self.recovery = OutageRecovery(self.members, self._probe, self.record.outage, tokens.hurry, self._keep_canaries)
         self._remember_canaries()
-        self.desk = TicketIssuer(tokens, self.recovery, settings.fleet)
-        self.owners: Owners[SupervisedAccount] = Owners()
-        self._user_locks = user_locks
+        self.desk = TicketIssuer(tokens, self.recovery, settings.fleet, self.jobs.run)
         self.logins = Logins(
             self.members,
             store,
             tokens,
             hooks,
             lambda: self.gateway.endpoint,
-            self.run,
+            self.jobs.run,
             self.recovery.up_to_date,
             self.recovery.pass_doubt,
-            self._user_lock_for_login,
+            self.users.lock_for_login,
         )
-        self.qr = QrLogins(self.members, store, tokens, self._user_lock_for_login, self._free_user)
-        self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.note)
+        self.qr = QrLogins(self.members, store, tokens, self.users.lock_for_login, self._free_user)
+        self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.record.account)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
-        self._verbose = verbose
-        self._webhook_socket = webhook_socket
         self.clock = MachineClock()
         self.mail = MailService(settings, webhook_socket, self.store.inbox, self._label, events, self.notes)
-        self._users = UserFile(partial(store.put_beside, fleet_users_file(settings.fleet.state_dir)))
+        self._briefs = WorkerBriefs(store, self.users, self.mail.hub.known_row, webhook_socket, verbose=verbose)
         self._marker = build_id()
-        self._jobs: set[asyncio.Task[None]] = set()
-        self._asking: dict[str, asyncio.Task[None]] = {}
-        self._closing = False
 
     # Members come and go.
 
@@ -147,7 +127,7 @@ class Fleet:
         stop = self.store.stopped(account.name)
         self.logins.adopt(account)
         held = self.store.get(account.name)
-        self._users.put(account.name, held.unb)
+        self.users.learn(account.name, held.unb)
         wish = Wish.DISABLED if not account.enabled else Wish.RUN if stop is None else Wish.STOPPED
         condition = Condition(wish=wish, user=held.device_id is not None)
         if held.needs_human:
@@ -169,13 +149,12 @@ class Fleet:
 
     def discharge(self, member: SupervisedAccount) -> None:
         """Forget a removed account; its worker is gone by now, its state stays on disk."""
-        self.owners.leave(member)
-        self._cancel_asking(member.name)
+        self.users.drop(member)
+        self.desk.cancel(member.name)
         self.logins.cancel(member.name)
         self.tokens.hurry_account(member.name)
         self.mail.forget(member.name)
         self.store.forget(member.name)
-        self._users.drop(member.name)
         del self.members[member.name]
         self.recovery.leave(member.name)  # last: it asks whether there is such an account still
 
@@ -193,9 +172,21 @@ class Fleet:
     def brief(self, member: SupervisedAccount) -> None:
         """Tell a live worker its settings as they are now."""
         if member.child is not None:
-            member.child.send(Apply(settings=self._worker_settings(member)))
+            member.child.send(Apply(settings=self._brief(member)))
 
-    # What accounts have done (`FleetPorts`).
+    # What accounts have done.
+
+    def _account_ports(self) -> FleetPorts:
+        return FleetPorts(
+            rules=self._rules,
+            go=self._go,
+            carry_out=self.carry_out,
+            stands=self._stands,
+            failed=self.failed,
+            heard=self.heard,
+            changed=self._changed,
+            gone=lambda member, child: self.mail.worker_gone(member.name, child),
+        )
 
     def _stands(self, member: SupervisedAccount) -> None:
         """An account's condition changed: its user is free for another name when there is nothing left of it."""
@@ -217,7 +208,7 @@ class Fleet:
         it = member.condition
         logs_in = it.login is Login.HOOK_RUNNING or it.waits_for == "place" or member.name in self.qr.running
         if it.worker is Worker.NONE and not logs_in:
-            self.owners.leave(member)
+            self.users.leave(member)
 
     def carry_out(self, member: SupervisedAccount, action: Action) -> None:
         """Do what an account's condition asks for."""
@@ -233,7 +224,7 @@ class Fleet:
             case do.CancelHook():
                 self.logins.cancel(member.name)
             case do.CancelTicket():
-                self._cancel_asking(member.name)
+                self.desk.cancel(member.name)
                 if not member.wanted:
                     self.tokens.unwanted(member.name)
             case do.VoidToken():
@@ -242,13 +233,13 @@ class Fleet:
                 self.tokens.forgive(member.name)
                 self.forget_person(member.name)
             case do.Note(kind, to, why, reason, cause):
-                self.note(member, kind, to, why=why, reason=reason, cause=cause)
+                self.record.account(member, kind, to, why=why, reason=reason, cause=cause)
 
     def heard(self, member: SupervisedAccount, child: WorkerProcess, message: Up) -> None:
         """A worker says something that is not about its connection's state, or a whole report."""
         match message:
             case TicketRequest():
-                self._answer_ticket(member, child, message)
+                self.desk.ask(member, child, message)
             case Hello():
                 self._check_marker(member, message.marker, message.imported)
             case Report():
@@ -260,14 +251,11 @@ class Fleet:
     def _hear_of_clock(self, ahead: float | None) -> None:
         """One event for the fleet: its accounts share the machine's clock."""
         if self.clock.take(ahead, time.monotonic()):
-            to = "clock_wrong" if self.clock.ahead else "clock_right"
-            self.events.add("message", None, time=time.time(), label="", new=to, counts=self.clock.size() or None)
+            self.record.clock(self.clock.size())
 
     def _queue_start(self, member: SupervisedAccount) -> None:
         """Start the account's worker when its dial's turn comes; without a token it has to ask first anyway."""
-        user = self.store.user(member.name)
-        assert user is not None, "nobody without a login is queued"
-        self.owners.take(user, member, lambda: self.launcher.put(member.slot, partial(self._start_turn, member)))
+        self.users.take(member, lambda: self.launcher.put(member.slot, partial(self._start_turn, member)))
 
     async def _start_turn(self, member: SupervisedAccount) -> None:
         if self._token_at_hand(member):
@@ -277,7 +265,7 @@ class Fleet:
         """Return what each account waits for now that waits for a turn or a place."""
         starts = self.launcher.places()
         waits = {name: Reason("wait_start", {"turn": place + 1}) for name, place in starts.items() if place}
-        waits |= {m.name: Reason("wait_user", {"name": other.name}) for m, other in self.owners.waiting()}
+        waits |= {m.name: Reason("wait_user", {"name": other.name}) for m, other in self.users.waiting()}
         for member in self.members.values():
             if member.report is not None and member.report.user_elsewhere:
                 waits[member.name] = Reason("wait_other_fleet")
@@ -289,32 +277,8 @@ class Fleet:
         self.desk.keep(proxies)
         self.tokens.keep(proxies)
 
-    def _answer_ticket(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
-        """
-        Get a ticket, or a refusal, and send it; a newer request replaces an older one.
-
-        A worker that is on its way out gets none: nobody would end what is done for it, a token call above all.
-        """
-        if member.condition.worker is not Worker.LIVE:
-            return
-        self._cancel_asking(member.name)
-        job = self.run(self.desk.answer(member, child, request))
-        self._asking[member.name] = job
-
-    def changed(self, member: SupervisedAccount, change: Change) -> None:
-        """Record a connection's change of state."""
-        self.events.add(
-            "state",
-            member.name,
-            time=change.time,
-            label=member.account.label,
-            old=change.old.value,
-            new=change.new.value,
-            cause=change.cause,
-            **told(change.reason),
-            next_attempt=rfc3339(_next_attempt(member.report, change)),
-        )
-
+    def _changed(self, member: SupervisedAccount, change: Change) -> None:
+        self.record.state(member, change)
         if change.new is State.CONNECTED:
             self.forget_person(member.name)
 
@@ -326,7 +290,7 @@ class Fleet:
 
     def failed(self, member: SupervisedAccount, event: Event) -> None:
         """Let the account's condition know that it is FAILED, once it is clear whose trouble that is."""
-        self.run(self._look_and_tell(member, event))
+        self.jobs.run(self._look_and_tell(member, event))
 
     async def _look_and_tell(self, member: SupervisedAccount, event: Event) -> None:
         child = member.child
@@ -335,11 +299,6 @@ class Fleet:
             self.recovery.up_to_date(member)
             member.failed_again = True
             member.happened(event)
-
-    def note(self, member: SupervisedAccount, kind: EventKind, to: str, **facts: Any) -> None:
-        """Put an event on record."""
-        facts.update(told(facts.pop("reason", None)))
-        self.events.add(kind, member.name, time=time.time(), label=member.account.label, new=to, **facts)
 
     def _check_marker(self, member: SupervisedAccount, found: str, imported: list[str]) -> None:
         """Refuse workers of another program than ours: its files were changed under the live fleet."""
@@ -368,136 +327,55 @@ class Fleet:
 
     async def let_go(self, name: str) -> None:
         """End what is under way for an account, so that nothing about it is written any more."""
-        job = self._asking.get(name)
-        self._cancel_asking(name)
         self.logins.cancel(name)
-        if job is not None:
-            await asyncio.wait([job])
+        await self.desk.end(name)
 
     def note_forgotten(self, name: str, by: str) -> None:
         """Put on record that an account's files were deleted."""
         self.recovery.leave(name)
         self.mail.forget(name)
-        label = self._label(name)
-        self.events.add("operator", name, time=time.time(), label=label, new="forget", by=by)
-
-    def run(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a job beside the loop; a fault in it is logged, and ends only that job. None begins while all ends."""
-        task = asyncio.create_task(job)
-        if self._closing:
-            task.cancel()
-        self._jobs.add(task)
-        task.add_done_callback(self._job_done)
-        return task
-
-    def _job_done(self, task: asyncio.Task[None]) -> None:
-        self._jobs.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("fault in a job of the supervisor", exc_info=task.exception())
+        self.record.forgotten(name, by)
 
     async def stop_all(self) -> None:
         """End every worker politely and wait until all are gone; nothing that was asked for goes on."""
         self.launcher.closed = True
-        self._closing = True
         members = list(self.members.values())
         for member in members:
             member.happened(Event(kind=Kind.REMOVED))
-        for job in list(self._jobs):
-            if job is not asyncio.current_task():
-                job.cancel()
+        self.jobs.cancel_all()
         for member in members:
             await member.slot.wait_gone()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self.jobs.wait_ended()
 
     def kill_all(self) -> None:
         """End every worker at once."""
         for member in self.members.values():
             member.slot.kill("operator")
 
-    def _cancel_asking(self, name: str) -> None:
-        job = self._asking.pop(name, None)
-        if job is not None:
-            job.cancel()
-
     def _token_at_hand(self, member: SupervisedAccount) -> bool:
         return not self.recovery.holds(member) and self.tokens.held(member.name) is not None
 
     def _go(self, member: SupervisedAccount) -> Go:
         token = self.tokens.held(member.name) if self._token_at_hand(member) else None
-        return Go(settings=self._worker_settings(member), ticket=None if token is None else ticket_of(token, 0))
-
-    def _user_lock(self, member: SupervisedAccount) -> str | None:
-        user = self.store.user(member.name)
-        if self._user_locks is None or user is None:
-            return None
-        return str(lock_file(self._user_locks, user, self.settings.fleet.endpoint))
-
-    def _user_lock_for_login(self, member: SupervisedAccount) -> UserLock | None:
-        """Have the account's user while its hook runs; None if another account, or another fleet, has him."""
-        user = self.store.user(member.name)
-        lock = UserLock(self._user_lock(member))
-        if user is not None and not self.owners.try_take(user, member):
-            return None
-        if lock.take() or (member.child is not None and lock.holder() == member.child.pid):
-            return lock
-        return None
+        return Go(settings=self._brief(member), ticket=None if token is None else ticket_of(token, 0))
 
     def _slots(self) -> list[WorkerSlot]:
         return [member.slot for member in self.members.values()]
 
-    def _worker_settings(self, member: SupervisedAccount) -> WorkerSettings:
-        fleet = self.settings.fleet
-        held = self.store.get(member.name)
-        self._users.put(member.name, held.unb)
-        return worker_settings(
-            member.account,
-            held,
-            self.gateway,
-            fleet.hang_timeout,
-            log_settings(fleet, log_bytes(self.settings).per_file, self._verbose),
-            mail_settings(
-                self.settings,
-                member.account,
-                self.store.inbox(member.name),
-                held.since,
-                self.mail.hub.known_row(member.name),
-                self._webhook_socket,
-            ),
-            self._user_lock(member),
-        )
+    def _brief(self, member: SupervisedAccount) -> WorkerSettings:
+        return self._briefs.settings(member, self.settings, self.gateway)
 
     def _label(self, name: str) -> str:
         member = self.members.get(name)
         return "" if member is None else member.account.label
 
     def _rules(self) -> RestartRules:
-        restart = self.settings.fleet.restart
-        return RestartRules(
-            backoff_max=restart.backoff_max,
-            healthy_after=restart.healthy_after,
-            failed_grace=restart.failed_grace,
-            has_hook=self.settings.refresh.command is not None,
-        )
+        return restart_rules(self.settings)
 
     async def _probe(self, proxy: Secret | None) -> Reason | None:
         return await self.tokens.probe(self.gateway.endpoint, proxy)
-
-    def _note_outage(self, account: str | None, kind: EventKind, to: str, facts: dict[str, Any]) -> None:
-        label = "" if account is None else self._label(account)
-        facts.update(told(facts.pop("reason", None)))
-        self.events.add(kind, account, time=time.time(), label=label, new=to, **facts)
 
 
 def token_limits(fleet: FleetSettings) -> TokenLimits:
     """Return how often tokens may be asked for."""
     return TokenLimits(rate=fleet.token_rate, over_fleet=fleet.fleet_rate.token_calls)
-
-
-def _next_attempt(report: Report | None, change: Change) -> float | None:
-    """Return when the worker dials next by the report that a change came in; only its last change stands still."""
-    return report.next_attempt if report is not None and report.changes[-1:] == [change] else None
-
-
-def told(reason: Reason | None) -> dict[str, object]:
-    """Return the fields of an event that say why: in raw words, and as code and fields."""
-    return {} if reason is None else {"reason": str(reason), "because": reason}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from xyfleet.supervisor.settings import Settings
 from xyfleet.worker.causes import Cause
 
 HOUR: Final = 3600.0
@@ -37,6 +38,17 @@ class RestartRules:
     def quarantine_from(self) -> float:
         """The restart window from which an account counts as quarantined: 300 s of the default 900 s."""
         return self.backoff_max / 3
+
+
+def restart_rules(settings: Settings) -> RestartRules:
+    """Return the rules that the file sets."""
+    restart = settings.fleet.restart
+    return RestartRules(
+        backoff_max=restart.backoff_max,
+        healthy_after=restart.healthy_after,
+        failed_grace=restart.failed_grace,
+        has_hook=settings.refresh.command is not None,
+    )
 
 
 def restart_window(crashes: int, rules: RestartRules) -> float:

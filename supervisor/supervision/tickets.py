@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final, TypeAlias
 
 from xyfleet.supervisor.common.turns import EgressTurns
 from xyfleet.supervisor.settings import Account, Fleet
 from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_state import Worker
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused, TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -31,17 +32,25 @@ SAY_AGAIN: Final = 5.0
 DIAL_GAP: Final = 1.0
 """Least seconds between two dials of an account, over the lives of its workers too (docs/heartbeat.md, rule 8)."""
 
+Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
 log = logging.getLogger(__name__)
 
 
 class TicketIssuer:
     """Gives tickets out, paced per egress and over the fleet."""
 
-    def __init__(self, tokens: TokenService, recovery: OutageRecovery, fleet: Fleet) -> None:
+    def __init__(self, tokens: TokenService, recovery: OutageRecovery, fleet: Fleet, run: Run) -> None:
+        """
+        Args:
+            run: Runs a job beside the loop.
+        """
         self._tokens = tokens
         self._recovery = recovery
         self._dials = EgressTurns(fleet.connect_rate, fleet.fleet_rate.dials)
         self._last_dial: dict[str, float] = {}
+        self._run = run
+        self._asking: dict[str, asyncio.Task[None]] = {}
 
     def apply(self, fleet: Fleet) -> None:
         """Take another pace from now on, for those who wait too."""
@@ -67,6 +76,29 @@ class TicketIssuer:
             await asyncio.sleep(gap)
         await self._dials.take(member.account.proxy, member.name)
         self._last_dial[member.name] = time.monotonic()
+
+    def ask(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
+        """
+        Get a ticket, or a refusal, and send it; a newer request replaces an older one.
+
+        A worker that is on its way out gets none: nobody would end what is done for it, a token call above all.
+        """
+        if member.condition.worker is Worker.LIVE:
+            self.cancel(member.name)
+            self._asking[member.name] = self._run(self.answer(member, child, request))
+
+    def cancel(self, name: str) -> None:
+        """End what is under way for an account's request."""
+        job = self._asking.pop(name, None)
+        if job is not None:
+            job.cancel()
+
+    async def end(self, name: str) -> None:
+        """Cancel it, and return when it is gone."""
+        job = self._asking.get(name)
+        self.cancel(name)
+        if job is not None:
+            await asyncio.wait([job])
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: TicketRequest) -> None:
         """Answer one request, whatever goes wrong. Cancel it when the worker is gone or asks anew."""

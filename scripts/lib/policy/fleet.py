@@ -56,8 +56,7 @@ class MonthFleet:
         self._hooks = MonthHooks(cooldown, month.hook_good, month.hook_person, self._chance)
         self._by_proxy = {self._proxy(shop): shop for shop in self.shops.values()}
         self.recovery = OutageRecovery(self.members, self._probe, self._note_outage, self._tokens.hurry)
-        self._desk = TicketIssuer(self._tokens, self.recovery, FLEET)  # type: ignore[arg-type]
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._desk = TicketIssuer(self._tokens, self.recovery, FLEET, self._run)  # type: ignore[arg-type]
         self._jobs: set[asyncio.Task[None]] = set()
         self._recovering: asyncio.Task[None] | None = None
 
@@ -106,7 +105,7 @@ class MonthFleet:
             case do.CancelHook():
                 self._hooks.cancel(shop.name)
             case do.CancelTicket():
-                self._cancel_asking(shop.name)
+                self._desk.cancel(shop.name)
             case do.VoidToken():
                 shop.token = None
             case do.ForgiveToken():
@@ -131,8 +130,7 @@ class MonthFleet:
 
     def _heard(self, member: SupervisedAccount, child: WorkerProcess, message: Up) -> None:
         if isinstance(message, TicketRequest):
-            self._cancel_asking(member.name)
-            self._asking[member.name] = self._run(self._desk.answer(member, child, message))
+            self._desk.ask(member, child, message)
         elif isinstance(message, Report):
             return
 
@@ -152,10 +150,6 @@ class MonthFleet:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         return task
-
-    def _cancel_asking(self, name: str) -> None:
-        if (job := self._asking.pop(name, None)) is not None:
-            job.cancel()
 
     async def _probe(self, proxy: Secret | None) -> Reason | None:
         return await self._tokens.probe(self._by_proxy[proxy])

@@ -12,6 +12,7 @@ from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.settings import Account, Fleet, FleetRate
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Condition, Worker
+from xyfleet.supervisor.supervision.jobs import Jobs
 from xyfleet.supervisor.supervision.outage import Group
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
@@ -44,7 +45,7 @@ class Desk:
         store = Store(folder)
         store.load([])
         self.tokens = TokenService(store, "http://127.0.0.1:9/", TLS)
-        self.issuer = TicketIssuer(self.tokens, self.recovery, fleet)
+        self.issuer = TicketIssuer(self.tokens, self.recovery, fleet, Jobs().run)
         self.ear = Ear()
         ports = FleetPorts(
             rules=RestartRules,
