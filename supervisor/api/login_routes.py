@@ -9,7 +9,9 @@ import msgspec
 from aiohttp import web
 
 from xyfleet.supervisor.api.middleware import limited
-from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
+from xyfleet.supervisor.api.requests import CONTROL, OVER_TCP, BadRequest, body, json_answer, language, one, operator
+from xyfleet.supervisor.common.errors import NotPossible
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.types import QrStep
 from xyfleet.supervisor.identity import raw
 from xyfleet.worker.secret import Secret
@@ -21,7 +23,7 @@ class _Login(msgspec.Struct):
     user_agent: str | None = None
 
 
-class _QrLogin(msgspec.Struct):
+class _Named(msgspec.Struct):
     name: str
 
 
@@ -37,7 +39,7 @@ async def _login(request: web.Request) -> web.StreamResponse:
 
 async def _qr_login(request: web.Request) -> web.StreamResponse:
     """Stream how far a login by code is; it ends with the connection. A refusal is an answer like all others."""
-    name = one((await body(request, _QrLogin)).name)
+    name = one((await body(request, _Named)).name)
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Connection": "close"})
     async with aclosing(request.app[CONTROL].qr_login(name, await operator(request))) as steps:
         async for step in steps:
@@ -48,6 +50,17 @@ async def _qr_login(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def _browser(request: web.Request) -> web.StreamResponse:
+    """Say what a browser needs in which a person logs in. The proxy's password is for who may read the state only."""
+    name = one((await body(request, _Named)).name)
+    if await operator(request) == OVER_TCP:
+        raise NotPossible(Text(N_("a browser is opened by the command on the fleet's own machine only")))
+    place = request.app[CONTROL].browser_place(name)
+    proxy = None if place.proxy is None else place.proxy.reveal()
+    answer = {"profile": str(place.profile), "url": place.url, "domain": place.domain, "language": place.language}
+    return json_answer({**answer, "proxy": proxy})
+
+
 def _line(step: QrStep, spoken: str) -> bytes:
     """Return a step as a line: what is not known or not meant is left out."""
     text = None if step.text is None else step.text.say(spoken)
@@ -55,4 +68,8 @@ def _line(step: QrStep, spoken: str) -> bytes:
     return msgspec.json.encode({key: value for key, value in fields.items() if value is not None}) + b"\n"
 
 
-LOGIN_ROUTES: Final = [web.post("/v1/login", _login), web.post("/v1/login/qr", _qr_login)]
+LOGIN_ROUTES: Final = [
+    web.post("/v1/login", _login),
+    web.post("/v1/login/qr", _qr_login),
+    web.post("/v1/login/browser", _browser),
+]

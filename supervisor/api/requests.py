@@ -27,6 +27,10 @@ CONTROL: Final = web.AppKey("control", Control)
 USERS: Final = web.AppKey("users", UserNames)
 
 
+OVER_TCP: Final = "http"
+"""Who asks over TCP: a token is all that is known of him."""
+
+
 class BadRequest(Exception):
     """The request itself is wrong; the text is for programmers and English."""
 
@@ -63,7 +67,7 @@ async def operator(request: web.Request) -> str:
     if peer is None:
         raise ConnectionResetError
     if peer.family != socket.AF_UNIX:
-        return "http"
+        return OVER_TCP
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return await request.app[USERS].of(uid)
 

@@ -28,6 +28,7 @@ _END: Final = (b"\n", b"\r", b"\x04")
 )
 @click.argument("name")
 @click.option("--qr", is_flag=True, help=_("Show a code in the terminal, to be scanned with the Xianyu app."))
+@click.option("--browser", is_flag=True, help=_("Open a browser, log in there, and have the cookie taken from it."))
 @click.option(
     "--user-agent",
     metavar="TEXT",
@@ -35,7 +36,7 @@ _END: Final = (b"\n", b"\r", b"\x04")
 )
 @common
 @click.pass_obj
-def login(setup: Setup, name: str, *, qr: bool, user_agent: str | None) -> int:
+def login(setup: Setup, name: str, *, qr: bool, browser: bool, user_agent: str | None) -> int:
     """Read one cookie and hand it on; or show a code and tell what becomes of it."""
     keep_secrets()
     client = setup.client()
@@ -43,6 +44,10 @@ def login(setup: Setup, name: str, *, qr: bool, user_agent: str | None) -> int:
         from xyfleet.supervisor.cli.qr_login import qr_login
 
         return qr_login(client, name)
+    if browser:
+        from xyfleet.supervisor.cli.browser_login import browser_login
+
+        return browser_login(client, name)
     cookie = _read_cookie(name)
     wish = {"name": name, "cookie": cookie} | ({} if user_agent is None else {"user_agent": user_agent})
     answer = client.post("/v1/login", wish, timeout=LOGIN_TIMEOUT)

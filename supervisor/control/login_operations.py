@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
+from urllib.parse import urlsplit
 
 from xyfleet.supervisor.common.browser_names import browser_name
 from xyfleet.supervisor.common.errors import BadCookie
 from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.control.types import QrStep
+from xyfleet.supervisor.control.types import BrowserPlace, QrStep
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, Scanned, ShowCode, Step
+from xyfleet.supervisor.passport.sites import DOMAIN, REAL, sites_of
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.fleet import Fleet
@@ -39,6 +41,17 @@ class LoginOperations:
         if problem is not None:
             raise BadCookie(problem)
         return await self._logged_in(member, by)
+
+    def browser_place(self, member: SupervisedAccount) -> BrowserPlace:
+        """Return what a browser needs in which a person logs the account in: its own profile, its way out."""
+        sites = sites_of(self._fleet.tokens.url)
+        return BrowserPlace(
+            profile=self._fleet.settings.fleet.state_dir / "browsers" / member.name,
+            url=f"{sites.web}/im",
+            domain=DOMAIN if sites == REAL else urlsplit(sites.web).hostname or "",
+            language=member.account.next_identity().language.partition(",")[0],
+            proxy=member.account.proxy,
+        )
 
     async def by_code(self, member: SupervisedAccount, by: str) -> AsyncGenerator[QrStep, None]:
         """Log in by a code that the owner scans; yield what happens, the end last. Raises `NotPossible`."""

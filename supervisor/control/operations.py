@@ -26,7 +26,7 @@ from xyfleet.supervisor.control.status import (
     what_it_waits_for,
 )
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
-from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
+from xyfleet.supervisor.control.types import Action, BrowserPlace, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
@@ -241,6 +241,10 @@ class FleetOperations:
     async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
         return await self._logins.login(self._for_login(name), cookie, by, identity)
+
+    def browser_place(self, name: str) -> BrowserPlace:
+        """Return what a browser needs in which a person logs the account in. Raises `Refused`."""
+        return self._logins.browser_place(self._for_login(name))
 
     async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
         """Log an account in by a code that its owner scans; yield what happens, the end last. Raises `Refused`."""

@@ -86,6 +86,19 @@ class QrStep(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed, or what is probably wrong with the cookie."""
 
 
+class BrowserPlace(NamedTuple):
+    """What a browser needs in which a person logs an account in."""
+
+    profile: Path
+    """Folder of the account's own profile."""
+    url: str
+    """The page at which to log in."""
+    domain: str
+    """Whose cookies are taken."""
+    language: str
+    proxy: Secret | None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The shortest answer: is somebody there, and how far is the fleet?"""
 
@@ -129,6 +142,9 @@ class Control(Protocol):
 
     async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""
+
+    def browser_place(self, name: str) -> BrowserPlace:
+        """Return what a browser needs in which a person logs the account in. Raises `Refused`."""
 
     def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
         """Log an account in by a code that its owner scans; yield what happens, the end last. Raises `Refused`."""

@@ -23,7 +23,14 @@ LONG_LOGIN: Final = 30 * 86_400
 SILENT: Final = 86_400
 """Seconds that a renewal asks for none."""
 CODE_LIFE: Final = 180.0
-_ACTS: Final = {"scan": "SCANED", "confirm": "CONFIRMED", "cancel": "CANCELED", "expire": "EXPIRED", "check": "CHECK"}
+_ACTS: Final = {
+    "scan": "SCANED",
+    "confirm": "CONFIRMED",
+    "cancel": "CANCELED",
+    "expire": "EXPIRED",
+    "check": "CHECK",
+    "browser": "BROWSER",
+}
 _CHECK: Final = "https://passport.goofish.com/iv/mini/normal_validate.htm?htoken=x"
 _VIEW: Final = {"appName": "xianyu", "appEntrance": "web", "_csrf_token": "c1", "umidToken": "u1", "hsiz": "h1"}
 
@@ -58,6 +65,8 @@ class Passport:
         self._codes: dict[str, Code] = {}
         self._numbers = itertools.count(1)
         self.figures = Figures()
+        self._at_page = ""
+        """Who is to be logged in by the next look at the page."""
         gateway.on_forget.append(self._forget)
 
     def _forget(self) -> None:
@@ -129,7 +138,14 @@ class Passport:
         return _setting(web.json_response({"success": True}), cookies)
 
     async def _im(self, request: web.Request) -> web.Response:
-        return web.Response(text="<html></html>", content_type="text/html")
+        """Who logs in at the page itself is played by `POST /_sim/qr` with `do: browser`."""
+        page = "<html><head><meta http-equiv=refresh content=1></head><body>simulator</body></html>"
+        response = web.Response(text=page, content_type="text/html")
+        unb, self._at_page = self._at_page, ""
+        if not unb:
+            return response
+        cookies = {"unb": unb, "cookie2": f"web-{secrets.token_hex(8)}", "sgcookie": "s2"}
+        return _setting(response, cookies | issue_sign_cookie(unb, self._gateway.stamps.next(time.monotonic())))
 
     # Staying logged in.
 
@@ -185,6 +201,9 @@ class Passport:
             status, unb = _ACTS[wanted["do"]], str(wanted.get("unb", ""))
         except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
             return web.json_response({"error": f"wanted: do, one of {', '.join(_ACTS)}, and unb"}, status=400)
+        if status == "BROWSER":
+            self._at_page = unb
+            return web.json_response({})
         if not self._codes:
             return web.json_response({"error": "no code was given out yet"}, status=404)
         key = str(wanted.get("ck") or next(reversed(self._codes)))

@@ -29,7 +29,7 @@ from xyfleet.supervisor.control.status_schema import (
     RttView,
     StatusView,
 )
-from xyfleet.supervisor.control.types import Action, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
+from xyfleet.supervisor.control.types import Action, BrowserPlace, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
@@ -171,6 +171,12 @@ class StandIn:
             raise BadCookie(Text("no cookie was given"))
         self.cookies[name] = cookie
         return cookies.doubt(cookie)
+
+    def browser_place(self, name: str) -> BrowserPlace:
+        """The real page, without a proxy."""
+        self._chosen([name])
+        profile = Path("/home/li/state/browsers") / name
+        return BrowserPlace(profile, "https://www.goofish.com/im", "goofish.com", "zh-CN", None)
 
     async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
         """A login by code that goes well; those tagged `nohook` are asked for a check."""
