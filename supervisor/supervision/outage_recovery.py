@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from xyfleet.supervisor.common.event_log import Kind as EventKind
-from xyfleet.supervisor.common.turns import TurnQueue
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Login, Wish
@@ -25,27 +24,15 @@ from xyfleet.supervisor.supervision.outage import (
     Outage,
     OutageWatch,
 )
+from xyfleet.supervisor.supervision.way_probes import Probe, WayProbes
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 TICK: Final = 0.5
-PROBES: Final = (20.0, 20)
-"""Probes per second over the whole fleet, and how many may go at once after a quiet time."""
 AT_ONCE: Final = 50
 """So many accounts are told of their gates before the loop serves others."""
-PROBE_GOOD_FOR: Final = 2.0
-"""Seconds for which one probe's answer speaks for every account of its way that fails meanwhile."""
-
-
 _NOWHERE: Final = Secret("")
-
-
-class Probe(Protocol):
-    """Connects to the platform over a way (a proxy's address; None: directly)."""
-
-    async def __call__(self, proxy: Secret | None) -> Reason | None:
-        """Return None when it is answered, else why not. Never raises."""
 
 
 class OutageRecovery:
@@ -66,7 +53,7 @@ class OutageRecovery:
         self.watch = OutageWatch()
         self._keep = keep
         self._members = members
-        self._probe = probe
+        self._probes = WayProbes(probe)
         self._note = note
         self._hurry = hurry
         """Ends the pauses between token calls that failed."""
@@ -79,11 +66,6 @@ class OutageRecovery:
         self._way_of: dict[str, Secret | None] = {}
         self._to_tell: dict[str, None] = {}
         self._telling: asyncio.Task[None] | None = None
-        self._turns = TurnQueue(*PROBES, time.monotonic)
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        """Turns for a probe that accounts wait for."""
-        self._probed: dict[Secret | None, tuple[float, Reason | None]] = {}
-        self._probing: dict[Secret | None, asyncio.Task[Reason | None]] = {}
 
     async def pass_reach(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's dials back."""
@@ -178,7 +160,7 @@ class OutageRecovery:
         """An account is FAILED: begin an outage when a probe over its way is not answered."""
         if GROUPS.get(cause) is not Group.REACH or self.holds(member):
             return
-        silent = await self._probe_once(member)
+        silent = await self._probes.ask(member.name, member.account.proxy, lambda: self.holds(member))
         if silent is not None:
             outage = self.watch.silent(member.name, time.monotonic())
             if outage is not None:
@@ -204,52 +186,14 @@ class OutageRecovery:
 
     # Probes.
 
-    async def _probe_once(self, member: SupervisedAccount) -> Reason | None:
-        """Return why the account's way is silent; None when it is not, or when an outage holds it by now anyway."""
-        proxy = member.account.proxy
-        at, answer = self._probed.get(proxy, (float("-inf"), None))
-        if time.monotonic() - at < PROBE_GOOD_FOR:
-            return answer
-        if proxy not in self._probing:
-            await self._probe_turn(member)
-            if self.holds(member):
-                return None
-        job = self._probing.get(proxy)
-        if job is None:
-            job = self._probing[proxy] = asyncio.create_task(self._ask(proxy))
-        await asyncio.wait([job])
-        return job.result() if not job.cancelled() else None
-
-    async def _probe_turn(self, member: SupervisedAccount) -> None:
-        """Wait for a probe's turn, or until the account is held: then it takes none."""
-        turn = self._waiting[member.name] = asyncio.ensure_future(self._turns.take(member.name))
-        try:
-            await asyncio.wait([turn])
-        finally:
-            turn.cancel()
-            if self._waiting.get(member.name) is turn:
-                del self._waiting[member.name]
-
-    async def _ask(self, proxy: Secret | None) -> Reason | None:
-        try:
-            answer = await self._probe(proxy)
-        finally:
-            del self._probing[proxy]
-        now = time.monotonic()
-        self._probed = {way: kept for way, kept in self._probed.items() if now - kept[0] < PROBE_GOOD_FOR}
-        self._probed[proxy] = (now, answer)
-        return answer
-
     def _try_ways(self, outage: Outage, now: float) -> None:
         """Probe over a way of the scope; of the platform's, over each in turn."""
         if now < outage.next_try:
             return
         ways = self._ways(outage)
         way = ways[int(now / PROBE_EVERY) % len(ways)]
-        if way not in self._probing and self._turns.take_now():
+        if self._probes.ask_now(way, lambda silent: self._answered(outage, silent)):
             outage.next_try = now + PROBE_EVERY
-            job = self._probing[way] = asyncio.create_task(self._ask(way))
-            job.add_done_callback(lambda done: self._answered(outage, done))
 
     def _ways(self, outage: Outage) -> list[Secret | None]:
         if outage.scope is not PLATFORM:
@@ -257,8 +201,8 @@ class OutageRecovery:
             return [outage.scope]
         return list(self._by_way) or [None]
 
-    def _answered(self, outage: Outage, job: asyncio.Task[Reason | None]) -> None:
-        if not job.cancelled() and job.exception() is None and job.result() is None:
+    def _answered(self, outage: Outage, silent: Reason | None) -> None:
+        if silent is None:
             self._over(outage, Reason("endpoint_answers"), time.monotonic())
 
     # Canaries.
@@ -379,8 +323,8 @@ class OutageRecovery:
         reach, login = self.gates(member)
         if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
             member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
-        if reach and member.name in self._waiting:
-            self._waiting[member.name].cancel()
+        if reach:
+            self._probes.unwait(member.name)
         self._ring(member.name)
 
     def _ring(self, name: str) -> None:

@@ -13,8 +13,9 @@ from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Worker
 from xyfleet.supervisor.supervision.outage import Group
-from xyfleet.supervisor.supervision.outage_recovery import PROBES, OutageRecovery
+from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
+from xyfleet.supervisor.supervision.way_probes import PROBES
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
