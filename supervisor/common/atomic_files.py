@@ -112,6 +112,8 @@ class Writer:
         self._waiting: dict[Path, list[Future[bool]]] = {}
         self._torn: set[Path] = set()
         self._busy = False
+        self._removals = 0
+        """Files that are being deleted: nothing is written meanwhile."""
         self._stopping = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -150,22 +152,20 @@ class Writer:
         """Delete a file with the version before and what a crash left of a write; nothing of it is written later.
 
         Returns the paths that are gone now, and what the system said about one that could not go. Blocks for as long
-        as the write under way takes.
+        as the write under way takes; whoever puts a file meanwhile does not.
         """
-        deleted, trouble = [], None
         with self._change:
             self._change.wait_for(lambda: not self._busy)
+            self._removals += 1
             self._pending.pop(path, None)
             self._torn.discard(path)
             _tell_all(self._waiting.pop(path, ()), on_disk=False)
-            for each in _versions(path):
-                try:
-                    with contextlib.suppress(FileNotFoundError):
-                        each.unlink()
-                        deleted.append(str(each))
-                except OSError as error:
-                    trouble = f"{each}: {error.strerror}"
-        return deleted, trouble
+        try:
+            return _delete(path)
+        finally:
+            with self._change:
+                self._removals -= 1
+                self._change.notify_all()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all is on disk; return False when it is not: time over, or the disk refuses."""
@@ -188,9 +188,10 @@ class Writer:
     def _work(self) -> None:
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._pending or self._stopping)
+                self._change.wait_for(lambda: (self._pending or self._stopping) and not self._removals)
                 self._batch, self._pending = self._pending, {}
                 self._busy = True
+                last = self._stopping
             failed = self._write(self._batch)
             with self._change:
                 self._pending = {
@@ -199,7 +200,7 @@ class Writer:
                 self._batch = {}
                 self._busy = False
                 self._change.notify_all()
-                if self._stopping and (failed or not self._pending):
+                if self._stopping and (not self._pending or (failed and last)):
                     return
                 if failed:
                     self._change.wait_for(lambda: self._stopping, self._retry)
@@ -231,6 +232,18 @@ class Writer:
         elif trouble is None and self.trouble is not None:
             _log.warning("state is saved again")
         self.trouble = trouble
+
+
+def _delete(path: Path) -> tuple[list[str], str | None]:
+    deleted, trouble = [], None
+    for each in _versions(path):
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                each.unlink()
+                deleted.append(str(each))
+        except OSError as error:
+            trouble = f"{each}: {error.strerror}"
+    return deleted, trouble
 
 
 def _versions(path: Path) -> list[Path]:

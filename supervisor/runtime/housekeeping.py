@@ -48,16 +48,19 @@ class Housekeeping:
 
         The first look at a file takes it for changed: it may have been written since the settings were read.
         """
-        stretches, names = Stretches(), list(self._fleet.members)
-        self._stamps = {name: self._stamps[name] for name in names if name in self._stamps}
-        for name in names:
-            member = self._fleet.members.get(name)
-            if member is not None and member.account.cookie_file is not None:
-                self._look_at(member, member.account.cookie_file)
+        members = self._fleet.members
+        self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in members}
+        paths = {name: path for name, each in members.items() if (path := each.account.cookie_file) is not None}
+        # Beside the loop: one of them may lie on a share whose server is gone.
+        stamps = await asyncio.to_thread(lambda: {name: _stamp(path) for name, path in paths.items()})
+        stretches = Stretches()
+        for name, stamp in stamps.items():
+            member = members.get(name)
+            if member is not None and member.account.cookie_file == paths[name]:
+                self._look_at(member, paths[name], stamp)
             await stretches.pause()
 
-    def _look_at(self, member: SupervisedAccount, path: Path) -> None:
-        stamp = _stamp(path)
+    def _look_at(self, member: SupervisedAccount, path: Path, stamp: Stamp | None) -> None:
         known = stamp == self._stamps.get(member.name)
         self._stamps[member.name] = stamp
         if stamp is not None and not known:
