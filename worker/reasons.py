@@ -120,6 +120,21 @@ TEXTS: Final[dict[str, str]] = {
     "hook_error_no_text": 'wrong shape: "error" must be a text',
     "hook_retry_no_seconds": 'wrong shape: "retry_after" must be seconds',
     "hook_error_empty": "error without words",
+    # A cookie.
+    "cookie_long": "is longer than %(limit)s characters",
+    "cookie_no_user": "has no single user id (unb=…): it is not from a logged-in browser",
+    "cookie_blank": "part %(number)s of %(count)s holds a blank or a line break inside",
+    "cookie_odd": "part %(number)s of %(count)s holds a character that no browser sends, such as “；” or “＝”",
+    "cookie_no_pair": "part %(number)s of %(count)s is not name=value",
+    "cookie_curl_cut": "is a curl command that is cut off",
+    "cookie_curl_bare": "is a curl command without a Cookie header",
+    "cookie_json_cut": "begins like a JSON export, and is none: it may be cut off",
+    "cookie_json_other": "is JSON, but no export of cookies (a list of objects with name and value)",
+    "cookie_txt": "begins like a cookies.txt, and is none: seven fields with tabs between them are wanted",
+    "cookie_other_user": (
+        "it is the cookie of another user (unb %(found)s, not %(expected)s): give him an account of his own, with"
+        " another name, or begin this one anew: xyfleet forget NAME"
+    ),
     # Logins by code or browser, and renewals.
     "qr_no_code": "the service gave no code (HTTP %(status)d)",
     "qr_unclear": "the service does not say whether the code was scanned (HTTP %(status)d)",
@@ -165,8 +180,6 @@ TEXTS: Final[dict[str, str]] = {
 class Reason(msgspec.Struct, frozen=True):
     """
     Why, as a code (a key of `TEXTS`) with its fields. A field `of` is a reason itself; `words` are foreign.
-
-    Another text of the catalogue may stand for a code: it is said as it is, in either language.
     """
 
     code: str

@@ -11,8 +11,6 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from xyfleet.supervisor.common.i18n import N_, Text
-
 _PREFIX: Final = re.compile(r"(?:set-)?cookie\s*:\s*", re.IGNORECASE)
 _QUOTES: Final = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"))
 _ATTRIBUTE: Final = re.compile(
@@ -26,11 +24,11 @@ _NETSCAPE_FIELDS: Final = 7
 
 
 class NoCookie(ValueError):
-    """A text that begins like one of the forms and does not go on like it; `message` shows nothing of it."""
+    """A text that begins like one of the forms and does not go on like it; `code` says how."""
 
-    def __init__(self, message: str) -> None:
-        self.message = Text(message)
-        super().__init__(message)
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
 
 
 class _Exported(NamedTuple):
@@ -69,12 +67,12 @@ def _of_curl(text: str) -> str:
     try:
         words = shlex.split(text.rstrip("\\ \n"))  # one line of several ends so
     except ValueError:  # a quote that is never closed
-        raise NoCookie(N_("is a curl command that is cut off")) from None
+        raise NoCookie("cookie_curl_cut") from None
     for option, value in _options(words):
         value = _plain(value)
         if option in ("-b", "--cookie") or (option in ("-H", "--header") and _PREFIX.match(value)):
             return value
-    raise NoCookie(N_("is a curl command without a Cookie header"))
+    raise NoCookie("cookie_curl_bare")
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -101,7 +99,7 @@ def _exported(text: str) -> Iterator[_Exported]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise NoCookie(N_("begins like a JSON export, and is none: it may be cut off")) from None
+        raise NoCookie("cookie_json_cut") from None
     if isinstance(found, dict) and isinstance(found.get("cookies"), list):
         found = found["cookies"]
     if isinstance(found, dict):
@@ -114,7 +112,7 @@ def _one(found: Any) -> _Exported:
     each = found if isinstance(found, dict) else {}
     name, value, domain = each.get("name"), each.get("value"), each.get("domain")
     if not isinstance(name, str) or not isinstance(value, str):
-        raise NoCookie(N_("is JSON, but no export of cookies (a list of objects with name and value)"))
+        raise NoCookie("cookie_json_other")
     return _Exported(f"{name}={value}", domain if isinstance(domain, str) else "")
 
 
@@ -128,7 +126,7 @@ def _netscape(lines: Iterable[str]) -> Iterator[_Exported]:
         if len(fields) == _NETSCAPE_FIELDS - 1:  # an empty value at the end of the text
             fields.append("")
         if len(fields) != _NETSCAPE_FIELDS:
-            raise NoCookie(N_("begins like a cookies.txt, and is none: seven fields with tabs between them are wanted"))
+            raise NoCookie("cookie_txt")
         yield _Exported(f"{fields[5]}={fields[6].strip()}", fields[0])
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.credentials import cookie_forms
+from xyfleet.worker.reasons import TEXTS, Reason
 from xyfleet.worker.secret import Secret
 
 IDENTITY: Final = "unb"
@@ -47,13 +48,13 @@ _COPY: Final = N_("copy the whole Cookie line of a logged-in browser once more, 
 class InvalidCookie(ValueError):
     """A text that can't be an account's cookie: what is wrong, what would be right, and nothing of it."""
 
-    def __init__(self, message: str, remedy: str = _COPY, **values: int) -> None:
-        self.message = Text(message, values)
-        self.values = values
+    def __init__(self, code: str, remedy: str = _COPY, **values: int) -> None:
+        self.reason = Reason(code, dict(values))
+        self.message = Text(TEXTS[code], values)
         self.remedy = Text(remedy)
         self.text = Text(N_("%(message)s; %(remedy)s"), {"message": self.message, "remedy": self.remedy})
         """Both in one sentence."""
-        super().__init__(message)
+        super().__init__(code)
 
     def __str__(self) -> str:
         return self.text.say("en")
@@ -85,29 +86,29 @@ def checked(cookie: Secret) -> Secret:
     """
     text = cookie.reveal()
     if len(text) > MAX_TEXT:
-        raise InvalidCookie(N_("is longer than %(limit)s characters"), limit=MAX_TEXT)
+        raise InvalidCookie("cookie_long", limit=MAX_TEXT)
     try:
         parts = cookie_forms.parts(text)
     except cookie_forms.NoCookie as error:
-        raise InvalidCookie(error.message.template, N_("copy the Cookie header: name=value; name=value")) from None
+        raise InvalidCookie(error.code, N_("copy the Cookie header: name=value; name=value")) from None
     pairs = [_pair(part, number, len(parts)) for number, part in enumerate(parts, 1)]
     users = {value for name, value in pairs if name == IDENTITY}
     if len(users) != 1 or not _UNB.fullmatch(users.pop()):
-        raise InvalidCookie(N_("has no single user id (unb=…): it is not from a logged-in browser"))
+        raise InvalidCookie("cookie_no_user")
     plain = render(dict(pairs))
     if len(plain.reveal()) > MAX_LENGTH:
-        raise InvalidCookie(N_("is longer than %(limit)s characters"), limit=MAX_LENGTH)
+        raise InvalidCookie("cookie_long", limit=MAX_LENGTH)
     return plain
 
 
 def _pair(part: str, number: int, count: int) -> tuple[str, str]:
     name, equals, value = (text.strip() for text in part.partition("="))
     if _BLANK.search(name + value):
-        wrong = N_("part %(number)s of %(count)s holds a blank or a line break inside")
+        wrong = "cookie_blank"
     elif _FOREIGN.search(name + value) or ";" in part:
-        wrong = N_("part %(number)s of %(count)s holds a character that no browser sends, such as “；” or “＝”")
+        wrong = "cookie_odd"
     elif not equals or not _NAME.fullmatch(name):
-        wrong = N_("part %(number)s of %(count)s is not name=value")
+        wrong = "cookie_no_pair"
     else:
         return name, value
     raise InvalidCookie(wrong, number=number, count=count)

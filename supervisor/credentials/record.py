@@ -10,10 +10,11 @@ from uuid import UUID
 
 import msgspec
 
-from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.identity import DEFAULT, LEGACY, Identity
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import TEXTS, Reason
 from xyfleet.worker.secret import Secret
 
 SCHEMA: Final = 2
@@ -31,11 +32,8 @@ class OtherUser(Exception):
     def __init__(self, expected: str, found: str) -> None:
         self.expected = expected
         self.found = found
-        text = N_(
-            "it is the cookie of another user (unb %(found)s, not %(expected)s): give him an account of his own, with"
-            " another name, or begin this one anew: xyfleet forget NAME"
-        )
-        self.text = Text(text, {"found": found, "expected": expected})
+        self.reason = Reason("cookie_other_user", {"found": found, "expected": expected})
+        self.text = Text(TEXTS[self.reason.code], self.reason.fields)
         super().__init__(expected, found)
 
     def __str__(self) -> str:

@@ -233,9 +233,9 @@ class HookService:
             try:
                 return NewCookie(same_user(held, result.cookie), result.user_agent)
             except InvalidCookie as error:
-                return Failed(Reason("hook_cookie", {"of": Reason(error.message.template, dict(error.values))}))
+                return Failed(Reason("hook_cookie", {"of": error.reason}))
             except OtherUser as error:
-                return Failed(Reason(error.text.template, {"expected": error.expected, "found": error.found}))
+                return Failed(error.reason)
         if isinstance(result, NothingToChange) and held.cookie is None:
             return Failed(Reason("hook_no_first_cookie"))
         if isinstance(result, Failed):
