@@ -183,6 +183,8 @@ def _table(view: StatusView, look: TableStyle, now: datetime) -> Iterator[str]:
         yield from _remarks(account, look, now)
         if len(accounts) == 1 or _is_bad_hour(account):
             yield from _paragraph(_hour_words(account, look), "", look, "    ")
+        if len(accounts) == 1:
+            yield from _paragraph(_login_words(account, look, now), "", look, "    ")
 
 
 def _line(row: tuple[str, ...], widths: list[int], colour: str, state_colour: str, look: TableStyle) -> str:
@@ -228,6 +230,33 @@ def _is_bad_hour(account: AccountView) -> bool:
     """Say whether the last hour was worse than a life of months would show."""
     rate = account.heartbeat.hour.success_rate
     return rate is not None and rate < _GOOD_HOUR and account.state is State.CONNECTED
+
+
+_LOGIN: Final = {
+    "ok": N_("login: ok since %(time)s"),
+    "dead": N_("login: dead since %(time)s"),
+    "unknown": N_("login: nothing known of it yet"),
+}
+
+
+def _login_words(account: AccountView, look: TableStyle, now: datetime) -> str:
+    """Return what is known of a login beside its connection; renewals where there were any or will be."""
+    login = account.login
+    since = clock(login.since, look.zone, now) if login.since else "-"
+    parts = [tr(look.language, _LOGIN[login.state]) % {"time": since}]
+    if login.last_renewal:
+        text = tr(look.language, N_("renewed %(count)d times, last tried %(time)s"))
+        parts.append(text % {"count": login.renewals, "time": clock(login.last_renewal, look.zone, now)})
+    if login.over is not None:
+        parts.append(reason_words(login.over, look.language))
+    elif login.next_renewal:
+        text = tr(look.language, N_("next renewal %(time)s"))
+        parts.append(text % {"time": clock(login.next_renewal, look.zone, now)})
+    if login.expires:
+        text = tr(look.language, N_("its cookies say that they end: %(ends)s"))
+        ends = (f"{name} {clock(at, look.zone, now)}" for name, at in login.expires.items())
+        parts.append(text % {"ends": ", ".join(ends)})
+    return "; ".join(parts)
 
 
 def _hour_words(account: AccountView, look: TableStyle) -> str:
