@@ -63,6 +63,8 @@ MUTATIONS = {
         "        if (PLATFORM, Group.LOGIN) not in",
         "        if True or None in",
     ),
+    "nobody waits for others' answers": ("login_doubt.py", "return count.died and", "return False and"),
+    "logins are never known to be taken": ("outage.py", "now < self._taken.get(scope, now)", "False"),
     "two accounts have one user": ("owners.py", "        if holder is not account:\n            return False\n", ""),
     "who left waits on": (
         "owners.py",
@@ -89,6 +91,8 @@ PURE = (
     "test_outage.py",
     "test_outage_members.py",
     "test_canaries_of_ways.py",
+    "test_login_doubt.py",
+    "test_logins_are_taken.py",
     "test_owners.py",
     "test_past.py",
     "test_restart_policy.py",
