@@ -105,8 +105,8 @@ class MonthTokens:
         self._turns.hurry(shop.name)
         shop.serial += 1
         expires = time.time() + LIFE
-        shop.token = Token(serial=shop.serial, text=Secret("t"), expires=expires, fresh=True)
-        return shop.token
+        shop.token = Token(serial=shop.serial, text=Secret("t"), expires=expires)
+        return Token(serial=shop.serial, text=Secret("t"), expires=expires, fresh=True)
 
     def _check(self, shop: Shop) -> None:
         if shop.verdict is not None:
