@@ -12,9 +12,10 @@ from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import owners, refuse_foreign
-from xyfleet.supervisor.config.capacity import inbox_bytes, read_limits, shortfalls
+from xyfleet.supervisor.config.capacity import inbox_bytes, shortfalls
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.log_budget import log_bytes
+from xyfleet.supervisor.config.machine_limits import read_limits
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.settings import Settings
 from xyfleet.worker.process.hardening import keep_secrets

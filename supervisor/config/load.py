@@ -10,9 +10,9 @@ from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import refuse_shared
 from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
-from xyfleet.supervisor.config.capacity import total_memory
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
 from xyfleet.supervisor.config.log_budget import least_log_total
+from xyfleet.supervisor.config.machine_limits import total_memory
 from xyfleet.supervisor.config.reading import includes, section_readers, source, yaml_tree
 from xyfleet.supervisor.config.reading.context import Context, subsection, value
 from xyfleet.supervisor.config.reading.file_schema import RawFile, RawIncluded

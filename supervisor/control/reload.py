@@ -18,9 +18,9 @@ import msgspec
 from xyfleet.supervisor.common.errors import BadFile, NotPossible, Refused
 from xyfleet.supervisor.common.i18n import N_, Text, said
 from xyfleet.supervisor.common.stretches import Stretches
-from xyfleet.supervisor.config.capacity import read_limits
 from xyfleet.supervisor.config.diff import diff
 from xyfleet.supervisor.config.load import load_with_warnings
+from xyfleet.supervisor.config.machine_limits import read_limits
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
 from xyfleet.supervisor.control.reload_checks import Plan, Users, check, is_new
 from xyfleet.supervisor.control.types import Reloaded

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from xyfleet.supervisor.common.errors import NotPossible
 from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.config.capacity import Limits, growth
+from xyfleet.supervisor.config.capacity import growth
 from xyfleet.supervisor.config.diff import Changes, lost
+from xyfleet.supervisor.config.machine_limits import Limits
 from xyfleet.supervisor.credentials.assignment import Assignment
 from xyfleet.supervisor.credentials.cookies import fingerprint
 from xyfleet.supervisor.credentials.record import Credentials

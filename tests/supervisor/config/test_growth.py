@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xyfleet.supervisor.config.capacity import Allowance, Growth, Limits, fds_needed, growth, tasks_needed
+from xyfleet.supervisor.config.capacity import Growth, fds_needed, growth, tasks_needed
+from xyfleet.supervisor.config.machine_limits import Allowance, Limits
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 
 MIB = 1024**2
