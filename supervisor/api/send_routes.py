@@ -26,7 +26,8 @@ _Id = Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
 class _Send(Struct):
     name: str
     conversation: _Id
-    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+    text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    image: Annotated[str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{1,1000}\Z")] | None = None
     to: _Id | None = None
     wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = DEFAULT_WAIT
 
@@ -42,12 +43,15 @@ class _Forget(Struct):
 
 async def _send(request: web.Request) -> web.StreamResponse:
     asked = await body(request, _Send)
-    if asked.text.isspace():
+    if asked.image is None and not asked.text.strip():
         raise BadRequest("the text is blank")
+    if asked.image is not None and asked.text:
+        raise BadRequest("a text or an image, not both")
     letter = SendRequest(
         account=one(asked.name),
         conversation=asked.conversation.removesuffix(DOMAIN),
         text=asked.text,
+        image=asked.image,
         receiver=None if asked.to is None else asked.to.removesuffix(DOMAIN),
     )
     return json_answer(await request.app[CONTROL].send(letter, asked.wait))

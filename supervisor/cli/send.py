@@ -67,13 +67,18 @@ class _TextWithMinus(click.Command):
 @click.command(
     cls=_TextWithMinus,
     help=_(
-        "Send a text to a conversation, as the account. TEXT - reads it from standard input. Exit codes: 0 sent, "
-        "1 not sent or not known, 3 it waits to be sent."
+        "Send a text or an image to a conversation, as the account. TEXT - reads it from standard input. Exit codes: "
+        "0 sent, 1 not sent or not known, 3 it waits to be sent."
     ),
 )
 @click.argument("account")
 @click.argument("conversation", callback=_some)
-@click.argument("text")
+@click.argument("text", required=False)
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help=_("Send this image (JPEG, PNG or WebP, at most 10 MiB) instead of a text."),
+)
 @click.option(
     "--to", callback=_some, metavar="USER", help=_("User id; default: whoever wrote last in that conversation.")
 )
@@ -87,10 +92,15 @@ class _TextWithMinus(click.Command):
 )
 @common
 @click.pass_obj
-def send(setup: Setup, account: str, conversation: str, text: str, to: str | None, wait: float) -> int:
-    """Send a text and say what became of it."""
+def send(
+    setup: Setup, account: str, conversation: str, text: str | None, image: str | None, to: str | None, wait: float
+) -> int:
+    """Send a text or an image and say what became of it."""
+    if (text is None) == (image is None):
+        raise click.UsageError(_("a text or --image, one of them"))
     client = setup.client()
-    body = {"name": account, "conversation": conversation, "text": _text(text), "to": to, "wait": wait}
+    said = {"text": _text(text)} if text is not None else {"image": image}
+    body = {"name": account, "conversation": conversation, **said, "to": to, "wait": wait}
     answer: dict[str, Any] = client.post("/v1/send", body, timeout=wait + SPARE)
     state = answer["state"]
     if state == "sent":

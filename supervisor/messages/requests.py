@@ -82,6 +82,7 @@ class MessageRequests:
                 request=request.number,
                 conversation=letter.conversation,
                 text=letter.text,
+                image=letter.image,
                 receiver=letter.receiver,
             )
             if not child.send(message):
@@ -155,9 +156,10 @@ def _taken(letter: SendRequest, inbox: Path, since: int) -> int | None:
     """Return the number of such a text in the outbox, put there since a time in ms; None if there is none."""
     if not inbox.exists():
         return None
-    question = "SELECT max(number) FROM outbox WHERE conversation = ? AND text = ? AND created >= ?"
+    said = "text" if letter.image is None else "image"
+    question = f"SELECT max(number) FROM outbox WHERE conversation = ? AND {said} = ? AND created >= ?"
     with contextlib.closing(sqlite3.connect(f"{inbox.as_uri()}?mode=ro", uri=True, timeout=5.0)) as found:
-        row = found.execute(question, (letter.conversation, letter.text, since)).fetchone()
+        row = found.execute(question, (letter.conversation, letter.image or letter.text, since)).fetchone()
     return None if row[0] is None else int(row[0])
 
 
@@ -185,3 +187,5 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     receiver: str | None = None
     """User id; None = whoever wrote last in that conversation."""
+    image: str | None = None
+    """Path of an image to be sent instead of the text."""

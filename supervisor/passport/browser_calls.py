@@ -61,7 +61,7 @@ class BrowserCalls:
         url: str,
         *,
         query: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | aiohttp.FormData | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> RawAnswer:
         """Make one call. Raises `NoAnswer`, and `CheckWanted` where it leads to a check."""

@@ -15,6 +15,7 @@ class Sites(NamedTuple):
     passport: str
     web: str
     h5: str
+    upload: str
 
     def ours(self, url: str) -> bool:
         """Say whether an address is one of the service, to which its cookies may go."""
@@ -26,7 +27,12 @@ class Sites(NamedTuple):
         return self == REAL and parts.scheme == "https" and (host == DOMAIN or host.endswith(f".{DOMAIN}"))
 
 
-REAL: Final = Sites("https://passport.goofish.com", "https://www.goofish.com", "https://h5api.m.goofish.com")
+REAL: Final = Sites(
+    "https://passport.goofish.com",
+    "https://www.goofish.com",
+    "https://h5api.m.goofish.com",
+    "https://stream-upload.goofish.com",
+)
 
 
 def sites_of(token_url: str) -> Sites:
@@ -34,4 +40,4 @@ def sites_of(token_url: str) -> Sites:
     parts = urlsplit(token_url)
     if (parts.hostname or "").endswith(f".{DOMAIN}"):
         return REAL
-    return Sites(*[f"{parts.scheme}://{parts.netloc}"] * 3)
+    return Sites(*[f"{parts.scheme}://{parts.netloc}"] * 4)

@@ -23,6 +23,7 @@ from xyfleet.supervisor.simulator.gateway import Gateway, Options
 from xyfleet.supervisor.simulator.listener import Listener
 from xyfleet.supervisor.simulator.passport import Passport
 from xyfleet.supervisor.simulator.tokencall import ANY_API, TOKEN_PATH, TokenCall, unknown_api
+from xyfleet.supervisor.simulator.uploads import Uploads
 
 ORIGIN: Final = "https://www.goofish.com"
 CERTIFICATE: Final = Path(__file__).with_name("loopback-test-cert.pem")
@@ -64,6 +65,7 @@ class Server:
         application.router.add_routes(Control(self.gateway, self.acts).routes())
         passport = Passport(self.gateway)
         application.router.add_routes([*passport.routes(), *passport.control(PREFIX)])
+        application.router.add_routes(Uploads().routes(PREFIX))
         application.router.add_route("*", ANY_API, unknown_api)
 
     async def start(self, faults: list[Fault]) -> Address:

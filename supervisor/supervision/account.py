@@ -34,6 +34,7 @@ from xyfleet.worker.ipc.messages import (
     Sent,
     TicketRequest,
     Up,
+    UploadRequest,
 )
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.reasons import Reason
@@ -288,7 +289,7 @@ class SupervisedAccount:
                     return
                 case Report():
                     self._reported(message)
-                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest():
+                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest() | UploadRequest():
                     self._ports.heard(self, child, message)
 
     def gone(self, child: WorkerProcess) -> None:

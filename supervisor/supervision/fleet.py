@@ -23,6 +23,7 @@ from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
 from xyfleet.supervisor.supervision.account_users import AccountUsers
 from xyfleet.supervisor.supervision.event_record import EventRecord
+from xyfleet.supervisor.supervision.image_uploads import ImageUploads
 from xyfleet.supervisor.supervision.jobs import Jobs
 from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.machine_clock import MachineClock
@@ -53,6 +54,7 @@ from xyfleet.worker.ipc.messages import (
     Sent,
     TicketRequest,
     Up,
+    UploadRequest,
 )
 from xyfleet.worker.process.build_id import build_id
 from xyfleet.worker.reasons import Reason
@@ -113,6 +115,9 @@ class Fleet:
         )
         self.qr = QrLogins(self.members, store, tokens, self.users.lock_for_login, self._free_user)
         self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.record.account)
+        self.qr = QrLogins(self.members, store, tokens, self._user_lock_for_login, self._free_user)
+        self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.note)
+        self.images = ImageUploads(store, tokens, self._login_troubled)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self.clock = MachineClock()
@@ -245,6 +250,8 @@ class Fleet:
             case Report():
                 self.mail.reported(member.name, message.mail)
                 self._hear_of_clock(message.clock)
+            case UploadRequest():
+                self.run(self.images.answer(member, child, message))
             case Sent() | Redone() | CatchUpRequest():
                 self.mail.heard(child, message)
 

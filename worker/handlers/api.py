@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xyfleet.worker.handlers.base import HandlerFailed, checked
+from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked
+
+__all__ = ["Account", "Reply"]
 
 Send = Callable[[str, str], Coroutine[Any, Any, bool]]
 """Puts a text for a conversation into the outbox; returns whether somebody is known there to send it to."""
@@ -34,6 +36,7 @@ class Account:
             raise ValueError(f"account.send() got {type(text).__name__ if text else 'no text'}, expected a text")
         try:
             fit = checked(text) or ""
+            assert isinstance(fit, str), "it was a text"
         except HandlerFailed as error:
             raise ValueError(error.reason.replace("returned", "account.send() got")) from None
         taken = asyncio.run_coroutine_threadsafe(self._send(conversation, fit), self._loop)

@@ -7,6 +7,8 @@ import json
 import re
 from typing import Final, Protocol
 
+import msgspec
+
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.text import cut
 
@@ -19,6 +21,14 @@ _HAN: Final = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]|\\u[3-9][0-9a-fA
 """Words of a message that are shorter are not looked for: hiding them would garble every sentence."""
 _MOST_LOOKED_AT: Final = 10_000
 """Characters of a message that are looked for by word."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a handler may return instead of a text: an image, or a text and an image behind it."""
+
+    text: str | None = None
+    image: str | None = None
+    """Path of a JPEG, PNG or WebP of at most 10 MiB; from the accounts file's folder where it is not absolute."""
 
 
 class HandlerFailed(Exception):
@@ -61,7 +71,7 @@ class Handler(Protocol):
     async def ready(self) -> None:
         """Wait until calls can be made."""
 
-    async def call(self, message: Message, timeout: float) -> str | None:
+    async def call(self, message: Message, timeout: float) -> str | Reply | None:
         """
         Return the answer to a message, None = there is none. Several calls may be on at one time.
 
@@ -78,7 +88,7 @@ class Handler(Protocol):
         """End all calls, and let go of everything."""
 
 
-def checked(reply: object) -> str | None:
+def checked(reply: object) -> str | Reply | None:
     """
     Return what a handler returned as a reply, None = there is none.
 
@@ -87,8 +97,10 @@ def checked(reply: object) -> str | None:
     """
     if reply is None:
         return None
+    if isinstance(reply, Reply):
+        return _checked_parts(reply)
     if not isinstance(reply, str):
-        raise HandlerFailed(f"returned {type(reply).__name__}, expected str or None")
+        raise HandlerFailed(f"returned {type(reply).__name__}, expected str, Reply or None")
     if not reply.strip():
         return None
     if len(reply) > MAX_REPLY:
@@ -97,6 +109,16 @@ def checked(reply: object) -> str | None:
         return reply.encode().decode()
     except UnicodeEncodeError:
         raise HandlerFailed("returned a text with half a character (a lone surrogate): it can't be sent") from None
+
+
+def _checked_parts(reply: Reply) -> str | Reply | None:
+    text = checked(reply.text)
+    assert not isinstance(text, Reply)
+    if reply.image is None:
+        return text
+    if not isinstance(reply.image, str) or not reply.image.isprintable() or not reply.image.strip():
+        raise HandlerFailed("returned a Reply whose image is no path")
+    return Reply(text, reply.image)
 
 
 def conceal(words: str, text: str) -> str:

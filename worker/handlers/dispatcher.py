@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from xyfleet.worker.handlers import fitness
-from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled, Reply
 from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
@@ -246,15 +246,16 @@ class Dispatcher:
     def _unfit(self, entry: Entry) -> str | None:
         return fitness.unfit(entry, self._settings, self._now())
 
-    async def _finish(self, row: Row, reply: str | None) -> None:
+    async def _finish(self, row: Row, reply: str | Reply | None) -> None:
         """Note the end of a good call, and queue its reply."""
         # What goes over the wire as its uuid is given when it goes.
-        done = await self._inbox.do(Finish(row.row, reply, uuid.uuid4().hex))
+        text, image = (reply.text, reply.image) if isinstance(reply, Reply) else (reply, None)
+        done = await self._inbox.do(Finish(row.row, text, uuid.uuid4().hex, image))
         if done.number is not None:
             self._replied()
         elif done.dropped is not None:
-            text = log_texts.REPLY_UNSENDABLE if done.dead else log_texts.REPLY_DROPPED
-            self._log.say(text, message=row.message.id, reason=done.dropped)
+            line = log_texts.REPLY_UNSENDABLE if done.dead else log_texts.REPLY_DROPPED
+            self._log.say(line, message=row.message.id, reason=done.dropped)
         self._changed()
 
     async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:

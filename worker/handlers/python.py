@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from xyfleet.worker.handlers.api import Account, Send
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked, conceal
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked, conceal
 from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
 from xyfleet.worker.protocol.message import Message
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
 class _Outcome(NamedTuple):
     """What became of a call; made in the thread, so that nothing of the owner's is looked at outside it."""
 
-    reply: str | None = None
+    reply: str | Reply | None = None
     reason: str | None = None
     """Not None = it failed."""
     trace: str | None = None
@@ -115,7 +115,7 @@ class PythonHandler:
         self.start()
         await self._usable.wait()
 
-    async def call(self, message: Message, timeout: float) -> str | None:
+    async def call(self, message: Message, timeout: float) -> str | Reply | None:
         """Return what the function answers; see `Handler`. It is cancelled after `timeout` seconds."""
         if self._thread is None or self._closed:
             raise NotCalled
@@ -157,7 +157,7 @@ class PythonHandler:
         try:
             async with scope:
                 # What it returns after its cancellation is its answer all the same: it has acted.
-                return _Outcome(checked(await self._function(message, self._account)))
+                return _Outcome(self._found(checked(await self._function(message, self._account))))
         except HandlerFailed as error:
             return _Outcome(reason=error.reason)
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
@@ -167,6 +167,12 @@ class PythonHandler:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
             return _Outcome(reason=self._log.clean(conceal(sentence(error), message.text)), trace=trace)
+
+    def _found(self, reply: str | Reply | None) -> str | Reply | None:
+        """Return a reply whose image's path is whole."""
+        if isinstance(reply, Reply) and reply.image is not None:
+            return Reply(reply.text, os.path.join(self._folder, reply.image))
+        return reply
 
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""

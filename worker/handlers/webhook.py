@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, checked
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.text import cut
 
@@ -148,7 +148,9 @@ class WebhookHandler:
         self._tell(self._unreachable, None)
         if answer.failed is not None:
             raise HandlerFailed(f"webhook: {answer.failed}")
-        return checked(answer.reply)
+        reply = checked(answer.reply)
+        assert not isinstance(reply, Reply), "a webhook's reply is a text"
+        return reply
 
     async def _connect(self) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -175,6 +176,14 @@ class Sent(Message, frozen=True, tag="sent"):
     reason: str | None = None
 
 
+class UploadRequest(Message, frozen=True, tag="upload"):
+    """Upload an image, for it is to be sent; answered by `Uploaded`. A worker has no cookies to do it with."""
+
+    request: int
+    path: str
+    """The file's."""
+
+
 class Redone(Message, frozen=True, tag="redone"):
     """The answer to a `Redo`."""
 
@@ -241,8 +250,21 @@ class Send(Message, frozen=True, tag="send"):
     request: int
     conversation: str
     text: str
+    image: str | None = None
+    """Path of an image that is sent instead of a text."""
     receiver: str | None = None
     """User id; null = whoever wrote last in that conversation."""
+
+
+class Uploaded(Message, frozen=True, tag="uploaded"):
+    """What became of an `UploadRequest`."""
+
+    request: int
+    picture: Picture | None = None
+    reason: str | None = None
+    """Why there is none."""
+    later: bool = False
+    """Whether another try may do better."""
 
 
 class Redo(Message, frozen=True, tag="redo"):
@@ -261,5 +283,5 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | Sent | Redone
-Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | CatchUpTurn | Stop
+Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Sent | Redone
+Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | Uploaded | CatchUpTurn | Stop

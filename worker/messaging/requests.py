@@ -86,7 +86,7 @@ class Requests:
     async def _post(self, request: Send) -> None:
         """Queue a text and tell what becomes of it."""
         self._used()
-        queued = await self._outbox.queue(request.conversation, request.text, request.receiver)
+        queued = await self._outbox.queue(request.conversation, request.text, request.receiver, image=request.image)
         if queued.letter is None:
             self._refuse(request, _NOBODY if queued.refused == "nobody" else OUTBOX_FULL)
             return

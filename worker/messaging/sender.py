@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
 from xyfleet.worker.connection.wait import InterruptibleWait
+from xyfleet.worker.ipc.messages import Uploaded
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
 from xyfleet.worker.settings import MailSettings
@@ -25,12 +26,15 @@ from xyfleet.worker.storage.operations import OutgoingMessage, Queued, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
+UPLOAD_RETRIES: Final = (5.0, 20.0, 60.0)
+"""Seconds to wait after an upload that may go better later. Behind a letter all others wait: it can't be for long."""
 RETRIES: Final = (2.0, 4.0, 8.0)
 """Seconds to wait after the answers that say: try again. After the last one it is given up."""
 OPEN_STATES: Final = frozenset({"queued", "sending"})
 """A letter in any other state is settled."""
 _LOOK_BACK: Final = 20
 """Letters before the first one of this process that tell which uuids were used."""
+Upload = Callable[[str], Awaitable[Uploaded]]
 _SAID: Final = {"sent": log_texts.MESSAGE_SENT, "unknown": log_texts.MESSAGE_UNKNOWN}
 TOO_LATE: Final = "older than reply_max_age when it could be sent"
 _CLOSED: Final = "the connection was lost before the answer came"
@@ -43,6 +47,7 @@ class OutboxSender:
     Args:
         me: The account's own user id.
         changed: Called when a figure changed.
+        upload: Has an image uploaded, by its path.
         resumed: Called when messages wait for the handler again, because what looked like a takeover was an echo.
     """
 
@@ -56,6 +61,7 @@ class OutboxSender:
         retries: tuple[float, ...] = RETRIES,
         wall: Callable[[], float] = time.time,
         resumed: Callable[[], None] = lambda: None,
+        upload: Upload | None = None,
     ) -> None:
         self._inbox = inbox
         self._settings = settings
@@ -65,6 +71,9 @@ class OutboxSender:
         self._retries = retries
         self._wall = wall
         self._resumed = resumed
+        self._upload = upload
+        self._uploads = 0
+        """Tries to upload the letter that is first."""
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
         self._line: RpcChannel | None = None
@@ -105,16 +114,25 @@ class OutboxSender:
         for news in (one for some in waiting.values() for one in some if not one.done()):
             news.set_exception(LookupError("the outbox was lost"))
 
-    async def queue(self, conversation: str, text: str, receiver: str | None, *, automatic: bool = False) -> Queued:
+    async def queue(
+        self,
+        conversation: str,
+        text: str,
+        receiver: str | None,
+        *,
+        automatic: bool = False,
+        image: str | None = None,
+    ) -> Queued:
         """
         Put a text into the outbox, for good when this returns.
 
         Args:
             receiver: User id; None: whoever wrote last in that conversation.
             automatic: Whether the handler wants it sent.
+            image: Path of an image to be sent instead of the text.
         """
         # What goes over the wire as its uuid is given when it goes.
-        queued = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver, automatic))
+        queued = await self._inbox.do(ops.Queue(uuid.uuid4().hex, conversation, text, receiver, automatic, image))
         if queued.letter is not None:
             self._changed()
             self.wake()
@@ -176,13 +194,37 @@ class OutboxSender:
             return await self._settle(letter, "failed", None, TOO_LATE)
         if letter.receiver is None:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
+        if letter.image is not None and letter.picture is None:
+            return await self._upload_first(letter, letter.image)
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
         if not await self._inbox.do(ops.Sending(letter.number, name, letter.attempt)):
             return await self._look(letter.number)
-        body = im_calls.send_text(name, letter.conversation, letter.receiver, self._me, letter.text)
+        body = self._body(name, letter, letter.receiver)
         if self._line is line:
             return await self._ask(line, letter, body)
         return await self._not_written(letter, line)
+
+    def _body(self, name: str, letter: OutgoingMessage, receiver: str) -> object:
+        if letter.picture is None:
+            return im_calls.send_text(name, letter.conversation, receiver, self._me, letter.text)
+        return im_calls.send_image(name, letter.conversation, receiver, self._me, letter.picture)
+
+    async def _upload_first(self, letter: OutgoingMessage, path: str) -> float:
+        """Have a letter's image uploaded; where it is comes to be on disk before it is sent, so it is done once."""
+        assert self._upload is not None, "whoever takes images has them uploaded"
+        answer = await self._upload(path)
+        if answer.picture is not None:
+            self._uploads = 0
+            await self._inbox.do(ops.Upload(letter.number, answer.picture))
+            return 0.0
+        reason = self._log.clean(answer.reason or "the image was not uploaded")
+        if answer.later and self._uploads < len(UPLOAD_RETRIES):
+            wait = UPLOAD_RETRIES[self._uploads]
+            self._uploads += 1
+            self._log.say(log_texts.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
+            return wait
+        self._uploads = 0
+        return await self._settle(letter, "failed" if answer.later else "rejected", None, reason)
 
     async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()

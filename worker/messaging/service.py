@@ -20,11 +20,12 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Up
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
+from xyfleet.worker.messaging.uploads import Uploads
 from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.protocol.incoming import IncomingItem
@@ -91,8 +92,16 @@ class MessageService:
         self._connected = asyncio.Event()
         self._inbox = AsyncStore(settings.mail, settings.account, self._inbox_changed, clock=clock.now)
         self._losses = 0
+        self._uploads = Uploads(send)
         self._outbox = OutboxSender(
-            self._inbox, settings.mail, settings.unb, log, changed, wall=clock.time, resumed=self._look_again
+            self._inbox,
+            settings.mail,
+            settings.unb,
+            log,
+            changed,
+            wall=clock.time,
+            resumed=self._look_again,
+            upload=self._uploads.upload,
         )
         self._requests = Requests(self._inbox, self._outbox, log, send, self._wanted.set, self._look_again)
         self._handler = self._make_handler(settings.account)
@@ -171,10 +180,12 @@ class MessageService:
             if part is not None:
                 part.apply(settings)
 
-    def receive(self, message: Send | Redo | Turn) -> None:
+    def receive(self, message: Send | Redo | Turn | Uploaded) -> None:
         """Take what the supervisor says about messages."""
         if isinstance(message, Turn):
             self._catch_up.turn()
+        elif isinstance(message, Uploaded):
+            self._uploads.heard(message)
         else:
             self._requests.ask(message)
 

@@ -36,6 +36,15 @@ _REASON_KEYS: Final = ("reason", "moreInfo")
 _SUFFIX: Final = "@goofish"
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """An image that was uploaded."""
+
+    url: str
+    width: int
+    """Pixels."""
+    height: int
+
+
 class Sent(msgspec.Struct, frozen=True):
     """The server took the message."""
 
@@ -97,6 +106,16 @@ _encode: Final = msgspec.json.Encoder().encode
 def send_text(uuid: str, conversation: str, receiver: str, me: str, text: str) -> list[Any]:
     """Return the body of a `SEND` of a text by `me`."""
     said = {"contentType": 1, "text": {"text": text.encode(errors="replace").decode()}}
+    return _send(uuid, conversation, receiver, me, said)
+
+
+def send_image(uuid: str, conversation: str, receiver: str, me: str, picture: Picture) -> list[Any]:
+    """Return the body of a `SEND` of an uploaded image by `me`. Untested against the live service."""
+    shown = {"height": picture.height, "type": 0, "url": picture.url, "width": picture.width}
+    return _send(uuid, conversation, receiver, me, {"contentType": 2, "image": {"pics": [shown]}})
+
+
+def _send(uuid: str, conversation: str, receiver: str, me: str, said: object) -> list[Any]:
     message = {
         "uuid": uuid,
         "cid": _full(conversation),

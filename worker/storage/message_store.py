@@ -146,7 +146,7 @@ class MessageStore(OutboxStore):
         )
         return next(iter(self._rows("row = ? AND state = 'calling' AND attempt = ?", row, attempt + 1)), None)
 
-    def finish(self, row: int, reply: str | None, uuid: str, now: int) -> int | None:
+    def finish(self, row: int, reply: str | None, uuid: str, now: int, image: str | None = None) -> int | None:
         """
         Note that a call ended well, and put its reply into the outbox, unless the owner took over meanwhile.
 
@@ -156,7 +156,7 @@ class MessageStore(OutboxStore):
         held = self._letter("uuid = ?", uuid)
         if held is not None:
             return held.number
-        if not self._move(row, "calling", "done", "reason = NULL") or not reply:
+        if not self._move(row, "calling", "done", "reason = NULL") or not (reply or image):
             return None
         id_, talk, kind = self.db.execute(
             "SELECT id, conversation, kind FROM messages WHERE row = ?", (row,)
@@ -169,7 +169,13 @@ class MessageStore(OutboxStore):
             self._move(row, "done", "failed")
             self._explain(row, NO_TALK if talk is None else NOBODY if receiver is None else OUTBOX_FULL)
             return None
-        return self._put(uuid, talk, receiver, reply, id_, now, automatic=True)
+        numbers = []
+        if reply:
+            numbers.append(self._put(uuid, talk, receiver, reply, id_, now, automatic=True))
+        if image:
+            second = f"{uuid}i" if reply else uuid
+            numbers.append(self._put(second, talk, receiver, "", id_, now, automatic=True, image=image))
+        return numbers[0]
 
     def again(self, row: int, now: int) -> bool:
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""

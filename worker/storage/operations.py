@@ -11,6 +11,7 @@ from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage.schema import Row
 
@@ -94,6 +95,10 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
     reason: str | None
     created: int = 0
     """When it was given, in ms."""
+    image: str | None = None
+    """Path of the image that it is instead of a text."""
+    picture: Picture | None = None
+    """That image, once it was uploaded."""
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -168,6 +173,8 @@ class Finish(Operation[Finished], frozen=True):
     row: int
     reply: str | None
     uuid: str
+    image: str | None = None
+    """Path of an image to be sent behind it, or alone."""
 
 
 class Again(Operation[bool], frozen=True):
@@ -214,6 +221,15 @@ class Queue(Operation[Queued], frozen=True):
     """User id; None: whoever wrote last in that conversation."""
     automatic: bool = False
     """Whether the handler wants it sent, not a person."""
+    image: str | None = None
+    """Path of an image to be sent instead of the text."""
+
+
+class Upload(Operation[None], frozen=True):
+    """Note where a letter's image was uploaded to. Key: the number."""
+
+    number: int
+    picture: Picture
 
 
 class NextQueued(Operation[OutgoingMessage | None], frozen=True):
@@ -289,6 +305,7 @@ AnyOperation = (
     | Redo
     | Waiting
     | Queue
+    | Upload
     | NextQueued
     | Sending
     | Requeue

@@ -8,12 +8,17 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+import msgspec
+
+from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import handler_pause
 from xyfleet.worker.storage.operations import MOST_QUEUED, OutgoingMessage, Queued, ReplyBound, Settled
 from xyfleet.worker.storage.schema import ASKED, Row
 
-_COLUMNS: Final = "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created"
+_COLUMNS: Final = (
+    "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created, image, picture"
+)
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
 ECHO_SLACK: Final = 300_000
@@ -33,7 +38,15 @@ class OutboxStore:
         """For whoever makes the transactions."""
 
     def queue(
-        self, uuid: str, conversation: str, receiver: str | None, text: str, now: int, *, automatic: bool = False
+        self,
+        uuid: str,
+        conversation: str,
+        receiver: str | None,
+        text: str,
+        now: int,
+        *,
+        automatic: bool = False,
+        image: str | None = None,
     ) -> Queued:
         """
         Put a text into the outbox. With a uuid that is there already, return that letter.
@@ -42,6 +55,7 @@ class OutboxStore:
             uuid: Never used before.
             receiver: User id; None: whoever wrote last in that conversation.
             now: Milliseconds.
+            image: Path of an image to be sent instead of the text.
         """
         held = self._letter("uuid = ?", uuid)
         if held is not None:
@@ -51,7 +65,13 @@ class OutboxStore:
             return Queued(refused="nobody")
         if self.unsent() >= MOST_QUEUED:
             return Queued(refused="full")
-        return Queued(self.letter(self._put(uuid, conversation, receiver, text, None, now, automatic=automatic)))
+        number = self._put(uuid, conversation, receiver, text, None, now, automatic=automatic, image=image)
+        return Queued(self.letter(number))
+
+    def uploaded(self, number: int, picture: Picture) -> None:
+        """Note where a letter's image is: from now on it is not uploaded again, and its echo has this address."""
+        change = "UPDATE outbox SET picture = ?, text = ? WHERE number = ? AND image IS NOT NULL AND picture IS NULL"
+        self.db.execute(change, (msgspec.json.encode(picture).decode(), picture.url, number))
 
     def unsent(self) -> int:
         """Return how many letters are queued or on their way."""
@@ -151,18 +171,25 @@ class OutboxStore:
         now: int,
         *,
         automatic: bool,
+        image: str | None = None,
     ) -> int:
         cursor = self.db.execute(
-            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, automatic, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued')",
-            (uuid, conversation, receiver, text, now, reply_to, automatic),
+            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, automatic, image, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
+            (uuid, conversation, receiver, text, now, reply_to, automatic, image),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def _letter(self, where: str, *values: object) -> OutgoingMessage | None:
         row = self.db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values).fetchone()
-        return None if row is None else OutgoingMessage(*row)
+        if row is None:
+            return None
+        *plain, picture = row
+        letter = OutgoingMessage(*plain)
+        if picture is None:
+            return letter
+        return msgspec.structs.replace(letter, picture=msgspec.json.decode(picture, type=Picture))
 
     def _writer(self, conversation: str) -> str | None:
         """

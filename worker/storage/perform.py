@@ -23,8 +23,8 @@ def perform(store: MessageStore, operation: Operation[T], now: int) -> T:
 
 
 def _finish(store: MessageStore, it: ops.Finish, now: int) -> ops.Finished:
-    number = store.finish(it.row, it.reply, it.uuid, now)
-    row = store.row(it.row) if it.reply and number is None else None
+    number = store.finish(it.row, it.reply, it.uuid, now, it.image)
+    row = store.row(it.row) if (it.reply or it.image) and number is None else None
     return ops.Finished(number) if row is None else ops.Finished(number, row.reason, row.state == "failed")
 
 
@@ -55,8 +55,9 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.Redo: lambda store, it, now: store.redo(it.ids),
     ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
     ops.Queue: lambda store, it, now: store.queue(
-        it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic
+        it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image
     ),
+    ops.Upload: lambda store, it, now: store.uploaded(it.number, it.picture),
     ops.NextQueued: lambda store, it, now: store.next_queued(),
     ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
     ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),

@@ -61,6 +61,8 @@ ADDED: Final = (
     ("messages", "platform", "INTEGER NOT NULL DEFAULT 0"),
     ("messages", "peer", "TEXT"),
     ("outbox", "automatic", "INTEGER NOT NULL DEFAULT 0"),
+    ("outbox", "image", "TEXT"),
+    ("outbox", "picture", "TEXT"),
     ("messages", "content_type", "INTEGER"),
     ("messages", "trade_order", "TEXT"),
     ("messages", "order_status", "TEXT"),
@@ -100,6 +102,8 @@ TALLIES: Final = (
   messages.traded: whether what it says of an order, and its content type, were read when it was stored; of a row of an
   older version they are read from its payload each time. outbox.automatic: whether the handler wanted it sent, not a
   person.
+* outbox.image: path of an image that is sent instead of a text. outbox.picture: its address and size as JSON, once it
+  was uploaded; its text is the address then.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
   deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost),

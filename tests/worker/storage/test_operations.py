@@ -14,6 +14,7 @@ import pytest
 from support.jobs import Job, until
 from support.stores import ASKS, DAY, NOW, incoming, own
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Times
 from xyfleet.worker.storage.message_store import MessageStore
@@ -52,6 +53,11 @@ EACH: list[tuple[Operation[Any], Callable[[Any], bool]]] = [
     (ops.Waiting(0, 3), lambda it: [row.row for row in it] == [5, 6, 7]),
     (ops.Queue("u5", "c1", "third", None), lambda it: (it.letter.number, it.letter.receiver) == (3, "buyer")),
     (ops.Queue("u5", "nowhere", "third", None), lambda it: (it.letter, it.refused) == (None, "nobody")),
+    (
+        ops.Queue("u6", "c1", "", None, True, "/p/1.png"),
+        lambda it: (it.letter.number, it.letter.image) == (3, "/p/1.png"),
+    ),
+    (ops.Upload(2, Picture("https://img.example/1.png", 3, 4)), lambda it: it is None),
     (ops.NextQueued(), lambda it: it.number == 2),
     (ops.Sending(2, "-2", 0), lambda it: it is True),
     (ops.Sending(1, "-3", 1), lambda it: it is False),

@@ -1,0 +1,53 @@
+"""Images to be sent: what goes over the wire, whoever uploads is asked, and what a handler may return."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked
+from xyfleet.worker.ipc.messages import Up, Uploaded, UploadRequest
+from xyfleet.worker.messaging.uploads import Uploads
+from xyfleet.worker.protocol.im_calls import Picture, send_image
+
+PICTURE = Picture("https://img.example/1.jpg", 1080, 1440)
+
+
+def test_body_of_an_image() -> None:
+    """It is the page's: content type 2 inside of 101, with address and size."""
+    message, receivers = send_image("-1", "5", "33", "22", PICTURE)
+    said = json.loads(base64.b64decode(message["content"]["custom"]["data"]))
+
+    assert said == {
+        "contentType": 2,
+        "image": {"pics": [{"height": 1440, "type": 0, "url": PICTURE.url, "width": 1080}]},
+    }
+    assert (message["content"]["contentType"], message["content"]["custom"]["type"]) == (101, 1)
+    assert receivers == {"actualReceivers": ["33@goofish", "22@goofish"]}
+
+
+async def test_uploads_ask_the_supervisor() -> None:
+    """Each request gets its own answer; a path that no message holds is refused without one."""
+    asked: list[Up] = []
+    uploads = Uploads(lambda message: (asked.append(message), uploads.heard(Uploaded(request=1, picture=PICTURE)))[0])
+
+    assert (await uploads.upload("/p/1.jpg")).picture == PICTURE
+    assert asked == [UploadRequest(request=1, path="/p/1.jpg")]
+    assert (await uploads.upload("/" + "x" * 2000)).reason is not None
+    uploads.heard(Uploaded(request=7))
+
+
+@pytest.mark.parametrize("image", [7, "", " ", "a\nb"])
+def test_a_reply_whose_image_is_none(image: object) -> None:
+    """Such a call of the handler has failed."""
+    with pytest.raises(HandlerFailed):
+        checked(Reply(image=image))  # type: ignore[arg-type]
+
+
+def test_replies() -> None:
+    """A `Reply` without an image is its text, and one without anything is none."""
+    assert checked(Reply("hi")) == "hi"
+    assert checked(Reply(" ")) is None
+    assert checked(Reply(" ", "a.png")) == Reply(None, "a.png")
