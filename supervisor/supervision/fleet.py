@@ -115,8 +115,6 @@ class Fleet:
         )
         self.qr = QrLogins(self.members, store, tokens, self.users.lock_for_login, self._free_user)
         self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.record.account)
-        self.qr = QrLogins(self.members, store, tokens, self._user_lock_for_login, self._free_user)
-        self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.note)
         self.images = ImageUploads(store, tokens, self._login_troubled)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
@@ -251,7 +249,7 @@ class Fleet:
                 self.mail.reported(member.name, message.mail)
                 self._hear_of_clock(message.clock)
             case UploadRequest():
-                self.run(self.images.answer(member, child, message))
+                self.jobs.run(self.images.answer(member, child, message))
             case Sent() | Redone() | CatchUpRequest():
                 self.mail.heard(child, message)
 

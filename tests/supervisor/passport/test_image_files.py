@@ -14,7 +14,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 30, 40) + b"rest
 JPEG = b"\xff\xd8\xff\xe0" + struct.pack(">H", 6) + b"JFIF" + b"\xff\xff\xc0" + struct.pack(">HBHH", 17, 8, 40, 30)
 WEBPS = (
     b"RIFF0000WEBPVP8X" + bytes(8) + (29).to_bytes(3, "little") + (39).to_bytes(3, "little"),
-    b"RIFF0000WEBPVP8L" + bytes(4) + b"\x2f" + (29 | 39 << 14).to_bytes(4, "little"),
+    b"RIFF0000WEBPVP8L" + bytes(4) + b"\x2f" + (29 | 39 << 14).to_bytes(4, "little") + bytes(5),
     b"RIFF0000WEBPVP8 " + bytes(10) + struct.pack("<HH", 30, 40),
 )
 

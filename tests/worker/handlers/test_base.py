@@ -34,7 +34,7 @@ def test_other_types(reply: object) -> None:
     with pytest.raises(HandlerFailed) as caught:
         checked(reply)
 
-    assert caught.value.reason == f"returned {type(reply).__name__}, expected str or None"
+    assert caught.value.reason == f"returned {type(reply).__name__}, expected str, Reply or None"
 
 
 def test_too_long() -> None:

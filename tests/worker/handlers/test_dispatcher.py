@@ -137,9 +137,9 @@ async def answer(message, account):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("7", "returned int, expected str or None"),
-        ("{'reply': 'x'}", "returned dict, expected str or None"),
-        ("b'x'", "returned bytes, expected str or None"),
+        ("7", "returned int, expected str, Reply or None"),
+        ("{'reply': 'x'}", "returned dict, expected str, Reply or None"),
+        ("b'x'", "returned bytes, expected str, Reply or None"),
         ("'x' * 1_000_000", "returned a text of 1000000 characters; a message has at most 4000"),
         ("'\\ud800'", "returned a text with half a character (a lone surrogate): it can't be sent"),
     ],
