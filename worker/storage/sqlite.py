@@ -13,7 +13,15 @@ import stat
 import time
 from typing import Final
 
-from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, TABLES, TALLIES, VERSION
+from xyfleet.worker.storage.inbox_tables import (
+    Broken,
+    Unusable,
+    check_tables,
+    check_version,
+    complete_tables,
+    go_on_behind,
+    make_tables,
+)
 
 BUSY_TIMEOUT: Final = 1.0
 """Seconds for which another program's transaction is waited for."""
@@ -22,8 +30,6 @@ CACHE: Final = 256
 CHECKPOINT: Final = 256
 """Pages in the write-ahead log at which they go into the file: few at a time, so that no commit waits long for it."""
 _MAGIC: Final = b"SQLite format 3\0"
-_NUMBERED: Final = ("messages", "outbox")
-"""Tables whose rows are known by their numbers elsewhere."""
 _TROUBLES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -40,28 +46,11 @@ _TROUBLES: Final = frozenset(
 )
 
 
-class Unusable(Exception):
-    """The file is there and can't be an inbox for us; it was not touched. The text says why and what to do."""
-
-
-class NewerSchema(Unusable):
-    """The file belongs to a newer xyfleet."""
-
-    def __init__(self, found: int) -> None:
-        super().__init__(
-            f"it was written by a newer xyfleet (schema {found}, this one knows {VERSION}); update xyfleet"
-        )
-
-
 class NoFile(Unusable):
     """Something else has the file's name: a folder, a pipe."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} is not a regular file; move it away and a new one is begun")
-
-
-class Broken(Unusable):
-    """The file is no inbox, or a damaged one."""
 
 
 class Unsaved(Unusable):
@@ -89,15 +78,12 @@ def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.C
     _make_file(path)
     db = _connect(path)
     try:
-        new = _is_empty(db)
-        if new:
-            _make_tables(db, after)
-        _check_tables(db)
-        _add_columns(db)
-        _add_tallies(db)
+        new = make_tables(db, after)
+        check_tables(db)
+        complete_tables(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # So that the log is there: see `companions`.
-        behind = _go_on_behind(db, after)
+        behind = go_on_behind(db, after)
     except BaseException:
         db.close()
         raise
@@ -200,12 +186,12 @@ def _refuse_foreign(path: str) -> None:
         return
     if len(head) < 64 or not head.startswith(_MAGIC):
         raise Broken("it is not an SQLite file")
-    _check_version(int.from_bytes(head[60:64], "big"))
+    check_version(int.from_bytes(head[60:64], "big"))
     if log_size(path):
         # A crash left changes outside the file, its version maybe among them. Closing a connection that may write
         # would move them into the file: this one may not.
         with contextlib.closing(_connect(path, "?mode=ro")) as db:
-            _check_version(db.execute("PRAGMA user_version").fetchone()[0])
+            check_version(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _head(path: str) -> bytes:
@@ -220,11 +206,6 @@ def _head(path: str) -> bytes:
         return b""
     with open(handle, "rb") as file:
         return file.read(64)
-
-
-def _check_version(found: int) -> None:
-    if found > VERSION:
-        raise NewerSchema(found)
 
 
 def _make_file(path: str) -> None:
@@ -259,64 +240,3 @@ def _connect(path: str, query: str = "") -> sqlite3.Connection:
     db.execute("PRAGMA journal_size_limit = 1048576").fetchall()
     db.execute("PRAGMA secure_delete = FAST").fetchall()
     return db
-
-
-def _is_empty(db: sqlite3.Connection) -> bool:
-    return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
-
-
-def _make_tables(db: sqlite3.Connection, after: tuple[int, int]) -> None:
-    """Make all tables, or, when something goes wrong, none."""
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    db.execute("BEGIN EXCLUSIVE")
-    for statement in TABLES:
-        db.execute(statement)
-    for table, number in zip(_NUMBERED, after, strict=True):
-        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute("COMMIT")
-
-
-def _go_on_behind(db: sqlite3.Connection, after: tuple[int, int]) -> bool:
-    """Give no number again that somebody knows; return whether some were to be given: an older copy was put there."""
-    held = dict(db.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-    behind = [(number, table) for table, number in zip(_NUMBERED, after, strict=True) if held.get(table, 0) < number]
-    if behind:
-        db.execute("BEGIN IMMEDIATE")
-        for number, table in behind:
-            db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
-        db.execute("COMMIT")
-    return bool(behind)
-
-
-def _check_tables(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    _check_version(version)
-    names = "('messages', 'outbox', 'pauses', 'meta')"
-    (tables,) = db.execute(f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN {names}").fetchone()
-    if version < VERSION or tables != 4:
-        raise Broken("it is an SQLite file, but no inbox")
-
-
-def _add_tallies(db: sqlite3.Connection) -> None:
-    """Have the open messages counted from now on, if they are not yet."""
-    if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'tallies'").fetchone()[0]:
-        db.execute("BEGIN EXCLUSIVE")
-        for statement in TALLIES:
-            db.execute(statement)
-        db.execute("COMMIT")
-
-
-def _add_columns(db: sqlite3.Connection) -> None:
-    """Give a file of an older xyfleet what came later: all of it, or, when something goes wrong, nothing."""
-    tables = {table for table, _, _ in ADDED}
-    held = {(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")}
-    missing = [column for column in ADDED if column[:2] not in held]
-    if not missing:
-        return
-    db.execute("BEGIN EXCLUSIVE")
-    for table, name, kind in missing:
-        db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
-    db.execute(ADDED_INDEX)
-    db.execute("COMMIT")

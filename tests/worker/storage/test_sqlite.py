@@ -13,9 +13,9 @@ import pytest
 
 from support.stores import add, incoming
 from xyfleet.worker.storage import sqlite
+from xyfleet.worker.storage.inbox_tables import Broken, NewerSchema, Unusable
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.schema import VERSION
-from xyfleet.worker.storage.sqlite import Broken, NewerSchema, Unusable
 
 pytestmark = pytest.mark.pythons
 
