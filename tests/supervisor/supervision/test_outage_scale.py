@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.jobs import until
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
@@ -116,8 +117,7 @@ async def test_who_is_told_late_acts_on_no_old_gate() -> None:
     await world.lose(last, Cause.AUTH)
 
     assert (last.condition.login, last.condition.waits_for) == (Login.HOOK_WAITING, "outage")
-    await asyncio.sleep(0.05)
-    assert all(member.condition.login_gate for member in world.members.values())
+    await until(lambda: all(member.condition.login_gate for member in world.members.values()))
 
 
 async def test_without_a_hook_an_outage_sends_nobody_to_a_person() -> None:
