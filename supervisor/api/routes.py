@@ -54,6 +54,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             web.get("/v1/events", _events),
             web.get("/v1/logs/{name}", _logs),
             web.get("/v1/trace/{name}", _trace),
+            web.get("/v1/wire/{name}", _wire),
             *LOGIN_ROUTES,
             *MAIL_ROUTES,
             *SEND_ROUTES,
@@ -102,6 +103,10 @@ async def _logs(request: web.Request) -> web.StreamResponse:
 async def _trace(request: web.Request) -> web.StreamResponse:
     found = request.app[CONTROL].trace(one(request.match_info["name"]))
     return web.Response(body=msgspec.json.Encoder().encode_lines(found), content_type="application/x-ndjson")
+
+
+async def _wire(request: web.Request) -> web.StreamResponse:
+    return json_answer(request.app[CONTROL].wire_report(one(request.match_info["name"])))
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "messages": "messages",
     "send": "send",
     "forget": "forget",
+    "wire-report": "wire_report",
     "simulate": "simulate",
 }
 """Each command and its module in this package."""
@@ -68,7 +69,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"xyfleet.supervisor.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

@@ -26,7 +26,17 @@ from xyfleet.supervisor.control.status import (
     what_it_waits_for,
 )
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
-from xyfleet.supervisor.control.types import Action, BrowserPlace, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
+from xyfleet.supervisor.control.types import (
+    Action,
+    BrowserPlace,
+    Forgotten,
+    Health,
+    Outcome,
+    QrStep,
+    Reloaded,
+    Retried,
+    WireReport,
+)
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
@@ -116,7 +126,18 @@ class FleetOperations:
     def _view(self, member: SupervisedAccount, turns: Mapping[str, Reason]) -> AccountView:
         held = self._fleet.store.get(member.name)
         refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
-        return account_view(member, refresh, held, what_it_waits_for(member, turns, time.monotonic()))
+        return account_view(
+            member, refresh, held, what_it_waits_for(member, turns, time.monotonic()), drift=self._drift(member)
+        )
+
+    def _drift(self, member: SupervisedAccount) -> dict[str, int]:
+        """Return how often came what this version does not know."""
+        return self._fleet.drift.counts(member.name, {} if member.last is None else member.last.mail.strange)
+
+    def wire_report(self, name: str) -> WireReport:
+        """Return the shapes of what the account met that is unknown. Raises `UnknownName`."""
+        (member,) = self._chosen([name])
+        return WireReport(version=VERSION, unknown=self._fleet.drift.report(self._drift(member)))
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings
@@ -149,6 +170,12 @@ class FleetOperations:
         if odd:
             text = N_("%(count)d events that can't happen, first in %(name)s: xyfleet events %(name)s --trace has them")
             notes.append(Text(text, {"count": sum(member.impossible for member in odd), "name": odd[0].name}))
+        if strange := [member.name for member in self._fleet.members.values() if self._drift(member)]:
+            text = N_(
+                "the platform sends what this version does not know (to %(count)d accounts); please report what"
+                " xyfleet wire-report %(name)s shows, which has no texts and no ids"
+            )
+            notes.append(Text(text, {"count": len(strange), "name": strange[0]}))
         if self.events.problem is not None:
             notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": self.events.problem}))
         return notes

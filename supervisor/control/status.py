@@ -33,7 +33,12 @@ from xyfleet.worker.states import State
 
 
 def account_view(
-    member: SupervisedAccount, refresh: RefreshView, held: Credentials, waits: Reason | None = None
+    member: SupervisedAccount,
+    refresh: RefreshView,
+    held: Credentials,
+    waits: Reason | None = None,
+    *,
+    drift: dict[str, int],
 ) -> AccountView:
     """Return the view of one account that `waits` for something now; the API adds the advice."""
     account, last, live = member.account, member.last, member.report
@@ -76,6 +81,7 @@ def account_view(
         waits=waits,
         because=why,
         login=login_view(held, renewed=account.renew_login),
+        drift=drift,
         browser=browser_name(shown(held, account.identity).user_agent),
     )
 

@@ -140,6 +140,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     because: Reason | None = None
     """`reason` as a code with fields."""
     login: LoginView = LoginView()
+    drift: dict[str, int] = {}
+    """How often came what this version does not know of the platform, such as `objectType 40999`."""
     browser: str | None = None
     """The browser that it shows itself as, by its user agent; a check by risk control must be passed in that one."""
 

@@ -24,6 +24,7 @@ from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import Traced
+from xyfleet.supervisor.supervision.drift import Shape
 from xyfleet.worker.secret import Secret
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
@@ -116,6 +117,13 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`fleet.timezone`; null = the reader's own."""
 
 
+class WireReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the platform sent to an account that this version does not know, fit for a bug report."""
+
+    version: str
+    unknown: list[Shape]
+
+
 class Control(Protocol):
     """The running fleet as the API sees it. `names` may hold globs and @tags (see `selection`)."""
 
@@ -169,6 +177,9 @@ class Control(Protocol):
 
     def trace(self, name: str) -> Sequence[Traced]:
         """Return the account's latest events as its supervision saw them, oldest first. Raises `UnknownName`."""
+
+    def wire_report(self, name: str) -> WireReport:
+        """Return the shapes of what the account met that is unknown. Raises `UnknownName`."""
 
     def log_path(self, name: str) -> Path | None:
         """Return the account's log file, None with `log.dir: none`. Raises `UnknownName`."""

@@ -32,6 +32,7 @@ from xyfleet.worker.ipc.messages import (
     Redone,
     Report,
     Sent,
+    Strange,
     TicketRequest,
     Up,
     UploadRequest,
@@ -289,7 +290,7 @@ class SupervisedAccount:
                     return
                 case Report():
                     self._reported(message)
-                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest() | UploadRequest():
+                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest() | UploadRequest() | Strange():
                     self._ports.heard(self, child, message)
 
     def gone(self, child: WorkerProcess) -> None:

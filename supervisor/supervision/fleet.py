@@ -22,6 +22,7 @@ from xyfleet.supervisor.supervision.account import FleetPorts, Settled, Supervis
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
 from xyfleet.supervisor.supervision.account_users import AccountUsers
+from xyfleet.supervisor.supervision.drift import FleetDrift
 from xyfleet.supervisor.supervision.event_record import EventRecord
 from xyfleet.supervisor.supervision.image_uploads import ImageUploads
 from xyfleet.supervisor.supervision.jobs import Jobs
@@ -52,6 +53,7 @@ from xyfleet.worker.ipc.messages import (
     Redone,
     Report,
     Sent,
+    Strange,
     TicketRequest,
     Up,
     UploadRequest,
@@ -91,6 +93,8 @@ class Fleet:
         self.store = store
         self.events = events
         self.tokens = tokens
+        self.drift = FleetDrift()
+        tokens.strange = self.drift.answered
         self.hooks = hooks
         self.members: dict[str, SupervisedAccount] = {}
         self.jobs = Jobs()
@@ -159,6 +163,7 @@ class Fleet:
         self.mail.forget(member.name)
         self.store.forget(member.name)
         del self.members[member.name]
+        self.drift.forget(member.name)
         self.recovery.leave(member.name)  # last: it asks whether there is such an account still
 
     def apply(self, settings: Settings) -> None:
@@ -250,6 +255,8 @@ class Fleet:
                 self._hear_of_clock(message.clock)
             case UploadRequest():
                 self.jobs.run(self.images.answer(member, child, message))
+            case Strange():
+                self.drift.heard(message.place, message.name, message.shape)
             case Sent() | Redone() | CatchUpRequest():
                 self.mail.heard(child, message)
 

@@ -198,6 +198,11 @@ def _codes(answer: object) -> list[str]:
     return [code.strip() for code in found if isinstance(code, str)]
 
 
+def words(body: bytes) -> str:
+    """Return the codes of an answer, without their texts."""
+    return " ".join(code.partition("::")[0] for code in _codes(_decoded(body))) or "none"
+
+
 def _unknown(codes: list[str]) -> Reason:
     """Return the first code's name, and nothing that could be a message's or a person's text."""
     match = re.match(r"\w{1,60}", codes[0], re.ASCII) if codes else None

@@ -94,6 +94,8 @@ class TokenService:
         """Where tokens are called for; may be changed at any time."""
         self._tls = tls
         self._wall = wall
+        self.strange: Callable[[str, str, bytes], None] = lambda *_answer: None
+        """Called with account, words and body of an answer that is not known."""
         self._random = Random()
         self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
         self._flights: SingleFlight[Token] = SingleFlight()
@@ -326,6 +328,7 @@ class TokenService:
                 self._unsure.add(key)
                 return None
             case mtop.Unknown(reason, wait):
+                self.strange(name, mtop.words(raw.body), raw.body)
                 raise self._failed(name, reason, cause=Cause.PLATFORM, wait=wait)
             case mtop.Transient(reason):
                 raise self._failed(name, reason)

@@ -29,7 +29,17 @@ from xyfleet.supervisor.control.status_schema import (
     RttView,
     StatusView,
 )
-from xyfleet.supervisor.control.types import Action, BrowserPlace, Forgotten, Health, Outcome, QrStep, Reloaded, Retried
+from xyfleet.supervisor.control.types import (
+    Action,
+    BrowserPlace,
+    Forgotten,
+    Health,
+    Outcome,
+    QrStep,
+    Reloaded,
+    Retried,
+    WireReport,
+)
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
@@ -238,6 +248,11 @@ class StandIn:
     def names(self, names: Sequence[str]) -> list[str]:
         """Return the chosen accounts' names."""
         return [one.name for one in self._chosen(names)]
+
+    def wire_report(self, name: str) -> WireReport:
+        """Nothing is unknown."""
+        self._chosen([name])
+        return WireReport(version="1", unknown=[])
 
     def log_path(self, name: str) -> Path | None:
         """Return a file beside the socket, or where the test wants it."""

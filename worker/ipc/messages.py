@@ -101,6 +101,8 @@ class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
+    strange: dict[str, int] = {}
+    """How often came what this version does not know, by place and name."""
     bounded: str | None = None
     """A conversation whose talk is left to a person, because it had too many automatic messages; the latest."""
 
@@ -190,6 +192,15 @@ class Redone(Message, frozen=True, tag="redone"):
     request: int
     count: int
     """How many dead letters wait for the handler again."""
+
+
+class Strange(Message, frozen=True, tag="strange"):
+    """The platform sent something that this version does not know; told once for each."""
+
+    place: str
+    name: str
+    shape: str
+    """JSON, without texts, ids or secrets (`xyfleet.worker.protocol.shape`)."""
 
 
 # Down: supervisor to worker.
@@ -283,5 +294,5 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Sent | Redone
+Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Sent | Redone | Strange
 Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | Uploaded | CatchUpTurn | Stop

@@ -20,7 +20,7 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Up, Uploaded
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Strange, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.requests import Requests
@@ -29,6 +29,8 @@ from xyfleet.worker.messaging.uploads import Uploads
 from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.known import LWPS, odd_types, strange
+from xyfleet.worker.protocol.shape import shape, shape_of_bytes
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
@@ -36,6 +38,7 @@ from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.operations import Added, HandlerRules
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
+from xyfleet.worker.telemetry.drift import Drift
 from xyfleet.worker.text import cut
 
 LAST_WRITES: Final = 1.0
@@ -81,6 +84,7 @@ class MessageService:
         self._stuck = stuck
         self._clock = clock
         self._users = FleetUsers(settings.mail.users)
+        self._drift = Drift(lambda place, name, shape: send(Strange(place=place, name=name, shape=shape)))
         self._last: float | None = None
         self._held = 0
         self._large: asyncio.Queue[tuple[bytes, Callable[[], None]]] = asyncio.Queue()
@@ -120,7 +124,12 @@ class MessageService:
         """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
         if frames.wants_state(push):
             self._catch_up.missed()
+        if push.lwp not in LWPS:
+            self._drift.met("lwp", push.lwp, lambda: shape_of_bytes(bytes(push.body)))
         body = bytes(push.body)
+        if len(body) <= AT_ONCE:
+            for number, form in odd_types(body):
+                self._drift.met("objectType", number, functools.partial(str, form))
         if len(body) <= AT_ONCE and not self._late:
             self._take_in(items.pushed(body, self._me), len(body), ack)
         elif self._held + len(body) > MOST_HELD:
@@ -152,6 +161,9 @@ class MessageService:
             ack()
             return
         self._wanted.set()
+        for incoming in found:
+            for place, name in strange(incoming):
+                self._drift.met(place, name, functools.partial(shape, incoming.raw))
         if self._inbox.full() or self._held + size > MOST_HELD:
             self._leave_unacked()
             return
@@ -200,6 +212,7 @@ class MessageService:
             unsent=counts.unsent,
             recovered=self._catch_up.recovered,
             zombies=self._catch_up.zombies,
+            strange=dict(self._drift.counts),
             last=self._last,
             trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
             inbox_note=None if self._inbox.note is None else cut(self._inbox.note),
