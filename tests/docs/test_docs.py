@@ -48,7 +48,7 @@ def test_commands_exist(name: str) -> None:
     text = text_of(name)
 
     typed = set(re.findall(r"scripts/xyfleet (?:--fleet \S+ )?([a-z]+)", text))
-    listed = set(re.findall(r"`([a-z]+)(?: [^`]*)?`", text))
+    listed = set(re.findall(r"`([a-z-]+)(?: [^`]*)?`", text))
 
     assert typed <= set(COMMANDS)
     assert set(COMMANDS) <= listed | typed
