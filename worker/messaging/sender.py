@@ -177,10 +177,17 @@ class OutboxSender:
             self._again = None
             if letter is not None:
                 self._maybe = True
-                await self._in_rate()
-                async with self._under_way:
-                    wait = await self._send(letter) if self._ready else 0.0
-                await asyncio.sleep(wait)
+                await asyncio.sleep(await self._see_to(letter))
+
+    async def _see_to(self, letter: OutgoingMessage) -> float:
+        """Take the next step with a letter; return for how long to wait before another one."""
+        image = letter.image if letter.picture is None and letter.receiver is not None else None
+        if image is not None and not self._is_stale(letter):
+            # Not under way: who ends the connection must not wait for an upload.
+            return await self._upload_first(letter, image) if self._ready else 0.0
+        await self._in_rate()
+        async with self._under_way:
+            return await self._send(letter) if self._ready else 0.0
 
     @property
     def _ready(self) -> bool:
@@ -194,8 +201,6 @@ class OutboxSender:
             return await self._settle(letter, "failed", None, TOO_LATE)
         if letter.receiver is None:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
-        if letter.image is not None and letter.picture is None:
-            return await self._upload_first(letter, letter.image)
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
         if not await self._inbox.do(ops.Sending(letter.number, name, letter.attempt)):
             return await self._look(letter.number)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked
 from xyfleet.worker.ipc.messages import Up, Uploaded, UploadRequest
+from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.uploads import Uploads
+from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.protocol.im_calls import Picture, send_image
+from xyfleet.worker.settings import LogSettings, MailSettings
+from xyfleet.worker.storage.inbox import AsyncStore
+from xyfleet.worker.storage.operations import Letters
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 PICTURE = Picture("https://img.example/1.jpg", 1080, 1440)
 
@@ -51,3 +59,45 @@ def test_replies() -> None:
     assert checked(Reply("hi")) == "hi"
     assert checked(Reply(" ")) is None
     assert checked(Reply(" ", "a.png")) == Reply(None, "a.png")
+
+
+async def test_an_upload_holds_up_no_end(tmp_path: Path) -> None:
+    """Who ends the connection does not wait for an upload; when it is done, the image waits for the next one."""
+    asked = asyncio.Event()
+    done: asyncio.Future[Uploaded] = asyncio.get_running_loop().create_future()
+
+    async def upload(path: str) -> Uploaded:
+        asked.set()
+        return await done
+
+    settings = MailSettings(file=str(tmp_path / "inbox" / "a.db"))
+    inbox = AsyncStore(settings, "a", lambda: None)
+    log = AccountLog("a", LogSettings(dir=str(tmp_path), format="json"))
+    sender = OutboxSender(inbox, settings, "22", log, lambda: None, upload=upload)
+    running = asyncio.create_task(sender.run())
+    sender.connected(Silent())
+    queued = await sender.queue("5", "", "33", image="/p/1.jpg")
+    assert queued.letter is not None
+    await asked.wait()
+    async with asyncio.timeout(1):
+        await sender.rest()
+    done.set_result(Uploaded(request=1, picture=PICTURE))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it goes on in the sender, whose job for the store is before ours then
+    (stands,) = await inbox.do(Letters([queued.letter.number]))
+
+    assert (stands.picture, stands.state) == (PICTURE, "queued")
+    running.cancel()
+    await asyncio.wait([running])
+    await inbox.close(1)
+    log.close()
+
+
+class Silent:
+    """A connection on which nothing must be asked."""
+
+    began = 0
+
+    async def ask(self, lwp: str, body: object, timeout: float | None = None) -> Response:
+        """Fail."""
+        raise AssertionError(lwp)
