@@ -82,9 +82,11 @@ class Fleet:
         }
 
     def write(self) -> None:
-        """Write the file as `config` says now."""
-        self.file.write_text(yaml.safe_dump(self.config, allow_unicode=True, sort_keys=False))
-        self.file.chmod(0o600)
+        """Write the file as `config` says now; a supervisor that reads it meanwhile finds it whole."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(yaml.safe_dump(self.config, allow_unicode=True, sort_keys=False))
+        fresh.chmod(0o600)
+        fresh.replace(self.file)
 
     def start(self, *words: str, wait: bool = True) -> Self:
         """Start the supervisor; with `wait` return when its API answers."""
