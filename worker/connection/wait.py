@@ -6,7 +6,6 @@ Whoever wakes up looks for himself whether there is something to do (docs/heartb
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 
@@ -65,10 +64,11 @@ class InterruptibleWait:
         Raises:
             Stopped: it is time to leave.
         """
-        end = None if seconds is None else time.monotonic() + seconds
+        clock = asyncio.get_running_loop().time  # the one that `wait` goes by: a rehearsed life's runs fast
+        end = None if seconds is None else clock() + seconds
         self.check()
         while not true():
-            left = None if end is None else end - time.monotonic()
+            left = None if end is None else end - clock()
             if left is not None and left <= 0:
                 return
             await self.wait(left)
