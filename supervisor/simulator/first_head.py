@@ -43,7 +43,8 @@ class FirstHead(asyncio.Protocol):
         """Wait for the head's end."""
         self._read += data
         head, end, rest = self._read.partition(_END)
-        if (not end and len(self._read) < _LONGEST) or self._transport is None:
+        a_request = self._read[:1].isalpha()  # a TLS greeting, say, is the library's to refuse at once
+        if (a_request and not end and len(self._read) < _LONGEST) or self._transport is None:
             return
         protocol = self._make()
         self._transport.set_protocol(protocol)
