@@ -15,8 +15,8 @@ from xyfleet.supervisor.common.i18n import _
 @click.command(
     name="wire-report",
     help=_(
-        "Show the shapes of what the platform sent to an account and this version does not know, as JSON without texts,"
-        " ids or secrets."
+        "Show the shapes of what is unknown of the platform. What it sent to an account, as JSON without texts, ids or"
+        " secrets."
     ),
 )
 @click.argument("name")
