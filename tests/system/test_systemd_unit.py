@@ -22,6 +22,7 @@ from support.gateway import Gateway
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-P", "-c", "import sys; from xyfleet.supervisor.cli.main import main; sys.exit(main())"]
 MANAGER = Path("/lib/systemd/systemd")
+NOT_CONNECTED = 3
 ACCOUNTS = """
 fleet: {endpoint: simulator}
 accounts:
@@ -119,10 +120,13 @@ def test_two_units_of_the_template_under_a_real_systemd(manager: Manager, tmp_pa
     manager.systemctl("stop", "xyfleet@one")
     assert manager.run("ls", "/run/manager/xyfleet").stdout.split() == ["two"]
     manager.systemctl("reload", "xyfleet@two")
-    status = manager.run(*COMMAND, "--lang", "en", "--fleet", "two", "status")
+    deadline = time.monotonic() + 20
+    while (status := manager.run(*COMMAND, "--lang", "en", "--fleet", "two", "status")).returncode == NOT_CONNECTED:
+        assert time.monotonic() < deadline
     assert status.returncode == 0, status.stderr
     assert "two · connected 1 of 1" in status.stdout
-    assert sorted(path.name for path in (tmp_path / "config" / "xyfleet").iterdir()) == ["fleets", "one", "two"]
+    kept = sorted(path.name for path in (tmp_path / "config" / "xyfleet").iterdir())
+    assert kept == ["fleets", "one", "owners", "two"]
     began = time.monotonic()
     manager.systemctl("stop", "xyfleet@two")
     assert time.monotonic() - began < 5.0

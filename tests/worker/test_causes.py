@@ -14,7 +14,7 @@ def test_every_cause_has_a_retry_class() -> None:
 def test_retry_classes() -> None:
     """Each cause waits by the rule that docs/heartbeat.md, rule 10, gives it."""
     closed = {Cause.CLOSED, Cause.HEARTBEAT, Cause.RIVAL}
-    network = {Cause.NETWORK, Cause.LIMIT, Cause.STORAGE}
+    network = {Cause.NETWORK, Cause.LIMIT, Cause.PLATFORM, Cause.STORAGE}
 
     assert {cause for cause in Cause if RETRY_CLASS[cause] == "closed"} == closed
     assert {cause for cause in Cause if RETRY_CLASS[cause] == "network"} == network

@@ -132,7 +132,7 @@ async def test_few_at_a_time_over_the_fleet(service: Service, tmp_path: Path) ->
     """No more than `max_concurrent` hooks run at once; a raised limit holds for the next."""
     hooks = service(
         """
-        start = time.time(); time.sleep(0.25)
+        start = time.time(); time.sleep(0.5)
         open("times", "a").write(f"{start} 1\\n{time.time()} -1\\n"); say()
         """,
         max_concurrent=2,

@@ -104,7 +104,8 @@ async def test_import_error(tmp_path: Path, code: str, words: str) -> None:
 
         assert (row.state, row.message.attempt) == ("done", 1)
         assert shop.handler.trouble is None
-        assert shop.log_file.read_text().count("消息处理程序无法使用") == 1
+        await shop.until(shop.log_file.exists)  # its lines are a thread's job
+        await shop.until(lambda: shop.log_file.read_text().count("消息处理程序无法使用") == 1)
 
 
 async def test_missing_module_and_function(tmp_path: Path) -> None:
