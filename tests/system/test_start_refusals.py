@@ -113,6 +113,7 @@ def test_a_fleet_goes_on_without_event_and_account_logs(fleet: Fleet) -> None:
         os.mkfifo(fleet.folder / "state" / name, 0o600)
     with running(fleet):
         fleet.wait_connected()
+        fleet.until(lambda: len(fleet.status()["fleet"]["notes"]) == 2, "both are said")  # a worker's comes in a report
         accounts, events = sorted(fleet.status()["fleet"]["notes"])
         assert accounts.endswith("the first one says: log not written: it is not a plain file")
         assert events == "events can't be written to disk: it is not a plain file"
