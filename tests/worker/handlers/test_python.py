@@ -322,7 +322,7 @@ async def answer(message, account):
             while not call.done():
                 shop.log.say(log_texts.SETTINGS_APPLIED, reason="x" * 100)
                 said += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # no more than the log's thread can write
         finally:
             logging.getLogger().removeHandler(bridge)
         assert shop.log.note() is None
