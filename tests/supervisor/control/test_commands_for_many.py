@@ -9,23 +9,12 @@ from pathlib import Path
 from types import FrameType, FunctionType
 from typing import cast
 
-import pytest
-
 from support.idlefleet import idle_fleet
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Action
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.workers.forkserver import Forkserver
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 @contextlib.contextmanager

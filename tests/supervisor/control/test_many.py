@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.worker.causes import Cause
 
 ACCOUNTS = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(6)]
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 async def test_a_restart_of_many_in_an_outage_has_to_be_meant(tmp_path: Path, forkserver: Forkserver) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,6 @@ from xyfleet.supervisor.control.reload import carry_out, prepare, reload
 from xyfleet.supervisor.supervision.account_state import Wish, Worker
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.workers.forkserver import Forkserver
-
-
-@pytest.fixture(scope="module")
-def forkserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers: accounts stay in the start queue."""
-    found = Forkserver(tmp_path_factory.mktemp("f"))
-    yield found
-    found.kill()
-    found.close()
 
 
 def account(number: int, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,6 @@ from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.runtime import housekeeping
 from xyfleet.supervisor.workers.forkserver import Forkserver
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 async def test_the_loop_turns_while_a_file_is_looked_at(

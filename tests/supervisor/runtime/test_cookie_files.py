@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.runtime.housekeeping import Housekeeping
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.workers.forkserver import Forkserver
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 def write_cookies(folder: Path, accounts: int, session: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from xyfleet.supervisor.supervision.account_state import Worker
 from xyfleet.supervisor.workers.forkserver import Forkserver
 
 LISTED = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(2)]
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 async def test_a_failing_action_is_a_counted_restart(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,15 +16,6 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import TicketRequest
 
 ACCOUNTS = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(2)]
-
-
-@pytest.fixture
-def forkserver(tmp_path: Path) -> Iterator[Forkserver]:
-    """A forkserver that nobody asks for workers."""
-    found = Forkserver(tmp_path / "f")
-    yield found
-    found.kill()
-    found.close()
 
 
 class Child:
