@@ -17,6 +17,7 @@ import aiohttp
 from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.tokens.egress import FAILURES, describe
 from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
+from xyfleet.worker.handlers.base import Reply
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 from xyfleet.worker.version import VERSION
@@ -77,7 +78,7 @@ class WebhookClient:
         """Close what connections there are."""
         await self._session.close()
 
-    async def call(self, hook: Webhook, body: bytes, timeout: float) -> str | None:
+    async def call(self, hook: Webhook, body: bytes, timeout: float) -> Reply | None:
         """Post the body within `timeout` seconds; return the reply, if any. Raises `CallFailed`, `NoTurn`."""
         where = place(hook.url)
         gate = self._gates.setdefault(hook.url.reveal(), asyncio.Semaphore(self._per_url))
@@ -95,7 +96,7 @@ class WebhookClient:
         except FAILURES as error:
             raise CallFailed(cut(f"{where}: {_why(error)}")) from None
 
-    async def _post(self, hook: Webhook, body: bytes) -> str | None:
+    async def _post(self, hook: Webhook, body: bytes) -> Reply | None:
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",

@@ -1,8 +1,8 @@
 """What the webhook process hears on its standard input and speaks on its socket: one JSON value a line. Pure.
 
 Down its standard input come tables, each in the place of the one before. On the socket a worker writes requests and
-gets one answer for each, in any order: a reply (null = none), a failure (the webhook was or may have been called, and
-gave no good answer), or a refusal (it was not called).
+gets one answer for each, in any order: a reply (a text, an image, both or none), a failure (the webhook was or may have
+been called, and gave no good answer), or a refusal (it was not called).
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ class Request(msgspec.Struct, frozen=True):
     """Whose worker asks: accounts of two fleets may have one name. Workers of older versions do not say."""
 
 
-class Replied(msgspec.Struct, frozen=True):
+class Replied(msgspec.Struct, frozen=True, omit_defaults=True):
     """The webhook was called, and answered."""
 
     number: int
     reply: str | None
+    image: str | None = None
+    """Path of an image, from the accounts file's folder and below it."""
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
+
+from xyfleet.worker.handlers.base import Reply
 
 MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read."""
@@ -26,7 +29,7 @@ def check_status(status: int) -> None:
         raise BadAnswer(f"answered {status}")
 
 
-def reply_in(body: bytes, media_type: str) -> str | None:
+def reply_in(body: bytes, media_type: str) -> Reply | None:
     """
     Return the reply in a successful answer's body; None = there is none.
 
@@ -35,7 +38,7 @@ def reply_in(body: bytes, media_type: str) -> str | None:
         media_type: Its Content-Type, for the wording only.
 
     Raises:
-        BadAnswer: it is not `{"reply": …}` with a text or null, nor `{}`.
+        BadAnswer: it is neither `{"reply": …, "image": …}`, each a text or null, or one of them, nor `{}`.
     """
     if len(body) > MAX_ANSWER:
         raise BadAnswer(f"answered more than {MAX_ANSWER // 1024} KiB")
@@ -49,15 +52,28 @@ def reply_in(body: bytes, media_type: str) -> str | None:
     return _reply(found)
 
 
-def _reply(found: Any) -> str | None:
+def _reply(found: Any) -> Reply | None:
     if not isinstance(found, dict):
         raise BadAnswer(f"answered a JSON {_kind(found)}, not an object")
-    if found and "reply" not in found:
+    if found and not found.keys() & {"reply", "image"}:
         raise BadAnswer('answered an object without "reply"')
-    reply = found.get("reply")
-    if reply is not None and not isinstance(reply, str):
-        raise BadAnswer(f'answered a "reply" that is a JSON {_kind(reply)}, not a text')
-    return reply if reply and reply.strip() else None
+    text, image = _text(found, "reply"), _text(found, "image")
+    if image is not None and not _is_inside(image):
+        raise BadAnswer('answered an "image" that is no path below the accounts file\'s folder')
+    return None if text is None and image is None else Reply(text, image)
+
+
+def _text(found: dict[str, Any], key: str) -> str | None:
+    value = found.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BadAnswer(f'answered {"an" if key == "image" else "a"} "{key}" that is a JSON {_kind(value)}, not a text')
+    return value if value and value.strip() else None
+
+
+def _is_inside(path: str) -> bool:
+    """Say whether a path can only lead below the folder that it is taken from: a webhook may be anybody's machine."""
+    parts = PurePath(path)
+    return path.isprintable() and not parts.is_absolute() and ".." not in parts.parts
 
 
 def _kind(value: object) -> str:

@@ -102,4 +102,5 @@ class WebhookServer:
             return Failed(request.number, error.reason)
         except NoTurn as error:
             return NotCalled(request.number, str(error))
-        return Replied(request.number, reply)
+        text, image = (None, None) if reply is None else (reply.text, reply.image)
+        return Replied(request.number, text, image)

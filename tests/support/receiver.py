@@ -23,6 +23,7 @@ BODIES: Mapping[str, tuple[int, str, bytes]] = {
     "reply": (200, "application/json", '{"reply": "在的"}'.encode()),
     "null": (200, "application/json", b'{"reply": null}'),
     "empty": (200, "application/json", b"{}"),
+    "image": (200, "application/json", b'{"image": "guide.png"}'),
     "typo": (200, "application/json", b'{"replay": "yes"}'),
     "number": (200, "application/json", b'{"reply": 7}'),
     "bare": (200, "application/json", b'"yes"'),

@@ -198,8 +198,8 @@ class Shop:
         """Wait until something holds."""
         await until(true)
 
-    async def _send(self, conversation: str, text: str) -> bool:
-        self.sent.append((conversation, text))
+    async def _send(self, conversation: str, text: str, image: str | None) -> bool:
+        self.sent.append((conversation, image or text))
         return conversation != "nobody"
 
     def _changed(self) -> None:

@@ -6,39 +6,49 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked
+from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_image_from
 
 __all__ = ["Account", "Reply"]
 
-Send = Callable[[str, str], Coroutine[Any, Any, bool]]
-"""Puts a text for a conversation into the outbox; returns whether somebody is known there to send it to."""
+Send = Callable[[str, str, str | None], Coroutine[Any, Any, bool]]
+"""Puts a text, or the image of a path, for a conversation into the outbox; returns whether somebody is known there to
+send it to."""
 
 
 class Account:
     """What a handler gets beside the message."""
 
-    def __init__(self, name: str, label: str, send: Send) -> None:
+    def __init__(self, name: str, label: str, send: Send, folder: str) -> None:
         self.name = name
         """Its name in the accounts file."""
         self.label = label
         self._send = send
+        self._folder = folder
         self._loop = asyncio.get_running_loop()
 
-    async def send(self, conversation: str, text: str) -> None:
+    async def send(self, conversation: str, text: str | None = None, *, image: str | None = None) -> None:
         """
         Send a further message; returns when it is in the outbox for good, that is before it is sent.
 
+        Args:
+            text: What to say; None with an image.
+            image: Path of a JPEG, PNG or WebP of at most 10 MiB to be sent instead; from the accounts file's folder
+                where it is not absolute.
+
         Raises:
-            ValueError: the text can't be sent, it is too long for example.
+            ValueError: it can't be sent: the text is too long, or there are text and image, for example.
             LookupError: no message of this conversation has come in yet, so that nobody is known there.
         """
-        if not isinstance(text, str) or not text:
-            raise ValueError(f"account.send() got {type(text).__name__ if text else 'no text'}, expected a text")
+        if text is not None and image is not None:
+            raise ValueError("account.send() got a text and an image: send one, then the other")
+        if image is None and not (isinstance(text, str) and text.strip()):
+            given = "no text" if text is None or isinstance(text, str) else type(text).__name__
+            raise ValueError(f"account.send() got {given}, expected a text")
         try:
-            fit = checked(text) or ""
-            assert isinstance(fit, str), "it was a text"
+            fit = with_image_from(self._folder, checked(text if image is None else Reply(image=image)))
         except HandlerFailed as error:
             raise ValueError(error.reason.replace("returned", "account.send() got")) from None
-        taken = asyncio.run_coroutine_threadsafe(self._send(conversation, fit), self._loop)
+        words, path = (fit.text or "", fit.image) if isinstance(fit, Reply) else (fit or "", None)
+        taken = asyncio.run_coroutine_threadsafe(self._send(conversation, words, path), self._loop)
         if not await asyncio.wrap_future(taken):
             raise LookupError(f"nobody is known in conversation {conversation}: no message of it is in the inbox")

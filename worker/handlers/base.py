@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from typing import Final, Protocol
 
@@ -117,8 +118,15 @@ def _checked_parts(reply: Reply) -> str | Reply | None:
     if reply.image is None:
         return text
     if not isinstance(reply.image, str) or not reply.image.isprintable() or not reply.image.strip():
-        raise HandlerFailed("returned a Reply whose image is no path")
+        raise HandlerFailed("returned an image that is no path")
     return Reply(text, reply.image)
+
+
+def with_image_from(folder: str, reply: str | Reply | None) -> str | Reply | None:
+    """Return a reply whose image's path is whole; one that is not absolute begins in `folder`."""
+    if isinstance(reply, Reply) and reply.image is not None:
+        return Reply(reply.text, os.path.join(folder, reply.image))
+    return reply
 
 
 def conceal(words: str, text: str) -> str:

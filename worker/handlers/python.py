@@ -11,7 +11,15 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from xyfleet.worker.handlers.api import Account, Send
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked, conceal
+from xyfleet.worker.handlers.base import (
+    HandlerFailed,
+    HandlerUnsure,
+    NotCalled,
+    Reply,
+    checked,
+    conceal,
+    with_image_from,
+)
 from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
 from xyfleet.worker.protocol.message import Message
@@ -107,7 +115,7 @@ class PythonHandler:
         """Begin the import."""
         if self._thread is None and not self._closed:
             self._thread = LoopThread("handler", self._say_stray)
-            self._account = Account(self._account_name, self._label, self._send)
+            self._account = Account(self._account_name, self._label, self._send, self._folder)
             self._importing = asyncio.create_task(self._import(self._thread))
 
     async def ready(self) -> None:
@@ -157,7 +165,7 @@ class PythonHandler:
         try:
             async with scope:
                 # What it returns after its cancellation is its answer all the same: it has acted.
-                return _Outcome(self._found(checked(await self._function(message, self._account))))
+                return _Outcome(with_image_from(self._folder, checked(await self._function(message, self._account))))
         except HandlerFailed as error:
             return _Outcome(reason=error.reason)
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
@@ -167,12 +175,6 @@ class PythonHandler:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
             return _Outcome(reason=self._log.clean(conceal(sentence(error), message.text)), trace=trace)
-
-    def _found(self, reply: str | Reply | None) -> str | Reply | None:
-        """Return a reply whose image's path is whole."""
-        if isinstance(reply, Reply) and reply.image is not None:
-            return Reply(reply.text, os.path.join(self._folder, reply.image))
-        return reply
 
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""

@@ -1,8 +1,8 @@
 """Calls an account's webhook through the fleet's webhook process, over its Unix socket. Shell.
 
 One JSON value a line, many calls on one connection: `{"number", "fleet", "account", "timeout", "message"}` there, and
-back `{"number", "reply"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or `{"number", "refused"}`
-(it was not posted).
+back `{"number", "reply", "image"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or
+`{"number", "refused"}` (it was not posted).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked, with_image_from
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.text import cut
 
@@ -46,6 +46,7 @@ class _Request(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     number: int
     reply: str | None = None
+    image: str | None = None
     failed: str | None = None
     refused: str | None = None
 
@@ -66,15 +67,22 @@ class WebhookHandler:
         path: The webhook process's socket.
         whose: The fleet's and the account's name.
         changed: Called when `trouble` comes, changes or goes.
+        folder: Where the paths of images begin.
     """
 
     def __init__(
-        self, path: str, whose: tuple[str, str], changed: Callable[[], None], limits: Limits | None = None
+        self,
+        path: str,
+        whose: tuple[str, str],
+        changed: Callable[[], None],
+        limits: Limits | None = None,
+        folder: str = "",
     ) -> None:
         self._path = path
         self._fleet, self._account = whose
         self._changed = changed
         self._limits = limits or Limits()
+        self._folder = folder
         self._numbers = itertools.count(1)
         self._calls: dict[int, asyncio.Future[_Answer]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -106,7 +114,7 @@ class WebhookHandler:
             if self._writer is None:
                 await self._connect()
 
-    async def call(self, message: Message, timeout: float) -> str | None:
+    async def call(self, message: Message, timeout: float) -> str | Reply | None:
         """Have the message posted, and return the webhook's reply; see `Handler`."""
         writer = self._writer
         if writer is None or self._closed:
@@ -138,7 +146,7 @@ class WebhookHandler:
         if reading is not None:
             await asyncio.wait((reading,))
 
-    def _meaning(self, answer: _Answer) -> str | None:
+    def _meaning(self, answer: _Answer) -> str | Reply | None:
         if answer.refused is not None:
             self._refusals += 1
             self._wait = self._delay(self._refusals)
@@ -148,9 +156,7 @@ class WebhookHandler:
         self._tell(self._unreachable, None)
         if answer.failed is not None:
             raise HandlerFailed(f"webhook: {answer.failed}")
-        reply = checked(answer.reply)
-        assert not isinstance(reply, Reply), "a webhook's reply is a text"
-        return reply
+        return with_image_from(self._folder, checked(Reply(answer.reply, answer.image)))
 
     async def _connect(self) -> None:
         try:

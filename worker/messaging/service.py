@@ -286,13 +286,15 @@ class MessageService:
         if settings.handler is not None:
             return PythonHandler(settings, account, self._answer_later, self._log, self._changed, self._stuck)
         if settings.webhook is not None:
-            return WebhookHandler(settings.webhook, (settings.fleet, account), self._changed)
+            return WebhookHandler(
+                settings.webhook, (settings.fleet, account), self._changed, folder=settings.handler_path
+            )
         return None
 
-    async def _answer_later(self, conversation: str, text: str) -> bool:
+    async def _answer_later(self, conversation: str, text: str, image: str | None) -> bool:
         """Send for a handler; return whether it was taken."""
         self._wanted.set()
-        return (await self._outbox.queue(conversation, text, None, automatic=True)).letter is not None
+        return (await self._outbox.queue(conversation, text, None, automatic=True, image=image)).letter is not None
 
     # Messages.
 

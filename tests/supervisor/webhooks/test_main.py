@@ -60,6 +60,7 @@ async def test_wrong_or_no_key(process: Process) -> None:
         ("none", {"reply": None}),
         ("null", {"reply": None}),
         ("empty", {"reply": None}),
+        ("image", {"reply": None, "image": "guide.png"}),
         ("error", {"failed": "URL answered 500"}),
         ("html", {"failed": "URL answered text/html that is no JSON"}),
         ("broken", {"failed": "URL answered application/json that is no JSON"}),

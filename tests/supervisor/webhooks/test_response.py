@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xyfleet.supervisor.webhooks.response import MAX_ANSWER, BadAnswer, check_status, reply_in
+from xyfleet.worker.handlers.base import Reply
+
+OUTSIDE = 'answered an "image" that is no path below the accounts file\'s folder'
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,20 @@ from xyfleet.supervisor.webhooks.response import MAX_ANSWER, BadAnswer, check_st
 )
 def test_reply(body: str, reply: str | None) -> None:
     """A text is the reply; null, an empty text and an empty object are none. A byte order mark does no harm."""
+    assert reply_in(body.encode(), "application/json") == (None if reply is None else Reply(reply))
+
+
+@pytest.mark.parametrize(
+    ("body", "reply"),
+    [
+        ('{"image": "guide.png"}', Reply(image="guide.png")),
+        ('{"reply": "请看图", "image": "pics/图.png"}', Reply("请看图", "pics/图.png")),
+        ('{"reply": "在的", "image": null}', Reply("在的")),
+        ('{"reply": null, "image": " "}', None),
+    ],
+)
+def test_image(body: str, reply: Reply | None) -> None:
+    """An image may be the reply, alone or behind a text."""
     assert reply_in(body.encode(), "application/json") == reply
 
 
@@ -42,6 +59,10 @@ def test_reply(body: str, reply: str | None) -> None:
         (b'{"reply": 7.5}', "", 'answered a "reply" that is a JSON number, not a text'),
         (b'{"reply": true}', "", 'answered a "reply" that is a JSON boolean, not a text'),
         (b'{"reply": {}}', "", 'answered a "reply" that is a JSON object, not a text'),
+        (b'{"image": 7}', "", 'answered an "image" that is a JSON number, not a text'),
+        (b'{"image": "/etc/logo.png"}', "", OUTSIDE),
+        (b'{"reply": "x", "image": "pics/../../logo.png"}', "", OUTSIDE),
+        (b'{"image": "a\\u0000.png"}', "", OUTSIDE),
         (b'{"reply": "' + b"x" * MAX_ANSWER, "", "answered more than 64 KiB"),
     ],
 )

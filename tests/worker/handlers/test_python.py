@@ -278,9 +278,8 @@ async def test_long_import_is_named(tmp_path: Path) -> None:
 
 
 async def test_sending_more(tmp_path: Path) -> None:
-    """`account.send()` puts a further message into the outbox, and refuses what can't be sent."""
+    """`account.send()` puts a further text or image into the outbox, and refuses what can't be sent."""
     code = """
-import asyncio
 async def answer(message, account):
     said = []
     for talk, text in (("c1", "一"), ("nobody", "二"), ("c1", ""), ("c1", 7), ("c1", "x" * 5000)):
@@ -288,6 +287,13 @@ async def answer(message, account):
             await account.send(talk, text)
         except (LookupError, ValueError) as error:
             said.append(f"{type(error).__name__} {error}")
+    await account.send("c2", image="a.png")
+    await account.send("c2", image="/b.png")
+    for wrong in ({"text": "三", "image": "a.png"}, {"image": ""}, {"image": 7}):
+        try:
+            await account.send("c2", **wrong)
+        except ValueError as error:
+            said.append(str(error))
     return "; ".join(said)
 """
     async with handler_of(tmp_path, code) as (handler, shop):
@@ -297,9 +303,11 @@ async def answer(message, account):
             "LookupError nobody is known in conversation nobody: no message of it is in the inbox; "
             "ValueError account.send() got no text, expected a text; "
             "ValueError account.send() got int, expected a text; "
-            "ValueError account.send() got a text of 5000 characters; a message has at most 4000"
+            "ValueError account.send() got a text of 5000 characters; a message has at most 4000; "
+            "account.send() got a text and an image: send one, then the other; "
+            "account.send() got an image that is no path; account.send() got an image that is no path"
         )
-        assert shop.sent == [("c1", "一"), ("nobody", "二")]
+        assert shop.sent == [("c1", "一"), ("nobody", "二"), ("c2", f"{tmp_path}/a.png"), ("c2", "/b.png")]
 
 
 async def test_logging_from_the_thread(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from support.receiver import Receiver
 from support.shop import Shop, chat
 from support.station import until
 from support.webhooks import hook, running
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply
 from xyfleet.worker.handlers.webhook import MAX_LINE, Limits, WebhookHandler
 from xyfleet.worker.protocol.message import Message
 
@@ -28,7 +28,7 @@ QUICK = Limits(idle=10.0, grace=0.05, first_delay=0.01, longest_delay=0.05)
 async def handler_for(path: Path, limits: Limits = QUICK) -> AsyncIterator[tuple[WebhookHandler, list[str | None]]]:
     """Give a handler, and the troubles that it told of."""
     told: list[str | None] = []
-    handler = WebhookHandler(str(path), ("test", "a0"), lambda: told.append(handler.trouble), limits)
+    handler = WebhookHandler(str(path), ("test", "a0"), lambda: told.append(handler.trouble), limits, "/shop")
     handler.start()
     try:
         yield handler, told
@@ -36,7 +36,7 @@ async def handler_for(path: Path, limits: Limits = QUICK) -> AsyncIterator[tuple
         await handler.close()
 
 
-async def answer_of(post: Post, handler: WebhookHandler, timeout: float = 5.0) -> str | None:
+async def answer_of(post: Post, handler: WebhookHandler, timeout: float = 5.0) -> str | Reply | None:
     """Make one call."""
     await handler.ready()
     return await handler.call(MESSAGE, timeout)
@@ -56,6 +56,15 @@ async def test_request_and_reply(tmp_path: Path) -> None:
             }
         ]
         assert told == []
+
+
+async def test_image(tmp_path: Path) -> None:
+    """The path of an image begins in the folder of the accounts file."""
+    async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, _):
+        post.answers = [{"image": "guide.png"}, {"reply": "请看图", "image": "guide.png"}]
+
+        assert await answer_of(post, handler) == Reply(image="/shop/guide.png")
+        assert await answer_of(post, handler) == Reply("请看图", "/shop/guide.png")
 
 
 @pytest.mark.parametrize("answer", [{"reply": None}, {}, {"reply": ""}])
