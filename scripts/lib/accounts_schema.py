@@ -14,21 +14,21 @@ import msgspec
 
 from xyfleet.supervisor import settings
 from xyfleet.supervisor.config.load import VERSION
-from xyfleet.supervisor.config.reading import file_schema
+from xyfleet.supervisor.config.reading import account_schema, file_schema, fleet_schema
 from xyfleet.worker.settings import Backoff, Cycle, Retry
 
 FILE: Final = "docs/accounts.schema.json"
 _RESOLVED: Final[dict[type, tuple[type[msgspec.Struct], ...]]] = {
-    file_schema.RawFleet: (settings.Fleet,),
-    file_schema.RawSimulator: (settings.Simulator,),
-    file_schema.RawFleetRate: (settings.FleetRate,),
-    file_schema.RawRestart: (settings.Restart,),
-    file_schema.RawLog: (settings.Log,),
+    fleet_schema.RawFleet: (settings.Fleet,),
+    fleet_schema.RawSimulator: (settings.Simulator,),
+    fleet_schema.RawFleetRate: (settings.FleetRate,),
+    fleet_schema.RawRestart: (settings.Restart,),
+    fleet_schema.RawLog: (settings.Log,),
     file_schema.RawRefresh: (settings.Refresh,),
-    file_schema.RawRetry: (Retry,),
-    file_schema.RawBackoff: (Backoff,),
-    file_schema.RawDefaults: (Cycle, settings.Account, settings.Mail),
-    file_schema.RawAccount: (Cycle, settings.Account, settings.Mail),
+    account_schema.RawRetry: (Retry,),
+    account_schema.RawBackoff: (Backoff,),
+    account_schema.RawDefaults: (Cycle, settings.Account, settings.Mail),
+    account_schema.RawAccount: (Cycle, settings.Account, settings.Mail),
 }
 """Each part of the form and the types whose defaults it has."""
 _DEPENDS: Final = frozenset(("max_concurrent", "name", "label"))

@@ -16,7 +16,7 @@ import pytest
 from scripts.lib.accounts_schema import FILE, schema
 from support.places import REPOSITORY
 from xyfleet.supervisor.config.diff import ACCOUNT_RESTART, ALL_ACCOUNTS_RESTART, FLEET_RESTART
-from xyfleet.supervisor.config.reading import file_schema
+from xyfleet.supervisor.config.reading import account_schema
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.settings import PROFILES, Retry
 
@@ -58,7 +58,7 @@ def test_texts_may_look_like_numbers() -> None:
 def test_names_of_the_seed_are_completed_too() -> None:
     """The upper-case names are keys of accounts and defaults."""
     for name in ("RawAccount", "RawDefaults"):
-        assert set(file_schema.SEED_NAMES) <= set(part(name)["properties"])
+        assert set(account_schema.SEED_NAMES) <= set(part(name)["properties"])
     assert part("RawAccount")["required"] == ["name"]
     assert part("RawRetry")["required"] == []
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import inspect
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config.reading import file_schema, suggestions
+from xyfleet.supervisor.config.reading import account_schema, file_schema, suggestions
 from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, Item, Problems, Section
 from xyfleet.supervisor.config.reading.reader import FOUND, Reader, mismatch
 from xyfleet.supervisor.config.reading.scalar_readers import (
@@ -63,7 +63,7 @@ class SectionReader:
         if not isinstance(node, Mapping):
             return mismatch(node, at, problems, _("settings (key: value)"), _("write “key: value”, one a line"))
         entries = _entries(node, at, problems)
-        if self.cls is file_schema.RawAccount:
+        if self.cls is account_schema.RawAccount:
             at = _named(at, entries, self.fields["name"])
         section = {}
         for key, (line, value) in entries.items():

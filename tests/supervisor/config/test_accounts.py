@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.settingsfile import COOKIE, ONE, SettingsFile
-from xyfleet.supervisor.config.reading import file_schema
+from xyfleet.supervisor.config.reading import account_schema
 from xyfleet.supervisor.identity import Identity, made, raw
 from xyfleet.supervisor.settings import Account, Mail, Webhook
 from xyfleet.worker.secret import Secret
@@ -263,17 +263,17 @@ def test_what_belongs_to_one_account_is_refused_in_defaults(file: SettingsFile) 
 
 def test_the_form_has_every_setting_of_the_cycle() -> None:
     """A setting added to the worker's types and not to the file's form fails here."""
-    assert set(Cycle.__struct_fields__) <= set(file_schema.RawDefaults.__annotations__)
-    assert set(Retry.__struct_fields__) == set(file_schema.RawRetry.__annotations__)
-    assert set(Backoff.__struct_fields__) == set(file_schema.RawBackoff.__annotations__)
+    assert set(Cycle.__struct_fields__) <= set(account_schema.RawDefaults.__annotations__)
+    assert set(Retry.__struct_fields__) == set(account_schema.RawRetry.__annotations__)
+    assert set(Backoff.__struct_fields__) == set(account_schema.RawBackoff.__annotations__)
 
 
 def test_the_form_has_every_setting_of_an_account() -> None:
     """The same for the account's own settings; `where`, `cycle` and `mail` are made, not written."""
     fields = set(Account.__struct_fields__) - {"where", "cycle", "mail"}
 
-    assert fields | set(Mail.__struct_fields__) <= set(file_schema.RawAccount.__annotations__)
-    assert set(Webhook.__struct_fields__) <= set(file_schema.RawWebhook.__annotations__)
+    assert fields | set(Mail.__struct_fields__) <= set(account_schema.RawAccount.__annotations__)
+    assert set(Webhook.__struct_fields__) <= set(account_schema.RawWebhook.__annotations__)
 
 
 def test_identity_is_one_line_of_the_table(file: SettingsFile) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from support.settingsfile import COOKIE, GIB, ONE, SettingsFile
 from xyfleet.supervisor.config.load import load
-from xyfleet.supervisor.config.reading import file_schema
+from xyfleet.supervisor.config.reading import file_schema, fleet_schema
 from xyfleet.supervisor.settings import (
     DEFAULT_TOKEN_URL,
     SIMULATOR,
@@ -288,9 +288,9 @@ def test_bad_parts_of_the_fleet_do_not_breed_problems(file: SettingsFile) -> Non
 
 def test_the_form_has_every_setting_of_the_types() -> None:
     """A setting added to the resolved types and not to the file's form fails here."""
-    assert set(Fleet.__struct_fields__) <= set(file_schema.RawFleet.__annotations__)
+    assert set(Fleet.__struct_fields__) <= set(fleet_schema.RawFleet.__annotations__)
     assert set(Refresh.__struct_fields__) == set(file_schema.RawRefresh.__annotations__)
-    assert set(Log.__struct_fields__) == set(file_schema.RawLog.__annotations__)
-    assert set(Restart.__struct_fields__) == set(file_schema.RawRestart.__annotations__)
-    assert set(Simulator.__struct_fields__) == set(file_schema.RawSimulator.__annotations__)
-    assert set(Tls.__struct_fields__) == set(file_schema.RawTls.__annotations__)
+    assert set(Log.__struct_fields__) == set(fleet_schema.RawLog.__annotations__)
+    assert set(Restart.__struct_fields__) == set(fleet_schema.RawRestart.__annotations__)
+    assert set(Simulator.__struct_fields__) == set(fleet_schema.RawSimulator.__annotations__)
+    assert set(Tls.__struct_fields__) == set(fleet_schema.RawTls.__annotations__)
