@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import os
 import resource
-import socket as socket_module
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import uvloop
 
 from xyfleet.supervisor.api import registry
-from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener
-from xyfleet.supervisor.common import i18n, paths, private_folders
+from xyfleet.supervisor.common import i18n
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.common.user_locks import sweep
 from xyfleet.supervisor.config.capacity import fds_needed
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
-from xyfleet.supervisor.runtime import instance_lock, signals
+from xyfleet.supervisor.runtime import signals
+from xyfleet.supervisor.runtime.claims import USAGE, StartRefused, claim, take_port, unusable, user_locks, write_record
 from xyfleet.supervisor.runtime.log_setup import NAME as SUPERVISOR_LOG
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
@@ -37,11 +34,6 @@ from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.simulator.embedded import EmbeddedGateway, GatewayFailed
 from xyfleet.supervisor.workers.forkserver import Forkserver, clean_environment
 from xyfleet.worker.process.hardening import adopt, keep_secrets
-
-FAILURE = 1
-USAGE = 2
-_NOBODY: Final = frozenset((errno.ENOENT, errno.ECONNREFUSED))
-"""What a connection to a socket says that is not there, or was left by a fleet that is gone."""
 
 
 class Options(NamedTuple):
@@ -53,14 +45,6 @@ class Options(NamedTuple):
     verbose: bool
     language: str | None
     ready_fd: int | None
-
-
-class StartRefused(Exception):
-    """The fleet can't be started; the text is for people, the code is the exit code."""
-
-    def __init__(self, text: str, code: int = FAILURE) -> None:
-        self.code = code
-        super().__init__(text)
 
 
 def boot(options: Options) -> int:
@@ -138,10 +122,10 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
     fleet = settings.fleet
     _raise_file_limit(len(settings.accounts))
     with contextlib.ExitStack() as stack:
-        folder, socket, locks = _claim(settings, env, stack)
+        folder, socket, locks = claim(settings, env, stack)
         store = _store(settings, language)
         _open_log(fleet)
-        door = _door(settings, stack)
+        door = take_port(settings, stack)
         forkserver = _forkserver(folder)
         embedded = None
         if fleet.simulator is not None:
@@ -149,7 +133,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
         # What nobody chose is the reader's own choice.
         said = options.language or fleet.language
         record = registry.Record(fleet.name, os.getpid(), str(socket), str(settings.path), str(locks[0].path), said)
-        _write_record(record, stack)
+        write_record(record, stack)
         yield Premises(
             settings=settings,
             env=env,
@@ -163,7 +147,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
             forkserver=forkserver,
             embedded=embedded,
             door=door,
-            user_locks=_user_locks(),
+            user_locks=user_locks(),
         )
 
 
@@ -183,13 +167,6 @@ def _store(settings: Settings, language: str) -> Store:
     return store
 
 
-def _user_locks() -> Path:
-    """Return where the fleets of this machine lock their users, without what killed ones left there."""
-    folder = registry.fleet_records_dir().parent / "owners"
-    sweep(folder)
-    return folder
-
-
 def _forkserver(folder: Path) -> Forkserver:
     try:
         return Forkserver(folder)
@@ -198,95 +175,12 @@ def _forkserver(folder: Path) -> Forkserver:
         raise StartRefused(text % {"why": error.strerror}) from None
 
 
-def _claim(
-    settings: Settings, env: Mapping[str, str], stack: contextlib.ExitStack
-) -> tuple[Path, Path, tuple[instance_lock.Lock, ...]]:
-    """Make the folders and take the locks, of the state and of the run folder, or refuse."""
-    fleet = settings.fleet
-    trusted = private_folders.owners(settings.path)
-    try:
-        folder = paths.run_dir(fleet, env, os.geteuid())
-        socket = paths.control_socket(folder)
-        private_folders.make_private(fleet.state_dir, trusted)
-        if fleet.log.dir is not None:
-            private_folders.make_private(fleet.log.dir, trusted)
-        _refuse_same_name(fleet.name, fleet.state_dir / "lock")
-        lock = _lock(fleet.state_dir / "lock", fleet.name, stack)
-        private_folders.make_private(folder, trusted)
-        _refuse_taken(folder, socket)
-        locks = (lock, _lock(folder / "lock", fleet.name, stack))
-        _clear_leftovers(folder)
-    except (paths.PathRefused, instance_lock.AlreadyRunning) as refusal:
-        raise StartRefused(str(refusal)) from None
-    return folder, socket, locks
-
-
-def _lock(path: Path, name: str, stack: contextlib.ExitStack) -> instance_lock.Lock:
-    try:
-        lock = instance_lock.Lock(path, name)
-    except OSError as error:
-        raise _unusable(path, error) from None
-    stack.callback(lock.release)
-    return lock
-
-
-def _clear_leftovers(folder: Path) -> None:
-    try:
-        paths.clear_leftovers(folder)
-    except OSError as error:
-        raise _unusable(Path(error.filename or folder), error) from None
-
-
-def _refuse_taken(folder: Path, control: Path) -> None:
-    """Refuse a run folder in which a fleet listens: its socket would be taken from it, and its messages with it."""
-    with socket_module.socket(socket_module.AF_UNIX, socket_module.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        if probe.connect_ex(os.fspath(control)) in _NOBODY:
-            return
-    text = _("another fleet is running in the run folder %(path)s; stop it, or give this one a name of its own")
-    raise StartRefused(text % {"path": folder})
-
-
-def _unusable(path: Path, error: OSError) -> StartRefused:
-    return StartRefused(_("cannot use %(path)s: %(why)s") % {"path": path, "why": private_folders.reason(error)})
-
-
 def _open_log(fleet: Fleet) -> None:
     try:
         open_log(fleet)
     except OSError as error:
         assert fleet.log.dir is not None
-        raise _unusable(fleet.log.dir / SUPERVISOR_LOG, error) from None
-
-
-def _door(settings: Settings, stack: contextlib.ExitStack) -> TcpListener | None:
-    """Take the port of the HTTP API, or refuse."""
-    fleet = settings.fleet
-    if fleet.http is None:
-        return None
-    try:
-        door = open_listener(fleet.http, fleet.state_dir)
-    except ListenRefused as refusal:
-        raise StartRefused(str(refusal)) from None
-    stack.callback(door.close)
-    return door
-
-
-def _refuse_same_name(name: str, lock: Path) -> None:
-    """Two running fleets of one name could not be told apart by any command."""
-    for record in registry.read_records():
-        if record.name == name and Path(record.lock) != lock and registry.is_live(record):
-            raise instance_lock.AlreadyRunning(name, record.pid)
-
-
-def _write_record(record: registry.Record, stack: contextlib.ExitStack) -> None:
-    try:
-        registry.write_record(record)
-    except OSError as error:
-        text = _("other terminals will not find this fleet by itself, its record can't be written: %(why)s")
-        sys.stderr.write(f"xyfleet: {text % {'why': private_folders.reason(error)}}\n")
-    else:
-        stack.callback(registry.remove_record, record)
+        raise unusable(fleet.log.dir / SUPERVISOR_LOG, error) from None
 
 
 def _raise_file_limit(accounts: int) -> None:
