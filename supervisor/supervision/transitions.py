@@ -15,11 +15,19 @@ import msgspec
 
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish, Worker
-from xyfleet.supervisor.supervision.moves import Move
+from xyfleet.supervisor.supervision.login_moves import LoginMoves
+from xyfleet.supervisor.supervision.owner_moves import OwnerMoves
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
+from xyfleet.supervisor.supervision.worker_moves import WorkerMoves
 
 IMPOSSIBLE: Final = None
 """In the table: this can't happen. If it does all the same, nothing changes, and it is counted and logged."""
+
+
+
+class Move(OwnerMoves, WorkerMoves, LoginMoves):
+    """One move."""
+
 
 Row = Mapping[StrEnum, "Callable[[Move, Event], None] | str | None"]
 

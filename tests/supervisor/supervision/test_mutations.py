@@ -16,14 +16,14 @@ ROOM = "supervisor/supervision/"
 MUTATIONS = {
     "late answers count": ("transitions.py", "held(it) != event.number", "False"),
     "a hook for who is connected": (
-        "moves.py",
+        "login_moves.py",
         "        if self._it.up:\n            return\n        if needed",
         "        if needed",
     ),
     "hooks in an outage": ("condition_editor.py", "if self._hooks_shut() and not asked:", "if False:"),
     "starts in an outage": ("condition_editor.py", "elif not it.reach_gate:", "else:"),
     "no end of a hook by a new cookie": (
-        "moves.py",
+        "owner_moves.py",
         "        self._cancel_hook()\n        self.actions.append(do.CancelTicket())\n        self._forgive()\n",
         "        self._forgive()\n",
     ),
@@ -37,7 +37,7 @@ MUTATIONS = {
         "            self._set(then=delay)\n        elif it.worker is not",
         "            pass\n        elif it.worker is not",
     ),
-    "the forkserver's death counts": ("moves.py", 'elif event.why == "forkserver":', "elif False:"),
+    "the forkserver's death counts": ("worker_moves.py", 'elif event.why == "forkserver":', "elif False:"),
     "a person for who is connected": (
         "condition_editor.py",
         "        if self._it.up:\n            return\n        self._set(login=Login.PERSON",
@@ -47,7 +47,7 @@ MUTATIONS = {
     "canaries do not take turns": ("outage.py", "self._sent[name] = self._last_sent", "pass"),
     "own troubles are everybody's": ("outage.py", "self._own |= failing", "pass"),
     "a new login waits like the others": ("outage.py", "self._passing.add(name)", "pass"),
-    "an outage sends to a person": ("moves.py", 'if self._it.person == "no_hook" and self._it.user:', "if False:"),
+    "an outage sends to a person": ("login_moves.py", 'if self._it.person == "no_hook" and self._it.user:', "if False:"),
     "login outages hold dials": (
         "outage.py",
         "return Group.REACH in held, Group.LOGIN in held",
