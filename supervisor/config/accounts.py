@@ -9,8 +9,8 @@ import msgspec
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import browsers, messaging, secrets
 from xyfleet.supervisor.config.cross_checks import Entry
-from xyfleet.supervisor.config.reading.context import Context, good, value
 from xyfleet.supervisor.config.reading.account_schema import SEED_NAMES
+from xyfleet.supervisor.config.reading.context import Context, good, value
 from xyfleet.supervisor.config.reading.problems import BAD, At, Item, Section
 from xyfleet.supervisor.settings import Account
 from xyfleet.worker.secret import Secret
