@@ -25,7 +25,7 @@ from xyfleet.supervisor.passport.pages import expiries
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Process, Wish
-from xyfleet.supervisor.supervision.outage import Group, Outage
+from xyfleet.supervisor.supervision.outage_values import Group, Outage
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import HeartbeatFigures, HourFigures, MailFigures
 from xyfleet.worker.reasons import Reason

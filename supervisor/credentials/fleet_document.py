@@ -37,7 +37,7 @@ class FleetDocument(msgspec.Struct, frozen=True, kw_only=True):
     stopped: dict[str, Stopped] = {}
     """The accounts that are to stay stopped."""
     canaries: dict[str, CanaryTurn] = {}
-    """Of outages of logins, by `outage.scope_key`: a new supervisor does not begin them with a login at once."""
+    """Of outages of logins, by `outage_values.scope_key`: a new supervisor does not begin them with a login at once."""
 
     def but(self, **changes: Any) -> FleetDocument:
         """Return a document like this one but for these fields."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from xyfleet.supervisor.supervision import outage
-from xyfleet.supervisor.supervision.outage import PLATFORM, Egress, Scope
+from xyfleet.supervisor.supervision.outage_tally import are_many
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Egress, Scope
 
 DOUBT: Final = 120.0
 """Seconds after which a login waits for others' answers no longer."""
@@ -74,7 +74,7 @@ class LoginDoubt:
 
     def _doubts(self, count: _Count) -> bool:
         maybe = count.unanswered + count.dead
-        return count.died and count.unanswered > 0 and maybe >= outage.LEAST and maybe >= outage.SHARE * count.members
+        return count.died and count.unanswered > 0 and are_many(maybe, count.members)
 
     def _count(self, egress: Egress, standing: Standing, by: int) -> None:
         for scope in (egress, PLATFORM):

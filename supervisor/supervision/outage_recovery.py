@@ -12,27 +12,18 @@ from typing import Final
 
 from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Login, Wish
+from xyfleet.supervisor.supervision.canary_turns import CANARY_PATIENCE
+from xyfleet.supervisor.supervision.gate_news import GateNews
 from xyfleet.supervisor.supervision.login_doubt import DOUBT, LoginDoubt, Standing
-from xyfleet.supervisor.supervision.outage import (
-    CANARY_PATIENCE,
-    GROUPS,
-    PLATFORM,
-    PROBE_EVERY,
-    Group,
-    Outage,
-    OutageWatch,
-)
+from xyfleet.supervisor.supervision.outage import PROBE_EVERY, OutageWatch
+from xyfleet.supervisor.supervision.outage_values import GROUPS, PLATFORM, Group, Outage
 from xyfleet.supervisor.supervision.way_probes import Probe, WayProbes
+from xyfleet.supervisor.supervision.ways import Ways
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason
-from xyfleet.worker.secret import Secret
 
 TICK: Final = 0.5
-AT_ONCE: Final = 50
-"""So many accounts are told of their gates before the loop serves others."""
-_NOWHERE: Final = Secret("")
 
 
 class OutageRecovery:
@@ -60,20 +51,16 @@ class OutageRecovery:
         self._doubt = LoginDoubt()
         self._doubtful: set[str] = set()
         """Whose logins wait for it."""
-        self._bells: dict[str, asyncio.Event] = {}
-        """Those of accounts whose jobs wait for a gate."""
-        self._by_way: dict[Secret | None, dict[str, SupervisedAccount]] = {}
-        self._way_of: dict[str, Secret | None] = {}
-        self._to_tell: dict[str, None] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self._ways = Ways()
+        self._news = GateNews(members, self.gates, self._probes.unwait)
 
     async def pass_reach(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's dials back."""
-        await self._until(member, lambda: not self.holds(member))
+        await self._news.until(member, lambda: not self.holds(member))
 
     async def pass_login(self, member: SupervisedAccount) -> None:
         """Wait until no outage holds the account's token calls back."""
-        await self._until(member, lambda: not any(self.gates(member)))
+        await self._news.until(member, lambda: not any(self.gates(member)))
 
     async def pass_doubt(self, member: SupervisedAccount) -> None:
         """Wait, for a while, until it is clear whether the account's dead login is everybody's."""
@@ -91,7 +78,7 @@ class OutageRecovery:
 
     def _in_doubt(self, member: SupervisedAccount) -> bool:
         """Whether others' answers are to be waited for; an operator does not, nor does who goes ahead for all."""
-        exempt = member.condition.asked or self.watch.canary_of(member.name)
+        exempt = member.condition.asked or self.watch.canaries.of(member.name)
         proxy, now = member.account.proxy, time.monotonic()
         taken = any(self.watch.takes_logins(scope, now) for scope in (proxy, PLATFORM))
         return not exempt and not taken and self._doubt.doubts(proxy)
@@ -106,7 +93,7 @@ class OutageRecovery:
 
     def stands(self, member: SupervisedAccount) -> None:
         """Look at an account whose condition has changed."""
-        self._enters(member)
+        self._ways.goes(member)
         self._note_new_login(member)
         it, now = member.condition, time.monotonic()
         helpless = it.person == "no_hook" and it.user
@@ -128,7 +115,7 @@ class OutageRecovery:
     def _note_new_login(self, member: SupervisedAccount) -> None:
         if member.new_login:
             self.watch.let_pass(member.name)
-            self._tell(member)
+            self._news.tell(member)
         elif member.just_connected or member.failed_again:
             self.watch.tried(member.name)
 
@@ -136,15 +123,15 @@ class OutageRecovery:
         """The account is new, or goes another way now: what was lost on the old one says nothing."""
         member.was_down = False
         self.stands(member)
-        self._tell(member)
+        self._news.tell(member)
 
     def leave(self, name: str) -> None:
         """The account is gone for good, or all that was known about it."""
         self._leaves(name, time.monotonic())
         self.watch.forget(name)
         if name not in self._members:
-            self._exits(name)
-            self._to_tell.pop(name, None)
+            self._ways.leaves(name)
+            self._news.forget(name)
 
     def token_given(self, member: SupervisedAccount) -> None:
         """An account got a new token: logins are taken, whoever else can't log in."""
@@ -153,8 +140,7 @@ class OutageRecovery:
 
     def up_to_date(self, member: SupervisedAccount) -> None:
         """Tell an account of its gates before it acts: of many, some are told a moment after an outage has begun."""
-        self._to_tell.pop(member.name, None)
-        self._tell(member)
+        self._news.tell(member)
 
     async def look_whose_trouble(self, member: SupervisedAccount, cause: Cause) -> None:
         """An account is FAILED: begin an outage when a probe over its way is not answered."""
@@ -190,16 +176,10 @@ class OutageRecovery:
         """Probe over a way of the scope; of the platform's, over each in turn."""
         if now < outage.next_try:
             return
-        ways = self._ways(outage)
+        ways = self._ways.of(outage.scope)
         way = ways[int(now / PROBE_EVERY) % len(ways)]
         if self._probes.ask_now(way, lambda silent: self._answered(outage, silent)):
             outage.next_try = now + PROBE_EVERY
-
-    def _ways(self, outage: Outage) -> list[Secret | None]:
-        if outage.scope is not PLATFORM:
-            assert outage.scope is None or isinstance(outage.scope, Secret)
-            return [outage.scope]
-        return list(self._by_way) or [None]
 
     def _answered(self, outage: Outage, silent: Reason | None) -> None:
         if silent is None:
@@ -210,11 +190,11 @@ class OutageRecovery:
     def _send_canary(self, outage: Outage, now: float) -> None:
         if now < outage.next_try or self.watch.rests(outage):
             return
-        name = self.watch.next_canary(outage, (m.name for m in self._members.values() if self._could_go(m, outage)))
+        name = self.watch.canaries.choose(m.name for m in self._members.values() if self._could_go(m, outage))
         if name is not None:
-            self.watch.send(outage, name, now)
+            self.watch.canaries.send(outage, name, now)
             self._note(name, "outage", "canary", {})
-            self._tell_name(name)
+            self._news.tell_name(name)
 
     def _could_go(self, member: SupervisedAccount, outage: Outage) -> bool:
         it = member.condition
@@ -225,38 +205,24 @@ class OutageRecovery:
     def _look_at_canary(self, member: SupervisedAccount, now: float, *, hopeless: bool) -> None:
         """That its login is dead is what a canary goes ahead with: it logs in, once in its turn."""
         it = member.condition
-        for outage in self.watch.canary_of(member.name):
+        for outage in self.watch.canaries.of(member.name):
             outage.logged_in |= it.login is Login.HOOK_RUNNING
             if hopeless or (member.failed_again and (it.cause is not Cause.AUTH or outage.logged_in)):
                 self._come_back(outage, now, failed=True)
 
     def _come_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         name = outage.canary
-        self.watch.came_back(outage, now, failed=failed)
+        self.watch.canaries.came_back(outage, now, failed=failed)
         self._keep()
         if name is not None:
-            self._tell_name(name)
-
-    def _enters(self, member: SupervisedAccount) -> None:
-        way, name = member.account.proxy, member.name
-        if self._way_of.get(name, _NOWHERE) != way:
-            self._exits(name)
-            self._way_of[name] = way
-            self._by_way.setdefault(way, {})[name] = member
-
-    def _exits(self, name: str) -> None:
-        if name in self._way_of:
-            way = self._way_of.pop(name)
-            del self._by_way[way][name]
-            if not self._by_way[way]:
-                del self._by_way[way]
+            self._news.tell_name(name)
 
     def _leaves(self, name: str, now: float) -> None:
-        for outage in self.watch.canary_of(name):
+        for outage in self.watch.canaries.of(name):
             self._come_back(outage, now, failed=False)
         self.watch.leaves(name)
         self._doubt.leaves(name)
-        self._ring(name)
+        self._news.ring(name)
 
     # Begin and end.
 
@@ -265,7 +231,7 @@ class OutageRecovery:
         self._note(None, "outage", "begun", facts)
         self.watch.take_over(outage, time.monotonic())
         self._keep()
-        self._set_gates(outage)
+        self._news.tell_all(self._ways.accounts(outage.scope))
 
     def _over(self, outage: Outage, reason: Reason, now: float) -> None:
         if self.watch.outages.get((outage.scope, outage.group)) is not outage:
@@ -276,66 +242,15 @@ class OutageRecovery:
         if outage.group is Group.REACH and outage.cause is not Cause.PLATFORM:  # whoever answers oddly was reached
             self._hurry()
         self._count_anew(outage)
-        self._set_gates(outage)
+        self._news.tell_all(self._ways.accounts(outage.scope))
 
     def _count_anew(self, outage: Outage) -> None:
         """Who was down for it is on his way up: only what fails from now on counts."""
-        for member in self._in_scope(outage):
+        for member in self._ways.accounts(outage.scope):
             mine = GROUPS.get(member.condition.cause) is outage.group
             if mine and (member.account.proxy, outage.group) not in self.watch.outages:
                 member.was_down = False
                 self.stands(member)
-
-    def _in_scope(self, outage: Outage) -> list[SupervisedAccount]:
-        """Return the accounts that obey an outage: those of its way, or all."""
-        if outage.scope is PLATFORM:
-            return list(self._members.values())
-        assert outage.scope is None or isinstance(outage.scope, Secret)
-        return list(self._by_way.get(outage.scope, {}).values())
-
-    def _set_gates(self, outage: Outage) -> None:
-        """Tell those whom an outage concerns how their gates stand now: some at once, the others one by one."""
-        self._to_tell |= dict.fromkeys(member.name for member in self._in_scope(outage))
-        self._tell_some()
-        if self._to_tell and self._telling is None:
-            self._telling = asyncio.create_task(self._tell_all())
-
-    def _tell_some(self) -> None:
-        for _ in range(min(AT_ONCE, len(self._to_tell))):
-            name = next(iter(self._to_tell), None)
-            if name is None:
-                return
-            del self._to_tell[name]
-            self._tell_name(name)
-
-    async def _tell_all(self) -> None:
-        while self._to_tell:
-            await asyncio.sleep(0)
-            self._tell_some()
-        self._telling = None
-
-    def _tell_name(self, name: str) -> None:
-        member = self._members.get(name)
-        if member is not None:
-            self._tell(member)
-
-    def _tell(self, member: SupervisedAccount) -> None:
-        reach, login = self.gates(member)
-        if (reach, login) != (member.condition.reach_gate, member.condition.login_gate):
-            member.happened(Event(kind=Kind.GATES, reach=reach, login=login))
-        if reach:
-            self._probes.unwait(member.name)
-        self._ring(member.name)
-
-    def _ring(self, name: str) -> None:
-        bell = self._bells.pop(name, None)
-        if bell is not None:
-            bell.set()
-
-    async def _until(self, member: SupervisedAccount, true: Callable[[], bool]) -> None:
-        while not true():
-            bell = self._bells.setdefault(member.name, asyncio.Event())
-            await bell.wait()
 
 
 def _standing(up: bool, cause: Cause | None) -> Standing:

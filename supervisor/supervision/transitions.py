@@ -24,7 +24,6 @@ IMPOSSIBLE: Final = None
 """In the table: this can't happen. If it does all the same, nothing changes, and it is counted and logged."""
 
 
-
 class Move(OwnerMoves, WorkerMoves, LoginMoves):
     """One move."""
 

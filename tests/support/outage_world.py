@@ -12,8 +12,8 @@ from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Worker
-from xyfleet.supervisor.supervision.outage import Group
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.outage_values import Group
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Go

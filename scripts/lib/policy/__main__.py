@@ -19,7 +19,7 @@ from scripts.lib.policy.clock import play
 from scripts.lib.policy.figures import table
 from scripts.lib.policy.fleet import MonthFleet
 from scripts.lib.policy.month import LAYOUTS, scripted
-from xyfleet.supervisor.supervision import outage, outage_recovery, tickets
+from xyfleet.supervisor.supervision import canary_turns, outage_recovery, outage_tally, tickets
 
 BEGAN = time.monotonic()
 
@@ -41,11 +41,14 @@ def options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--days", type=float, default=30.0, help="length of the month, its troubles with it (30)")
     parser.add_argument("--layouts", default=",".join(LAYOUTS), help="; ".join(f"{k}: {v}" for k, v in LAYOUTS.items()))
     parser.add_argument("--seed", type=int, default=7, help="of the chances (7)")
-    parser.add_argument("--share", type=float, default=outage.SHARE, help="an outage is this share (%(default)s)")
-    parser.add_argument("--least", type=int, default=outage.LEAST, help="and at least so many (%(default)s)")
+    parser.add_argument("--share", type=float, default=outage_tally.SHARE, help="an outage is this share (%(default)s)")
+    parser.add_argument("--least", type=int, default=outage_tally.LEAST, help="and at least so many (%(default)s)")
     parser.add_argument("--cooldown", type=float, default=600.0, help="seconds between two logins (%(default)s)")
     parser.add_argument(
-        "--canary", type=float, default=outage.CANARY_WAIT[0], help="seconds after a canary that failed (%(default)s)"
+        "--canary",
+        type=float,
+        default=canary_turns.CANARY_WAIT[0],
+        help="seconds after a canary that failed (%(default)s)",
     )
     parser.add_argument("--short", action="store_true", help="90 accounts, 2 days: only to see it work")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into this file too")
@@ -62,9 +65,9 @@ def one_layout(layout: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Play the month in one layout, in a process of its own: the constants are those of the module."""
     logging.disable(logging.CRITICAL)
     random.seed(chosen.seed)
-    outage.SHARE = chosen.share  # type: ignore[misc]
-    outage.LEAST = chosen.least  # type: ignore[misc]
-    outage.CANARY_WAIT = (chosen.canary, max(chosen.canary, outage.CANARY_WAIT[1]))  # type: ignore[misc]
+    outage_tally.SHARE = chosen.share  # type: ignore[misc]
+    outage_tally.LEAST = chosen.least  # type: ignore[misc]
+    canary_turns.CANARY_WAIT = (chosen.canary, max(chosen.canary, canary_turns.CANARY_WAIT[1]))  # type: ignore[misc]
     # Words to a worker that waits, and the step of the outages' clock, would be most of the events of a month.
     tickets.FIRST_WORD = 1e9  # type: ignore[misc]
     outage_recovery.TICK = 5.0  # type: ignore[misc]

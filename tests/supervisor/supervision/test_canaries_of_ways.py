@@ -6,7 +6,7 @@ import time
 
 from support.outage_world import World
 from xyfleet.supervisor.supervision.account_events import Event, Kind
-from xyfleet.supervisor.supervision.outage import PLATFORM, Group, Outage
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Group, Outage
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

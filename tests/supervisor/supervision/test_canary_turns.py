@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from xyfleet.supervisor.supervision.outage import CANARY_WAIT, PLATFORM, Outage, OutageWatch, scope_key
+from xyfleet.supervisor.supervision.canary_turns import CANARY_WAIT
+from xyfleet.supervisor.supervision.outage import OutageWatch
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Outage, scope_key
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 
@@ -21,8 +23,8 @@ def test_the_next_supervisor_goes_on_with_the_turns() -> None:
     watch = OutageWatch()
     outage = begun(watch, 0.0)
     for at in (0.0, 600.0):
-        watch.send(outage, "a", at)
-        watch.came_back(outage, at, failed=True)
+        watch.canaries.send(outage, "a", at)
+        watch.canaries.came_back(outage, at, failed=True)
     assert watch.turns() == {"direct": (1800.0, 2400.0)}
 
     later = OutageWatch()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xyfleet.supervisor.supervision.outage import PLATFORM, TAKEN, Outage, OutageWatch
+from xyfleet.supervisor.supervision.outage import TAKEN, OutageWatch
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Outage
 from xyfleet.worker.causes import Cause
 
 MANY = 10
@@ -30,7 +31,7 @@ def after_a_canary(*, logged_in: bool) -> OutageWatch:
     assert {outage.scope for outage in outages} == {0, 1, PLATFORM}
     for outage in outages:
         way = 1 if outage.scope == 1 else 0
-        watch.send(outage, f"a{way}", 2.0)
+        watch.canaries.send(outage, f"a{way}", 2.0)
         outage.logged_in = logged_in
         watch.stands(f"a{way}", way, None, 9.0)
         watch.over(outage, 10.0)

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.supervision.outage import (
-    CANARY_WAIT,
-    NEXT_CANARY,
-    PLATFORM,
-    PROBE_EVERY,
-    Group,
-    Outage,
-    OutageWatch,
-)
+from xyfleet.supervisor.supervision.canary_turns import CANARY_WAIT, NEXT_CANARY
+from xyfleet.supervisor.supervision.outage import PROBE_EVERY, OutageWatch
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Group, Outage
 from xyfleet.worker.causes import Cause
 
 
@@ -109,11 +103,11 @@ def test_canaries_take_turns() -> None:
     (outage,) = down(watch, "d0", "d1", "d2", cause=Cause.AUTH)
     sent, waits = [], []
     for _ in range(6):
-        name = watch.next_canary(outage, ["d0", "d1", "d2"])
+        name = watch.canaries.choose(["d0", "d1", "d2"])
         assert name is not None
-        watch.send(outage, name, 0.0)
+        watch.canaries.send(outage, name, 0.0)
         assert watch.gates(name, None) == (False, False)
-        watch.came_back(outage, 0.0, failed=True)
+        watch.canaries.came_back(outage, 0.0, failed=True)
         sent.append(name)
         waits.append(outage.next_try)
 
@@ -131,7 +125,7 @@ def test_a_canary_goes_ahead_for_all_of_its_scopes() -> None:
         for n in range(3):
             watch.stands(f"{way}{n}", way, Cause.AUTH, 1.0)
     assert len(watch.outages) == 3
-    watch.send(watch.outages["p", Group.LOGIN], "p0", 2.0)
+    watch.canaries.send(watch.outages["p", Group.LOGIN], "p0", 2.0)
 
     assert watch.gates("p0", "p") == (False, False)
     assert watch.gates("p1", "p") == (False, True)
@@ -141,8 +135,8 @@ def test_a_canary_that_needs_a_person_says_nothing() -> None:
     """The next one goes after a minute, and the failures' wait does not grow."""
     watch = fleet(3)
     (outage,) = down(watch, "d0", "d1", "d2", cause=Cause.AUTH)
-    watch.send(outage, "d0", 0.0)
-    watch.came_back(outage, 5.0, failed=False)
+    watch.canaries.send(outage, "d0", 0.0)
+    watch.canaries.came_back(outage, 5.0, failed=False)
 
     assert (outage.next_try, outage.canary_wait) == (5.0 + NEXT_CANARY, CANARY_WAIT[0])
 
@@ -197,5 +191,5 @@ def test_counts_never_drift(steps: list[tuple[int, str | None, Cause | str | Non
     for number in range(8):
         watch.leaves(f"a{number}")
 
-    assert watch._counts == {}
+    assert watch._tally._counts == {}
     assert watch.empty() == list(watch.outages.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xyfleet.supervisor.supervision.outage import PLATFORM, Group, OutageWatch
+from xyfleet.supervisor.supervision.outage import OutageWatch
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Group
 from xyfleet.worker.causes import Cause
 
 
@@ -68,12 +69,12 @@ def test_canaries_take_turns_over_outages_too() -> None:
         for name in names:
             watch.stands(name, None, Cause.AUTH, 1.0)
         (outage,) = watch.outages.values()
-        canary = watch.next_canary(outage, names)
+        canary = watch.canaries.choose(names)
         assert canary is not None
         sent.append(canary)
-        watch.send(outage, canary, 1.0)
+        watch.canaries.send(outage, canary, 1.0)
         watch.over(outage, 2.0)
-        assert watch.canary_of(canary) == []
+        assert watch.canaries.of(canary) == []
         for each in names:
             watch.stands(each, None, None, 2.0)
 
@@ -109,4 +110,4 @@ def test_the_platform_counts_ways_not_accounts() -> None:
         watch.stands(name, way, None, 2.0)
 
     assert len(watch.empty()) == 2
-    assert not watch._counts[PLATFORM].ways[Group.REACH]
+    assert not watch._tally._counts[PLATFORM].ways[Group.REACH]

@@ -11,7 +11,7 @@ from support.outage_world import World
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
 from xyfleet.supervisor.supervision.account_state import Worker
-from xyfleet.supervisor.supervision.outage import PLATFORM, Group
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Group
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

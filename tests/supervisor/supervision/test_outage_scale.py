@@ -13,8 +13,8 @@ from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Worker
-from xyfleet.supervisor.supervision.outage import Group
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.outage_values import Group
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.way_probes import PROBES
 from xyfleet.worker.causes import Cause
@@ -169,5 +169,5 @@ async def test_a_canary_that_is_gone_holds_nobody() -> None:
     world.recovery.leave(name)
 
     assert outage.canary is None
-    assert world.recovery.watch.canary_of(name) == []
-    assert name not in world.recovery._way_of
+    assert world.recovery.watch.canaries.of(name) == []
+    assert name not in world.recovery._ways._way_of

@@ -13,8 +13,8 @@ from xyfleet.supervisor.settings import Account, Fleet, FleetRate
 from xyfleet.supervisor.supervision.account import FleetPorts, SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Condition, Worker
 from xyfleet.supervisor.supervision.jobs import Jobs
-from xyfleet.supervisor.supervision.outage import Group
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.outage_values import Group
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.tickets import TicketIssuer
 from xyfleet.supervisor.tokens.service import TokenService

@@ -50,7 +50,7 @@ async def test_who_is_removed_is_forgotten_with_his_way_out(tmp_path: Path, fork
     """Else an outage of his proxy would look at the removed one for ever, also when there is one of his name again."""
     proxied = [ACCOUNTS[0], {**ACCOUNTS[1], "proxy": "http://me:secret@127.0.0.1:9"}]
     async with idle_fleet(tmp_path, forkserver, proxied) as fleet:
-        ways = fleet.recovery._by_way
+        ways = fleet.recovery._ways._by_way
         assert len(ways) == 2
         fleet.discharge(fleet.members["a1"])
         assert list(ways) == [None]
