@@ -39,8 +39,9 @@ from xyfleet.supervisor.control.types import (
 )
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
-from xyfleet.supervisor.supervision.account import SupervisedAccount, Traced
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.worker.reasons import Reason

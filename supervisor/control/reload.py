@@ -27,8 +27,9 @@ from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.supervisor.credentials.store import StateRefused
 from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.settings import Settings
-from xyfleet.supervisor.supervision.account import Settled, SupervisedAccount
+from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_facts import Settled
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
 

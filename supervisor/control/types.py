@@ -23,7 +23,7 @@ from xyfleet.supervisor.control.status_schema import StatusView
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
-from xyfleet.supervisor.supervision.account import Traced
+from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.drift import Shape
 from xyfleet.worker.secret import Secret
 

@@ -7,17 +7,14 @@ import contextlib
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-import msgspec
-
 from xyfleet.supervisor.settings import Account
-from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Action, Event, Kind
-from xyfleet.supervisor.supervision.account_state import Condition, Login, Process, Wish, Worker, process_of
+from xyfleet.supervisor.supervision.account_facts import AccountFacts, Traced
+from xyfleet.supervisor.supervision.account_state import Condition, Worker
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.supervisor.workers.process import WorkerProcess
@@ -43,32 +40,10 @@ from xyfleet.worker.states import State
 
 ASKED_FOR: Final = ("operator", "settings")
 """Why a worker is restarted when nothing is wrong: not counted."""
-KEPT: Final = 200
-"""So many of the latest events are remembered, with what they did."""
-
 FAULT_PAUSE: Final = 1.0
 """Seconds from a fault of the program in what happens to an account to its beginning anew."""
 
 log = logging.getLogger(__name__)
-
-
-class Traced(msgspec.Struct, frozen=True):
-    """One event of an account's life, and what it did."""
-
-    time: float
-    """Wall time."""
-    event: Event
-    condition: Condition
-    """After it."""
-    actions: list[Action]
-    ignored: str | None
-
-
-class Settled(NamedTuple):
-    """Settings that were wholly carried out for an account."""
-
-    account: Account
-    fleet: FleetSettings
 
 
 class FleetPorts(NamedTuple):
@@ -90,86 +65,29 @@ class FleetPorts(NamedTuple):
     gone: Callable[[SupervisedAccount, WorkerProcess], None]
 
 
-class SupervisedAccount:
+class SupervisedAccount(AccountFacts):
     """One account. All methods run in the supervisor's loop and return at once."""
 
     def __init__(self, account: Account, condition: Condition, ports: FleetPorts) -> None:
-        self.account = account
-        self.settled: Settled | None = None
-        """What a reload compares the file with; None = it was never begun."""
-        self.condition = condition
-        self.stopped_by: str | None = None
-        """Who stopped it and when, while it is stopped."""
+        super().__init__(account, condition, ports.rules)
         self.slot = WorkerSlot(self)
-        self.report: Report | None = None
-        """The live worker's latest report."""
-        self.last: Report | None = None
-        """The latest report of any worker of this account: its cause, reason and failures stay shown."""
-        self.since = time.time()
-        self.cpu_percent: float | None = None
-        """Share of one core since the report before."""
-        self.was_down = False
-        """Whether it lost a connection, or failed to get one, since it was CONNECTED last."""
         self.failed_again = False
         """Whether the event at hand is a failed attempt."""
         self.just_connected = False
         """Whether the event at hand is a new connection."""
         self.new_login = False
         """Whether the event at hand is a new cookie, of its owner or of the login hook."""
-        self.restarts = 0
-        """Worker starts after the first, operators' excluded."""
-        self.impossible = 0
-        """Events that could not happen and did."""
-        self.faults = 0
-        """Faults of the program in what happened to it."""
         self.start_decided = asyncio.Event()
         """Set unless a start of its worker is on its way."""
-        self.trace: deque[Traced] = deque(maxlen=KEPT)
-        self.next_attempt: float | None = None
-        """Wall time of the next step that the supervisor takes by itself."""
         self._ports = ports
         self._alarm: asyncio.TimerHandle | None = None
         self._anew: asyncio.TimerHandle | None = None
-        self.remembered = condition
-        """The condition that is stored."""
         self._failed_since: float | None = None
-        self._measured = (0.0, 0.0)
-
-    # What is shown.
-
-    @property
-    def name(self) -> str:
-        """The account's name."""
-        return self.account.name
 
     @property
     def child(self) -> WorkerProcess | None:
         """The live worker."""
         return self.slot.child
-
-    @property
-    def state(self) -> State:
-        """The connection's state: the worker's, else DISCONNECTED, or CLOSED when it was stopped by us."""
-        if self.child is not None and self.report is not None:
-            return self.report.state
-        return State.DISCONNECTED if self.wanted else State.CLOSED
-
-    @property
-    def process(self) -> Process:
-        """The supervisor's state of this account."""
-        shown = process_of(self.condition, self._ports.rules().quarantine_from)
-        return Process.STARTING if shown is Process.RUNNING and self.report is None else shown
-
-    @property
-    def wanted(self) -> bool:
-        """Whether a worker should live."""
-        return self.condition.wish is Wish.RUN
-
-    @property
-    def waits_for_person(self) -> bool:
-        """Whether nothing is tried until a person did something, or a long rest is over."""
-        it = self.condition
-        return self.wanted and not it.up and it.login in (Login.PERSON, Login.HELD)
 
     # What happens.
 
@@ -205,7 +123,7 @@ class SupervisedAccount:
 
     def _happened(self, event: Event) -> None:
         now = time.monotonic()
-        done = transition(self.condition, event, now, self._ports.rules(), random.random())
+        done = transition(self.condition, event, now, self._rules(), random.random())
         self.condition = done.condition
         self.trace.append(Traced(time.time(), event, done.condition, done.actions, done.ignored))
         if done.impossible:
@@ -276,10 +194,8 @@ class SupervisedAccount:
     def started(self, child: WorkerProcess) -> None:
         """Its worker was started and told to go."""
         self.slot.started(child)
-        self.report = None
-        self.cpu_percent = None
+        self.worker_began()
         self._failed_since = None
-        self._measured = (0.0, 0.0)
         self.happened(Event(kind=Kind.SPAWNED, number=self.condition.start))
 
     def heard(self, child: WorkerProcess, message: Up) -> None:
@@ -295,8 +211,7 @@ class SupervisedAccount:
 
     def gone(self, child: WorkerProcess) -> None:
         """The worker is proven gone."""
-        self.report = None
-        self.since = time.time()
+        self.worker_ended()
         with self._own_fault("a worker's end"):
             self._ports.gone(self, child)
         self.slot.gone(child)
@@ -311,10 +226,7 @@ class SupervisedAccount:
         self.happened(Event(kind=Kind.GONE, why=why, reason=exit_reason(child)))
 
     def _reported(self, report: Report) -> None:
-        now = time.monotonic()
-        self._measure(report, now)
-        self.report = self.last = report
-        self.since = report.since
+        self.take(report, time.monotonic())
         for change in report.changes:
             self._changed(change)
         self._ports.heard(self, self._child(), report)
@@ -340,10 +252,3 @@ class SupervisedAccount:
         elif change.new is State.RECONNECTING and change.cause is not None:
             self.was_down = self.failed_again = True
             self.happened(Event(kind=Kind.LOST, cause=change.cause))
-
-    def _measure(self, report: Report, now: float) -> None:
-        """Work out the CPU share since the report before; reports closer than a second say too little."""
-        at, cpu = self._measured
-        if now - at >= 1.0:
-            self.cpu_percent = round(100 * (report.cpu - cpu) / (now - at), 2) if at else None
-            self._measured = (now, report.cpu)

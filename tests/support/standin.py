@@ -45,8 +45,8 @@ from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.presentation.advice import down
-from xyfleet.supervisor.supervision.account import Traced
 from xyfleet.supervisor.supervision.account_events import Event, Kind
+from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Condition, Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
