@@ -29,7 +29,7 @@ def qr_login(client: Client, name: str) -> int:
             case "code":
                 click.echo(drawn(said["code"]))
                 text = _("Scan this code with the Xianyu app of %(name)s, within %(seconds)d s.")
-                click.echo(text % {"name": name, "seconds": said["seconds"]})
+                click.echo(said.get("message") or text % {"name": name, "seconds": said["seconds"]})
                 scanned = False
             case "scanned" if not scanned:
                 scanned = True

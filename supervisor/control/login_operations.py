@@ -25,6 +25,10 @@ _CHECK: Final = N_(
     "the platform asks for a further check, which only a person can pass: log in by hand in the browser that this"
     " account shows itself as (%(browser)s), copy its cookie, and run: xyfleet login %(name)s"
 )
+_SECOND: Final = N_(
+    "the platform asks the owner of %(name)s to prove who he is: have him scan this second code with the same app, and"
+    " do there what it asks for"
+)
 _SOME: Final = N_("the one whose cookie it has")
 
 
@@ -77,8 +81,9 @@ class LoginOperations:
 
 def _shown(step: Step, member: SupervisedAccount) -> QrStep:
     match step:
-        case ShowCode(text, seconds):
-            return QrStep(step="code", code=text, seconds=seconds)
+        case ShowCode(text, seconds, second):
+            why = Text(_SECOND, {"name": member.name}) if second else None
+            return QrStep(step="code", code=text, seconds=seconds, text=why)
         case Scanned():
             return QrStep(step="scanned")
         case Check():

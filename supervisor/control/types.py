@@ -84,7 +84,7 @@ class QrStep(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     """For how long it is asked about."""
     text: Text | None = None
-    """Why it failed, or what is probably wrong with the cookie."""
+    """Why it failed, what is probably wrong with the cookie, or why a second code is to be scanned."""
 
 
 class BrowserPlace(NamedTuple):

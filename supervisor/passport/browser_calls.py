@@ -63,8 +63,18 @@ class BrowserCalls:
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | aiohttp.FormData | None = None,
         headers: Mapping[str, str] | None = None,
+        passing: bool = False,
     ) -> RawAnswer:
-        """Make one call. Raises `NoAnswer`, and `CheckWanted` where it leads to a check."""
+        """
+        Make one call.
+
+        Args:
+            passing: Whether a person is passing a check, whose pages may follow; sliders and the like may not.
+
+        Raises:
+            NoAnswer: there was none.
+            CheckWanted: it leads to a check.
+        """
         sent = {**self._identity.headers(), "Accept": "*/*", **(headers or {})}
         if self.jar:
             sent["Cookie"] = cookies.sendable(cookies.render(self.jar)).reveal()
@@ -89,18 +99,19 @@ class BrowserCalls:
         except FAILURES as error:
             raise NoAnswer(describe(error, self._proxy)) from None
         self._take(answer.set_cookie)
-        if answer_words.person_page(answer.location):
+        wanted = answer_words.slider_page if passing else answer_words.person_page
+        if wanted(answer.location):
             raise CheckWanted
         return answer
 
-    async def visit(self, url: str, headers: Mapping[str, str] | None = None) -> RawAnswer:
-        """Open a page as a document, and go where it sends us on, inside the service. Raises as `ask`."""
-        answer = await self.ask("GET", url, headers=headers)
+    async def visit(self, url: str, *, passing: bool = False) -> RawAnswer:
+        """Open a page as a document, and go where it sends us on, inside the service. Arguments and errors of `ask`."""
+        answer = await self.ask("GET", url, passing=passing)
         for _ in range(MOST_REDIRECTS):
             url = urljoin(url, answer.location)
             if not answer.location or not self.sites.ours(url):
                 break
-            answer = await self.ask("GET", url, headers=headers)
+            answer = await self.ask("GET", url, passing=passing)
         return answer
 
     def _take(self, set_cookie: list[str]) -> None:

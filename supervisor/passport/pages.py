@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from xyfleet.supervisor.passport.check_pages import LONGEST_CODE
 from xyfleet.supervisor.tokens import answer_words
 
 PAGE_QUERY: Final = {
@@ -51,6 +52,14 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     dialog: str | None = None
     """Where "keep me logged in" is confirmed."""
     landing: str | None = None
+    checked: bool = False
+    """Whether the owner has passed a check for it, whose pages may follow."""
+
+
+class PersonCheck(msgspec.Struct, frozen=True):
+    """Confirmed, but the owner is to pass a check first."""
+
+    address: str
 
 
 State = Literal["new", "scanned", "over", "check", "unclear"]
@@ -92,12 +101,12 @@ def code_of(body: bytes) -> Code | None:
     """Return the code that an answer brings, None if it brings none."""
     data = _data(body)
     text, key, stamp = data.get("codeContent"), data.get("ck"), data.get("t")
-    if not isinstance(text, str) or not text or not isinstance(key, str) or stamp is None:
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_CODE or not isinstance(key, str) or stamp is None:
         return None
     return Code(text, {"t": _field(stamp), "ck": key})
 
 
-def scan_state(body: bytes) -> State | Confirmed:
+def scan_state(body: bytes) -> State | Confirmed | PersonCheck:
     """Say how far the owner is with a code. A word that is not known is no end: the page asks on, too."""
     if answer_words.check_page(body):
         return "check"
@@ -115,11 +124,11 @@ def scan_state(body: bytes) -> State | Confirmed:
     return "new"
 
 
-def _confirmed(data: dict[str, Any]) -> State | Confirmed:
+def _confirmed(data: dict[str, Any]) -> Confirmed | PersonCheck:
     landing = _text(data, "iframeRedirectUrl")
     urls = data.get("asyncUrls")
     if landing is not None and answer_words.person_page(landing):
-        return "check"  # a redirect alone is none: plain successes have one, too
+        return PersonCheck(landing)  # a redirect alone is none: plain successes have one, too
     dialog = data.get("feedbackPayload")
     for key in ("dynamicUrl", "dialogConfirmLoginUrl"):
         dialog = dialog.get(key) if isinstance(dialog, dict) else None

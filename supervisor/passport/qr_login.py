@@ -1,6 +1,7 @@
 """A login by a code that the owner scans with the phone's app: shown, asked about, finished. Shell.
 
-No check is solved here: where the service asks for one, the login ends and says so. Untested against the live service.
+No check is solved here: a second code to be scanned is shown; where the service asks for another one, the login ends
+and says so. Untested against the live service.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 import msgspec
 
 from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.passport import pages
+from xyfleet.supervisor.passport import pages, second_code
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls, CheckWanted, NoAnswer
 from xyfleet.supervisor.passport.mtop_calls import USER_API, mtop_url, sign_query
 from xyfleet.worker.reasons import Reason
@@ -35,6 +36,8 @@ class QrPace(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions about a code; a quarter more or less at random."""
     code: float = 180.0
     """For how long one code is asked about; how long the service keeps it is not known."""
+    second: float = 300.0
+    """The same for a second code, with which the owner passes a check."""
 
 
 class ShowCode(msgspec.Struct, frozen=True):
@@ -42,6 +45,8 @@ class ShowCode(msgspec.Struct, frozen=True):
 
     text: str
     seconds: float
+    second: bool = False
+    """Whether it follows a confirmed one: the owner passes a check with it."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -122,7 +127,7 @@ class _Login:
 
     async def _scan(
         self, form: dict[str, str]
-    ) -> AsyncGenerator[Waiting | Scanned | Check | Ended | pages.Confirmed, None]:
+    ) -> AsyncGenerator[ShowCode | Waiting | Scanned | Check | Ended | pages.Confirmed, None]:
         """Yield how far the owner is, until the code is confirmed or over."""
         until = asyncio.get_running_loop().time() + self._pace.code
         unclear = 0
@@ -133,6 +138,10 @@ class _Login:
             match pages.scan_state(answer.body):
                 case pages.Confirmed() as confirmed:
                     yield confirmed
+                    return
+                case pages.PersonCheck(address):
+                    async for step in self._pass(address):
+                        yield step
                     return
                 case "check":
                     yield Check()
@@ -153,6 +162,13 @@ class _Login:
                     yield Waiting()
             await asyncio.sleep(self._pace.poll * random.uniform(0.75, 1.25))
 
+    async def _pass(self, address: str) -> AsyncGenerator[ShowCode | Waiting | pages.Confirmed, None]:
+        """Show the second code until the owner has passed the check with it. Raises `CheckWanted`."""
+        asked = await second_code.begin(self._calls, address)
+        yield ShowCode(asked.text, self._pace.second, second=True)
+        async for end in second_code.passed(self._calls, asked, self._pace.second, self._pace.poll):
+            yield Waiting() if end is None else pages.Confirmed(urls=(end,), checked=True)
+
     async def _finish(self, confirmed: pages.Confirmed) -> Step:
         """Do what the page does after a confirmation, in its order, and take the cookie if it is complete."""
         calls = self._calls
@@ -162,7 +178,7 @@ class _Login:
             await self._redeem(confirmed.token)
         for url in confirmed.urls[:MOST_URLS]:
             if calls.sites.ours(url):
-                await calls.visit(url)
+                await calls.visit(url, passing=confirmed.checked)
         await calls.visit(f"{calls.sites.web}/im")
         await self._stay_logged_in()
         if cookies.SIGNING not in calls.jar:

@@ -29,6 +29,8 @@ _ACTS: Final = {
     "cancel": "CANCELED",
     "expire": "EXPIRED",
     "check": "CHECK",
+    "second": "SECOND",
+    "pass": "PASSED",
     "browser": "BROWSER",
 }
 _CHECK: Final = "https://passport.goofish.com/iv/mini/normal_validate.htm?htoken=x"
@@ -80,6 +82,11 @@ class Passport:
             web.get("/newlogin/qrcode/generate.do", self._generate),
             web.post("/newlogin/qrcode/query.do", self._query),
             web.get("/newlogin/async.do", self._async),
+            web.get("/iv/mini/normal_validate.htm", self._normal_validate),
+            web.get("/iv/mini/verify_modes.htm", self._verify_modes),
+            web.get("/iv/mini/identity_verify.htm", self._identity_verify),
+            web.get("/iv/photoVerify/check.do", self._second_query),
+            web.get("/ivCheckLogin.htm", self._second_end),
             web.post("/ac/account/setLoginSettings.do", self._settings),
             web.get("/im", self._im),
             web.post("/newlogin/silentHasLogin.do", self._renew),
@@ -118,14 +125,16 @@ class Passport:
             code.status = "EXPIRED"
         if code.status == "CHECK":
             return _answer({"qrCodeStatus": "CONFIRMED", "iframeRedirect": True, "iframeRedirectUrl": _CHECK})
+        if code.status in ("SECOND", "PASSED"):
+            check = str(request.url.with_path("/iv/mini/normal_validate.htm").with_query(htoken=str(form["ck"])))
+            return _answer({"qrCodeStatus": "CONFIRMED", "iframeRedirect": True, "iframeRedirectUrl": check})
         if code.status != "CONFIRMED":
             return _answer({"qrCodeStatus": code.status, "resultCode": 100})
         urls = [str(request.url.with_path("/newlogin/async.do").with_query(n="1"))]
         landing = "https://www.goofish.com/im"
         data = {"qrCodeStatus": "CONFIRMED", "processFinished": True, "asyncUrls": urls, "resultCode": 100}
         response = _answer(data | {"iframeRedirect": True, "iframeRedirectUrl": landing})
-        login = f"qr-{secrets.token_hex(8)}"
-        return _setting(response, {"unb": code.unb, "cookie2": login, "sgcookie": "s1", "tracknick": "n", "csg": "c"})
+        return _logged_in(response, code.unb)
 
     async def _async(self, request: web.Request) -> web.Response:
         return _setting(web.Response(text="ok"), {"t": secrets.token_hex(8)})
@@ -146,6 +155,35 @@ class Passport:
             return response
         cookies = {"unb": unb, "cookie2": f"web-{secrets.token_hex(8)}", "sgcookie": "s2"}
         return _setting(response, cookies | issue_sign_cookie(unb, self._gateway.stamps.next(time.monotonic())))
+
+    # The second code.
+
+    async def _normal_validate(self, request: web.Request) -> web.Response:
+        key = request.query.get("htoken", "")
+        script = f'window.location.href = "//{request.host}/iv/mini/verify_modes.htm?htoken={key}&amp;_umidfg=";'
+        return _page_with(script)
+
+    async def _verify_modes(self, request: web.Request) -> web.Response:
+        if request.query.get("_umidfg") != "1":
+            return _page_with("")
+        raise web.HTTPFound(f"/iv/mini/identity_verify.htm?htoken={request.query['htoken']}")
+
+    async def _identity_verify(self, request: web.Request) -> web.Response:
+        text = f"https:\\/\\/passport.goofish.com\\/iv\\/face?htoken={request.query['htoken']}&amp;v=1"
+        return _page_with(f'new Qrcode({{ text: "{text}" }});')
+
+    async def _second_query(self, request: web.Request) -> web.Response:
+        key = request.query.get("htoken", "")
+        self.figures.polls += 1
+        code = self._codes.get(key)
+        if code is None or code.status != "PASSED":
+            return web.json_response({"content": {"code": "0"}})
+        return web.json_response({"content": {"code": 3, "url": f"/ivCheckLogin.htm?htoken={key}"}})
+
+    async def _second_end(self, request: web.Request) -> web.Response:
+        code = self._codes.get(request.query.get("htoken", ""))
+        response = web.Response(text="ok")
+        return response if code is None or code.status != "PASSED" else _logged_in(response, code.unb)
 
     # Staying logged in.
 
@@ -195,7 +233,7 @@ class Passport:
     # The phone.
 
     async def _phone(self, request: web.Request) -> web.Response:
-        """Play the phone with the newest code: `{"do": "scan|confirm|cancel|expire|check", "unb": "…"}`."""
+        """Play the phone with the newest code: `{"do": "scan|confirm|second|pass|…", "unb": "…"}`."""
         try:
             wanted: Any = msgspec.json.decode(await request.read())
             status, unb = _ACTS[wanted["do"]], str(wanted.get("unb", ""))
@@ -208,7 +246,7 @@ class Passport:
             return web.json_response({"error": "no code was given out yet"}, status=404)
         key = str(wanted.get("ck") or next(reversed(self._codes)))
         code = self._codes.get(key)
-        if code is None or (status == "CONFIRMED" and not unb.isdigit()):
+        if code is None or (status in ("CONFIRMED", "PASSED") and not unb.isdigit()):
             return web.json_response({"error": "no such code, or no unb"}, status=404)
         code.status, code.unb = status, unb or code.unb
         return web.json_response({"ck": key})
@@ -226,6 +264,15 @@ def _answer(data: dict[str, Any]) -> web.Response:
 
 def _mtop(*ret: str, data: object = None) -> web.Response:
     return web.json_response({"ret": list(ret), "data": data or {}, "v": "1.0"})
+
+
+def _page_with(script: str) -> web.Response:
+    return web.Response(text=f"<html><script>{script}</script></html>", content_type="text/html")
+
+
+def _logged_in(response: web.Response, unb: str) -> web.Response:
+    login = {"unb": unb, "cookie2": f"qr-{secrets.token_hex(8)}", "sgcookie": "s1", "tracknick": "n", "csg": "c"}
+    return _setting(response, login)
 
 
 def _setting(response: web.Response, cookies: dict[str, str]) -> web.Response:

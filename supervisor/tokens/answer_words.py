@@ -58,9 +58,14 @@ def check_page(text: bytes) -> bool:
     return _CHECK_PAGE.search(text) is not None
 
 
+def slider_page(address: str) -> bool:
+    """Say whether an address is a slider or a captcha."""
+    return check_page(address.encode())
+
+
 def person_page(address: str) -> bool:
     """Say whether an address that a login leads on to is a check by a person; by itself a redirect is none."""
-    return _PERSON_PAGE.search(address) is not None or check_page(address.encode())
+    return _PERSON_PAGE.search(address) is not None or slider_page(address)
 
 
 def _any(words: tuple[str, ...], codes: Iterable[str]) -> bool:

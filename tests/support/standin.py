@@ -189,7 +189,7 @@ class StandIn:
         return BrowserPlace(profile, "https://www.goofish.com/im", "goofish.com", "zh-CN", None)
 
     async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:
-        """A login by code that goes well; those tagged `nohook` are asked for a check."""
+        """A login by code that goes well; those tagged `nohook` get a second code, then a check."""
         (chosen,) = self._chosen([name])
         self.acts.append(("qr", [name], by))
         if chosen.state is not State.CONNECTED and "nohook" not in chosen.tags:
@@ -198,6 +198,8 @@ class StandIn:
         yield QrStep(step="waiting")
         yield QrStep(step="scanned")
         if "nohook" in chosen.tags:
+            again = Text("no cookie was given")
+            yield QrStep(step="code", code="https://passport.goofish.com/iv/x", seconds=300.0, text=again)
             yield QrStep(step="check", text=Text("the fleet is stopping"))
         else:
             yield QrStep(step="done")

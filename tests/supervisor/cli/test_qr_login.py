@@ -23,13 +23,15 @@ async def test_the_code_is_shown_and_the_end_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_check_and_a_refusal_are_failures(tmp_path: Path) -> None:
-    """A check that wants a person, and a login that may not begin, end with their sentence and exit code 1."""
+    """A second code is shown with its reason; a check, and a login that may not begin, end with their sentence."""
     async with serving(control := StandIn(tmp_path, [account("a", tags=("nohook",)), failed("b", Cause.AUTH)])):
         check = await run(control.folder, "login", "a", "--qr")
         refused = await run(control.folder, "login", "b", "--qr")
 
     assert (check.code, refused.code) == (1, 1)
     assert "the fleet is stopping" in check.err
+    assert check.out.index("no cookie was given") > check.out.index("confirm on the phone")
+    assert check.out.count("within 180 s") == 1
     assert "under way" in refused.err
 
 

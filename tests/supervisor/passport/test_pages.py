@@ -18,6 +18,8 @@ CODE = (
     '{"content":{"data":{"t":1767225600000,"ck":"ck1","codeContent":"https://passport.goofish.com/qrcodeCheck.htm?'
     'lgToken=l1&_from=havana","resultCode":100,"processFinished":true},"status":0,"success":true},"hasError":false}'
 )
+CHECK = "https://passport.goofish.com/iv/mini/x.htm"
+ELSEWHERE = pages.PersonCheck("https://x/normal_validate.htm")
 NOW = 1_767_225_600.0
 
 
@@ -77,12 +79,13 @@ def test_an_answer_without_a_code(body: bytes) -> None:
         (answer(qrCodeStatus="ERROR"), "over"),
         (b'{"hasError":true}', "unclear"),
         (b"<html>", "unclear"),
-        (answer(qrCodeStatus="CONFIRMED", iframeRedirectUrl="https://passport.goofish.com/iv/mini/x.htm"), "check"),
-        (answer(qrCodeStatus="CONFIRMED", iframeRedirectUrl="https://x/normal_validate.htm?a=1"), "check"),
+        (answer(qrCodeStatus="CONFIRMED", iframeRedirectUrl=CHECK), pages.PersonCheck(CHECK)),
+        (answer(qrCodeStatus="CONFIRMED", iframeRedirectUrl="https://x/normal_validate.htm"), ELSEWHERE),
+        (answer(qrCodeStatus="CONFIRMED", iframeRedirectUrl="https://x/_____tmd_____/punish"), "check"),
         (b'{"rgv587_flag":"sm","url":"https://x/_____tmd_____/punish?x5secdata=1"}', "check"),
     ],
 )
-def test_how_far_the_owner_is(body: bytes, state: str) -> None:
+def test_how_far_the_owner_is(body: bytes, state: object) -> None:
     """Known words in each spelling; unknown ones go on; a landing page that checks a person is a check."""
     assert pages.scan_state(body) == state
 

@@ -39,14 +39,14 @@ def phone(gateway: Gateway, do: str, unb: str = UNB) -> None:
 async def steps(
     gateway: Gateway, on: dict[type, Callable[[], None]], pace: QrPace = QUICK, proxy: Secret | None = None
 ) -> list[Step]:
-    """Log in; `on` says what the phone does at the first step of a kind. Return all steps but the waiting ones."""
+    """Log in; `on` says what the phone does at each step of a kind. Return all steps but the waiting ones."""
     calls = BrowserCalls(Egress(proxy, TLS), sites_of(gateway.token_url), Identity(user_agent="Agent/1"), {}, proxy)
     found: list[Step] = []
     async with aclosing(qr_login(calls, pace)) as login:
         async for step in login:
             if not isinstance(step, Waiting) and found[-1:] != [step]:
                 found.append(step)
-            act = on.pop(type(step), None)
+            act = on.get(type(step))
             if act is not None:
                 await asyncio.to_thread(act)
     return found
@@ -100,6 +100,33 @@ async def test_a_code_that_nobody_scans(gateway: Gateway) -> None:
 async def test_a_check_ends_the_login(gateway: Gateway) -> None:
     """Where the platform wants a person to pass a check, nothing is tried."""
     assert (await steps(gateway, {Waiting: lambda: phone(gateway, "check")}))[-1] == Check()
+
+
+async def test_a_second_code(gateway: Gateway) -> None:
+    """An owner who must prove who he is scans a second code, passes the check with it, and is logged in."""
+    codes: list[str] = []
+
+    def on_code() -> None:
+        codes.append("")
+        phone(gateway, "second" if len(codes) == 1 else "pass")
+
+    found = await steps(gateway, {ShowCode: on_code})
+
+    first, second, done = found
+    assert isinstance(second, ShowCode)
+    assert (first, second.second) == (ShowCode(getattr(first, "text", ""), QUICK.code), True)
+    assert second.text.startswith("https://passport.goofish.com/iv/face?htoken=ck")
+    assert second.text.endswith("&v=1")
+    assert isinstance(done, LoggedIn)
+    assert cookies.parse(done.cookie.reveal())["unb"] == UNB
+
+
+async def test_a_second_code_that_nobody_scans(gateway: Gateway) -> None:
+    """It is asked about for its time; then the login ends as one that wants a person."""
+    pace = QrPace(poll=0.05, code=5.0, second=0.2)
+    found = await steps(gateway, {ShowCode: lambda: phone(gateway, "second")}, pace)
+
+    assert [type(step) for step in found] == [ShowCode, ShowCode, Check]
 
 
 async def test_the_way_out_is_the_account_s(gateway: Gateway) -> None:
