@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import MAX_CHANGES, Down, Redone, Report, Sent, Up
+from xyfleet.worker.ipc.messages import MAX_CHANGES, Down, Redone, Report, Sent, Strange, Up
 from xyfleet.worker.reasons import Reason
 
 RETRY: Final = 0.25
@@ -23,6 +23,8 @@ RETRY: Final = 0.25
 READ_SIZE: Final = 65536
 CURT: Final = 60
 """Characters that are left of each text in a message that is too long."""
+NO_SHAPE: Final = "null"
+"""The shape of a strange thing that does not fit."""
 
 
 def newer(old: Up | None, new: Up) -> Up:
@@ -33,16 +35,36 @@ def newer(old: Up | None, new: Up) -> Up:
 
 
 def fit(message: Up) -> bytes:
-    """Return the message's frame; one that is too long for one write gives up a report's oldest changes, then words."""
+    """
+    Return the message's frame; one that is too long for one write gives up what can best be done without.
+
+    Of a report these are its oldest changes, then words, then the names of strange things; of one of those, its shape.
+
+    Raises:
+        BadMessage: there is nothing left to give up.
+    """
     while True:
         try:
             return encode(message, MAX_UP)
         except BadMessage:
-            if not isinstance(message, Report | Sent):
+            shorter = _shorter(message)
+            if shorter == message:
                 raise
-            if isinstance(message, Sent) or not message.changes:
-                return encode(_curt(message), MAX_UP)
-            message = msgspec.structs.replace(message, changes=message.changes[1:])
+            message = shorter
+
+
+def _shorter(message: Up) -> Up:
+    """Return the message without something, itself when there is nothing that it could do without."""
+    if isinstance(message, Strange):
+        return msgspec.structs.replace(message, shape=NO_SHAPE)
+    if not isinstance(message, Report | Sent):
+        return message
+    if isinstance(message, Report) and message.changes:
+        return msgspec.structs.replace(message, changes=message.changes[1:])
+    curt: Report | Sent = _curt(message)
+    if curt == message and isinstance(message, Report):
+        return msgspec.structs.replace(message, mail=msgspec.structs.replace(message.mail, strange={}))
+    return curt
 
 
 def _curt(message: Any) -> Any:
@@ -86,12 +108,20 @@ class ReportPipe:
         if self._retry is not None:
             self._retry.cancel()
 
+    def _frame(self, place: tuple[type, int], message: Up) -> bytes:
+        """Return a waiting message's frame; one that has none must not stand in the way of all others."""
+        try:
+            return fit(message)
+        except BadMessage:
+            del self._waiting[place]
+            raise
+
     def _flush(self) -> None:
         self._retry = None
         try:
             while self._waiting:
                 place, message = next(iter(self._waiting.items()))
-                os.write(self._fd, fit(message))
+                os.write(self._fd, self._frame(place, message))
                 del self._waiting[place]
         except BlockingIOError:
             self._retry = self._loop.call_later(RETRY, self._flush)

@@ -86,7 +86,7 @@ def odd_types(body: bytes) -> Iterator[tuple[object, str]]:
 def _shape(data: msgspec.Raw) -> str:
     try:
         return shape(unpack(msgspec.json.decode(data, type=str), Budget()))
-    except (msgspec.DecodeError, Undecodable):
+    except (msgspec.DecodeError, UnicodeDecodeError, Undecodable):
         return shape_of_bytes(bytes(data))
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 MOST_NODES: Final = 200
 DEEPEST: Final = 12
-LONGEST: Final = 3000
-"""Characters of a shape as text."""
+LONGEST: Final = 3800
+"""Bytes of a shape inside of a message to the supervisor: a text in JSON, with all its quotes escaped."""
 _KEY: Final = re.compile(r"[A-Za-z_][\w.-]{0,47}|\d{1,4}", re.ASCII)
 _NUMBERS: Final = re.compile(r"\d{4,}")
 _PLAIN: Final = frozenset(("", "true", "false", "0", "1", "2"))
@@ -27,7 +27,8 @@ class _Count:
 def shape(value: object) -> str:
     """Return the shape as JSON: objects and lists as they are, everything else as what it is, such as `<text 12>`."""
     text = msgspec.json.encode(_shape(value, DEEPEST, _Count())).decode()
-    return text if len(text) <= LONGEST else msgspec.json.encode(f"<too large: {len(text)}>").decode()
+    fits = len(msgspec.json.encode(text)) <= LONGEST
+    return text if fits else msgspec.json.encode(f"<too large: {len(text)}>").decode()
 
 
 def shape_of_bytes(data: bytes) -> str:

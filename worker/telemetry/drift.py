@@ -33,5 +33,6 @@ class Drift:
             if len(self.counts) >= MOST:
                 self.counts[REST] = self.counts.get(REST, 0) + 1
                 return
+            self.counts[key] = 0
             self._first(place, name, shape())
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.counts[key] += 1
