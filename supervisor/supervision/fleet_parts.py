@@ -65,7 +65,7 @@ class FleetParts:
         self.events = events
         self.tokens = tokens
         self.drift = FleetDrift()
-        tokens.strange = self.drift.answered
+        tokens.answers.strange = self.drift.answered
         self.hooks = hooks
         self.members: dict[str, SupervisedAccount] = {}
         self.jobs = Jobs()

@@ -17,7 +17,8 @@ from xyfleet.supervisor.settings import Account, Fleet
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Worker
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
-from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.tokens.token_values import HeldBack, Token, TokenAccount, TokenRefused
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Queued, Refusal, Ticket, TicketRequest

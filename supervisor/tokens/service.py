@@ -7,7 +7,6 @@ gateway refuses it, and nothing is called after a dead login or a risk check unt
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 import time
 from collections.abc import Callable, Collection
@@ -15,65 +14,22 @@ from functools import partial
 from random import Random
 from typing import Final
 
-import msgspec
-
 from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
-from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.credentials.record import Credentials, Verdict, alive_as
 from xyfleet.supervisor.credentials.store import Key, Store, Superseded
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.tokens import call, egress, mtop
+from xyfleet.supervisor.tokens.answers import TokenAnswers, check
 from xyfleet.supervisor.tokens.egress import Egress
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
-from xyfleet.worker.causes import Cause
-from xyfleet.worker.reasons import Reason, words
+from xyfleet.supervisor.tokens.token_values import HeldBack, Token, TokenAccount
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
 MAX_SIGNINGS: Final = 3
 """Calls for one token: the signing cookie is renewed by an answer, so the second one should do."""
-EXPIRY_MARGIN: Final = 60.0
-"""Seconds before its expiry (but at most a tenth of its life) a token is not handed out any more: a dial takes time."""
 LAST_CALL: Final = 3.0
 """Seconds that a call already sent may still take when nobody wants its token any more: it is paid for."""
-_VERDICTS: Final = {Cause.AUTH: Reason("session_expired"), Cause.RISK: Reason("risk")}
-_log: Final = logging.getLogger("xyfleet.tokens")
-
-
-class TokenAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token call needs besides the stored credentials."""
-
-    name: str
-    user_agent: str
-    """Of an account whose login has no identity pinned to it."""
-    proxy: Secret | None = None
-
-
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid access token."""
-
-    serial: int
-    text: Secret
-    expires: float
-    """Wall time until which it is handed out."""
-    fresh: bool = False
-    """Whether it was issued for this very request."""
-
-
-class TokenRefused(Exception):
-    """No token; the cause is `auth`, `risk`, `platform` or `network`, and the reason free of secrets."""
-
-    def __init__(self, cause: Cause, reason: Reason) -> None:
-        self.cause = cause
-        self.reason = reason
-        super().__init__(cause, reason)
-
-    def __str__(self) -> str:
-        return f"{self.cause.value}: {self.reason}"
-
-
-class HeldBack(Exception):
-    """An outage began while the call waited for its turn."""
 
 
 class TokenService:
@@ -94,15 +50,12 @@ class TokenService:
         """Where tokens are called for; may be changed at any time."""
         self._tls = tls
         self._wall = wall
-        self.strange: Callable[[str, str, bytes], None] = lambda *_answer: None
-        """Called with account, words and body of an answer that is not known."""
         self._random = Random()
         self._turns = TokenSchedule(limits or TokenLimits(), wall=wall, clock=clock)
+        self.answers = TokenAnswers(store, self._turns, wall)
         self._flights: SingleFlight[Token] = SingleFlight()
         self._sent: dict[Key, asyncio.Task[Token | None]] = {}
         """Calls under way. They outlive whoever asked for them, since they are paid for."""
-        self._unsure: set[Key] = set()
-        """Whose last answer may mean a bad signature or a dead login."""
         self._egresses: dict[Secret | None, Egress] = {}
         self._listeners: dict[str, list[Callable[[Reason], None]]] = {}
 
@@ -226,13 +179,13 @@ class TokenService:
     # One flight.
 
     async def _fetch(self, account: TokenAccount, key: Key, held_back: Callable[[], bool]) -> Token:
-        _check(self._store.at(key))
+        check(self._store.at(key))
         way = self._egress(account.proxy)
         try:
             async with way.session():  # one for all its calls
                 return await self._calls(account, key, way, held_back)
         except egress.Unreachable as error:
-            raise self._failed(account.name, error.reason, reached=False) from None
+            raise self.answers.failed(account.name, error.reason, reached=False) from None
 
     async def _calls(self, account: TokenAccount, key: Key, way: Egress, held_back: Callable[[], bool]) -> Token:
         name, page = account.name, mtop.page_id(self._random)
@@ -244,13 +197,13 @@ class TokenService:
                     await self._turns.wait_turn(name, account.proxy)
                     if held_back():
                         raise HeldBack
-                _check(self._store.at(key))
+                check(self._store.at(key))
                 sent = self._send(account, key, way, page)
             await asyncio.wait([sent])  # cancelled here, the call goes on: it is paid for
             token = None if sent.cancelled() else sent.result()
             if token is not None:
                 return token
-        raise self._failed(name, Reason("signing_refused"))
+        raise self.answers.failed(name, Reason("signing_refused"))
 
     def _made(self, key: Key) -> list[float]:
         """Return the wall times of the calls so far."""
@@ -286,76 +239,19 @@ class TokenService:
                     timeout=self._turns.limits.timeout,
                     proxy=account.proxy,
                 )
-            return self._settle(account.name, key, held, answer)
+            return self.answers.settle(account.name, key, held, answer)
         except Superseded:
             return None
         except call.CallFailed as error:
             if not error.reached:
                 self._uncount(key, now)
-            raise self._failed(account.name, error.reason, reached=error.reached) from None
+            raise self.answers.failed(account.name, error.reason, reached=error.reached) from None
 
     def _uncount(self, key: Key, at: float) -> None:
         """The call did not reach the server."""
         held = self._store.at(key)
         if at in held.calls:
             self._store.put(key, held.but(calls=tuple(each for each in held.calls if each != at)))
-
-    def _settle(self, name: str, key: Key, asked: Credentials, raw: call.RawAnswer) -> Token | None:
-        """Take over what an answer brings; return as `_call` does."""
-        held = self._store.at(key)
-        if held.login != asked.login:
-            return None  # A new login came meanwhile; this answer speaks of the old one.
-        assert asked.cookie is not None
-        held = held.but(cookie=cookies.merge(held.cookie or asked.cookie, raw.set_cookie, self._wall()))
-        self._store.put(key, held)
-        meaning = mtop.classify(raw.status, raw.body, self._wall(), raw.location)
-        said_before = key in self._unsure
-        self._unsure.discard(key)
-        match meaning:
-            case mtop.Ok(token, expires):
-                return self._issued(name, key, held, token, expires)
-            case mtop.SignExpired():
-                if held.cookie is not None and cookies.sign_token(held.cookie) == cookies.sign_token(asked.cookie):
-                    raise self._failed(name, Reason("signing_not_renewed"))
-                return None
-            case mtop.SessionExpired():
-                raise self._judge(name, key, held, Cause.AUTH)
-            case mtop.Risk():
-                raise self._judge(name, key, held, Cause.RISK)
-            case mtop.Unsure():
-                if said_before:
-                    raise self._judge(name, key, held, Cause.AUTH)
-                self._unsure.add(key)
-                return None
-            case mtop.Unknown(reason, wait):
-                self.strange(name, mtop.words(raw.body), raw.body)
-                raise self._failed(name, reason, cause=Cause.PLATFORM, wait=wait)
-            case mtop.Transient(reason):
-                raise self._failed(name, reason)
-
-    def _issued(self, name: str, key: Key, held: Credentials, token: Secret, expires: float) -> Token:
-        life = expires - self._wall()
-        held = held.but(token=token, expires=expires - min(EXPIRY_MARGIN, life / 10), serial=held.serial + 1)
-        held = held.but(alive=alive_as(held.alive, "ok", self._wall()))
-        self._store.put(key, held)
-        self._turns.hurry(name)
-        _log.info("new token account=%s serial=%d", name, held.serial)
-        return Token(serial=held.serial, text=token, expires=held.expires, fresh=True)
-
-    def _judge(self, name: str, key: Key, held: Credentials, cause: Cause) -> TokenRefused:
-        reason = _VERDICTS[cause]
-        verdict = Verdict(cause=cause, reason=str(reason), at=self._wall())
-        self._store.put(key, held.but(verdict=verdict, token=None))
-        self._turns.hurry(name)
-        _log.error("no more token calls account=%s cause=%s reason=%s", name, cause.value, reason)
-        return TokenRefused(cause, reason)
-
-    def _failed(
-        self, name: str, reason: Reason, *, reached: bool = True, cause: Cause = Cause.NETWORK, wait: float = 0.0
-    ) -> TokenRefused:
-        failures = self._turns.failed(name, reached=reached, least=wait)
-        _log.warning("token call failed account=%s failures=%d reason=%s", name, failures, reason)
-        return TokenRefused(cause, Reason("token_call", {"of": reason}))
 
     def _drop(self, name: str, stale: int | None) -> None:
         """The gateway refused serial `stale`: no restart of ours may hand it out again, nor give its number twice."""
@@ -371,14 +267,6 @@ class TokenService:
         if proxy not in self._egresses:
             self._egresses[proxy] = Egress(proxy, self._tls)
         return self._egresses[proxy]
-
-
-def _check(held: Credentials) -> None:
-    """Raise `TokenRefused` when a call is pointless."""
-    if held.verdict is not None:
-        raise TokenRefused(held.verdict.cause, _VERDICTS.get(held.verdict.cause) or words(held.verdict.reason))
-    if held.cookie is None:
-        raise TokenRefused(Cause.AUTH, Reason("no_cookie"))
 
 
 def _deaf(why: Reason) -> None:

@@ -12,7 +12,8 @@ from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.egress import tls_context
 from xyfleet.supervisor.tokens.pacing import TokenLimits
-from xyfleet.supervisor.tokens.service import TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.tokens.token_values import TokenAccount, TokenRefused
 from xyfleet.worker.secret import Secret
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text())

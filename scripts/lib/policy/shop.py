@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from scripts.lib.policy.clock import spawn
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.tokens.service import Token
+from xyfleet.supervisor.tokens.token_values import Token
 from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
 from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.ipc.messages import Change, Message, Reconnect, Refusal, Report, Stop, Ticket, TicketRequest

@@ -11,7 +11,7 @@ from xyfleet.supervisor.common.rate_limit import recent
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.settings import FleetRate
 from xyfleet.supervisor.tokens.pacing import TokenLimits, TokenSchedule
-from xyfleet.supervisor.tokens.service import HeldBack, Token, TokenAccount, TokenRefused
+from xyfleet.supervisor.tokens.token_values import HeldBack, Token, TokenAccount, TokenRefused
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret

@@ -15,7 +15,8 @@ from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens import mtop
 from xyfleet.supervisor.tokens.egress import tls_context
-from xyfleet.supervisor.tokens.service import TokenAccount, TokenRefused, TokenService
+from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.tokens.token_values import TokenAccount, TokenRefused
 from xyfleet.worker.ipc.codec import MAX_DOWN, encode
 from xyfleet.worker.ipc.messages import Ticket
 from xyfleet.worker.reasons import Reason

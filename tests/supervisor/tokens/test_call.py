@@ -27,7 +27,8 @@ from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.pacing import TokenLimits
-from xyfleet.supervisor.tokens.service import MAX_SIGNINGS, Token, TokenAccount, TokenRefused
+from xyfleet.supervisor.tokens.service import MAX_SIGNINGS
+from xyfleet.supervisor.tokens.token_values import Token, TokenAccount, TokenRefused
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

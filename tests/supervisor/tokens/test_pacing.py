@@ -13,7 +13,7 @@ from support.tokenserver import TokenServer
 from xyfleet.supervisor.common.rate_limit import DAY
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.pacing import TokenLimits
-from xyfleet.supervisor.tokens.service import TokenAccount, TokenRefused
+from xyfleet.supervisor.tokens.token_values import TokenAccount, TokenRefused
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 

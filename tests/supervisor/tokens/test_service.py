@@ -14,7 +14,8 @@ from support.tokens import BROKEN, DEAD, FREE, NEW_COOKIE, RISK, SHOP, SIGN_EXPI
 from support.tokenserver import Answer, TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.pacing import TokenLimits
-from xyfleet.supervisor.tokens.service import TokenAccount, TokenService
+from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.tokens.token_values import TokenAccount
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

@@ -11,7 +11,7 @@ from support.tokens import SHOP, SIGN_EXPIRED, cookie_of, service
 from support.tokenserver import TokenServer
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.tokens.pacing import TokenLimits
-from xyfleet.supervisor.tokens.service import HeldBack, TokenAccount
+from xyfleet.supervisor.tokens.token_values import HeldBack, TokenAccount
 from xyfleet.worker.reasons import Reason
 
 
