@@ -8,13 +8,12 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Final
 
 from xyfleet.supervisor.common.errors import NotPossible, Stopping
-from xyfleet.supervisor.common.i18n import N_, Text
-from xyfleet.supervisor.common.stretches import Stretches
+from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.control.account_operations import BEING_FORGOTTEN, BEING_REMOVED, AccountOperations
+from xyfleet.supervisor.control.fleet_notes import notes_of
 from xyfleet.supervisor.control.login_operations import LoginOperations
-from xyfleet.supervisor.control.many import make_sure
 from xyfleet.supervisor.control.message_operations import MessageOperations
 from xyfleet.supervisor.control.reload import reload
 from xyfleet.supervisor.control.selection import select
@@ -40,7 +39,6 @@ from xyfleet.supervisor.control.types import (
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
@@ -48,20 +46,6 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 from xyfleet.worker.version import VERSION
-
-BEING_REMOVED: Final = Text(N_("it was removed from the accounts file, and is on its way out"))
-BEING_FORGOTTEN: Final = Text(N_("it is being forgotten just now"))
-
-_CLOCK: Final = {
-    "ahead": N_(
-        "this machine's clock is %(seconds)d s ahead of the server's; messages go by the server's time, events and logs"
-        " by this one: set the clock, a time service such as chrony keeps it right"
-    ),
-    "behind": N_(
-        "this machine's clock is %(seconds)d s behind the server's; messages go by the server's time, events and logs"
-        " by this one: set the clock, a time service such as chrony keeps it right"
-    ),
-}
 
 
 class FleetOperations:
@@ -84,7 +68,8 @@ class FleetOperations:
         self.on_reload: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
         """Called before and after each reload."""
         self._office = MessageOperations(fleet)
-        self._logins = LoginOperations(fleet, self._want)
+        self._accounts = AccountOperations(fleet, self._office.forgetting)
+        self._logins = LoginOperations(fleet, self._accounts.want)
 
     # Looking.
 
@@ -128,17 +113,17 @@ class FleetOperations:
         held = self._fleet.store.get(member.name)
         refresh = refresh_view(held, self._fleet.settings.refresh, time.time())
         return account_view(
-            member, refresh, held, what_it_waits_for(member, turns, time.monotonic()), drift=self._drift(member)
+            member,
+            refresh,
+            held,
+            what_it_waits_for(member, turns, time.monotonic()),
+            drift=self._fleet.drift_of(member),
         )
-
-    def _drift(self, member: SupervisedAccount) -> dict[str, int]:
-        """Return how often came what this version does not know."""
-        return self._fleet.drift.counts(member.name, {} if member.last is None else member.last.mail.strange)
 
     def wire_report(self, name: str) -> WireReport:
         """Return the shapes of what the account met that is unknown. Raises `UnknownName`."""
         (member,) = self._chosen([name])
-        return WireReport(version=VERSION, unknown=self._fleet.drift.report(self._drift(member)))
+        return WireReport(version=VERSION, unknown=self._fleet.drift.report(self._fleet.drift_of(member)))
 
     def _fleet_view(self) -> FleetView:
         fleet, settings = self._fleet, self._fleet.settings
@@ -156,30 +141,8 @@ class FleetOperations:
             file=str(settings.path),
             detached=self.detached,
             timezone=settings.fleet.timezone,
-            notes=[text.say(self.language) for text in self._notes()],
+            notes=[text.say(self.language) for text in notes_of(fleet)],
         )
-
-    def _notes(self) -> list[Text]:
-        notes = [*self._fleet.notes.values(), *self._fleet.store.notes()]
-        troubled = [m.report.note for m in self._fleet.members.values() if m.report is not None and m.report.note]
-        if troubled:
-            text = N_("%(count)d workers have a trouble of their own, the first one says: %(why)s")
-            notes.append(Text(text, {"count": len(troubled), "why": troubled[0]}))
-        for side, seconds in self._fleet.clock.size().items():
-            notes.append(Text(_CLOCK[side], {"seconds": seconds}))
-        odd = [member for member in self._fleet.members.values() if member.impossible]
-        if odd:
-            text = N_("%(count)d events that can't happen, first in %(name)s: xyfleet events %(name)s --trace has them")
-            notes.append(Text(text, {"count": sum(member.impossible for member in odd), "name": odd[0].name}))
-        if strange := [member.name for member in self._fleet.members.values() if self._drift(member)]:
-            text = N_(
-                "the platform sends what this version does not know (to %(count)d accounts); please report what"
-                " xyfleet wire-report %(name)s shows, which has no texts and no ids"
-            )
-            notes.append(Text(text, {"count": len(strange), "name": strange[0]}))
-        if self.events.problem is not None:
-            notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": self.events.problem}))
-        return notes
 
     def _chosen(self, names: Sequence[str]) -> list[SupervisedAccount]:
         members = self._fleet.members
@@ -190,81 +153,7 @@ class FleetOperations:
     async def act(self, action: Action, names: Sequence[str], by: str, *, sure: bool = False) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
         self._refuse_when_ending()
-        outcome, stretches = Outcome([], {}), Stretches()
-        chosen = self._chosen(names)
-        willing = [member for member in chosen if self._refusal(action, member) is None]
-        if not sure:
-            make_sure(action, sum(any(self._fleet.recovery.gates(member)) for member in willing))
-        self._remember_wishes(action, willing, by)
-        for member in chosen:
-            refusal = self._refusal(action, member) or self._do(action, member)
-            if refusal is None:
-                outcome.done.append(member.name)
-                self._fleet.record.account(member, "operator", action, by=by)
-            else:
-                outcome.refused[member.name] = refusal
-            await stretches.pause()
-        if action == "stop":
-            if outcome.done:
-                await self._fleet.store.saved(outcome.done[0])  # on disk before it is said to be done
-            for member in chosen:
-                if member.name not in outcome.refused:
-                    await member.slot.wait_gone()
-        return outcome
-
-    def _remember_wishes(self, action: Action, members: Sequence[SupervisedAccount], by: str) -> None:
-        """Have it stored who is to stay stopped: once for all of them, for all are in one file."""
-        if action == "stop":
-            now = time.time()
-            self._fleet.store.set_stopped([member.name for member in members], by, now)
-            for member in members:
-                member.stopped_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
-        elif action == "restart":
-            self._want(members)
-
-    def _refusal(self, action: Action, member: SupervisedAccount) -> Text | None:
-        """Return why an account takes no such order now, whatever its condition is."""
-        if member.condition.wish is Wish.REMOVED:
-            return BEING_REMOVED
-        if action != "stop" and not member.account.enabled:
-            return Text(N_("it is disabled in the accounts file (enabled: false)"))
-        if member.name in self._office.forgetting:
-            return BEING_FORGOTTEN
-        return None
-
-    def _do(self, action: Action, member: SupervisedAccount) -> Text | None:
-        match action:
-            case "stop":
-                member.happened(Event(kind=Kind.UNWANT))
-            case "restart":
-                member.happened(Event(kind=Kind.RESTART, why="operator"))
-            case "reconnect":
-                return self._reconnect(member)
-            case "refresh":
-                return self._refresh(member)
-        return None
-
-    def _want(self, members: Sequence[SupervisedAccount]) -> None:
-        """Accounts are to run from now on; whether their workers are started anew is the caller's part."""
-        for member in members:
-            self._fleet.logins.adopt_again(member)
-            member.stopped_by = None
-        self._fleet.store.set_running([member.name for member in members])
-
-    def _reconnect(self, member: SupervisedAccount) -> Text | None:
-        if not member.wanted:
-            return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
-        member.happened(Event(kind=Kind.RECONNECT))
-        return None
-
-    def _refresh(self, member: SupervisedAccount) -> Text | None:
-        if not member.wanted:
-            return Text(N_("it is stopped; xyfleet restart %(name)s starts it"), {"name": member.name})
-        refusal = self._fleet.logins.refusal(member)
-        if refusal is None:
-            self._fleet.forget_person(member.name)
-            member.happened(Event(kind=Kind.REFRESH))
-        return refusal
+        return await self._accounts.act(action, self._chosen(names), by, sure=sure)
 
     async def login(self, name: str, cookie: Secret, by: str, identity: Identity | None = None) -> Text | None:
         """Store a cookie for the account and connect with it; return a doubt about it. Raises `Refused`."""

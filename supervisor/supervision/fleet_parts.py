@@ -114,6 +114,10 @@ class FleetParts:
                 waits[member.name] = Reason("wait_other_fleet")
         return waits | self.recovery.waits() | self.hooks.waits() | self.desk.waits() | self.tokens.waits()
 
+    def drift_of(self, member: SupervisedAccount) -> dict[str, int]:
+        """Return how often an account met what this version does not know."""
+        return self.drift.counts(member.name, {} if member.last is None else member.last.mail.strange)
+
     def tidy(self) -> None:
         """Forget the ways out, proxies' passwords with them, that no account goes any more."""
         proxies = {member.account.proxy for member in self.members.values()}
