@@ -53,7 +53,7 @@ class AccountOperations:
         """Have it stored who is to stay stopped: once for all of them, for all are in one file."""
         if action == "stop":
             now = time.time()
-            self._fleet.store.set_stopped([member.name for member in members], by, now)
+            self._fleet.store.book.set_stopped([member.name for member in members], by, now)
             for member in members:
                 member.stopped_by = f"{by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))}"
         elif action == "restart":
@@ -86,7 +86,7 @@ class AccountOperations:
         for member in members:
             self._fleet.logins.adopt_again(member)
             member.stopped_by = None
-        self._fleet.store.set_running([member.name for member in members])
+        self._fleet.store.book.set_running([member.name for member in members])
 
     def _reconnect(self, member: SupervisedAccount) -> Text | None:
         if not member.wanted:

@@ -192,7 +192,7 @@ class _Work:
             if member.wanted:
                 member.happened(Event(kind=Kind.DISABLED))
         elif member.condition.wish is Wish.DISABLED:
-            stopped = self._fleet.store.stopped(member.name) is not None
+            stopped = self._fleet.store.book.stopped(member.name) is not None
             member.happened(Event(kind=Kind.UNWANT if stopped else Kind.ENABLED))
         elif restart:
             member.happened(Event(kind=Kind.SETTINGS_RESTART))

@@ -15,14 +15,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NewType
 
-import msgspec
-
 from xyfleet.supervisor.common import atomic_files
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.common.paths import fleet_file, inbox_file, name_file, user_file
 from xyfleet.supervisor.credentials import cookies, move_v1, record
 from xyfleet.supervisor.credentials.assignment import Assignment, assign
-from xyfleet.supervisor.credentials.fleet_document import CanaryTurn, FleetDocument, Stopped
+from xyfleet.supervisor.credentials.fleet_book import FleetBook
 from xyfleet.supervisor.credentials.record import Credentials, Source
 from xyfleet.supervisor.credentials.state_files import StateFiles, StateRefused, unreadable
 from xyfleet.supervisor.identity import Identity
@@ -46,9 +44,8 @@ class Store:
         self._state_dir = state_dir
         self._files = StateFiles(retry=retry)
         self._held: dict[Key, Credentials] = {}
-        self._fleet: FleetDocument | None = None
-        self._holders: dict[str, str] = {}
-        """Users and their names: `FleetDocument.names` the other way round."""
+        self.book = FleetBook(self._files, state_dir)
+        """What is kept of the fleet as a whole."""
 
     def load(self, names: Iterable[str]) -> None:
         """Make the folders and read what belongs to these accounts; for who holds the lock. Raises `StateRefused`.
@@ -68,8 +65,7 @@ class Store:
                 left.unlink()
         except OSError as error:
             raise unreadable(Path(error.filename or self._state_dir), error) from None
-        found = self._files.read(document, msgspec.json.Decoder(FleetDocument).decode)
-        self._take(found or FleetDocument())
+        self.book.load()
         for name in names:
             self.get(name)
 
@@ -77,20 +73,23 @@ class Store:
 
     def user(self, name: str) -> str | None:
         """Return the user that an account is, None while nobody knows."""
-        return self._document().names.get(name)
+        return self.book.now.names.get(name)
 
     def holder(self, unb: str) -> str | None:
         """Return the account that is this user."""
-        return self._holders.get(unb)
+        return self.book.holder(unb)
 
     def knows(self, unb: str) -> bool:
         """Say whether this user ever was an account of the fleet."""
-        return unb in self._holders or self._files.read(user_file(self._state_dir, unb), record.decode) is not None
+        return (
+            self.book.holder(unb) is not None
+            or self._files.read(user_file(self._state_dir, unb), record.decode) is not None
+        )
 
     def assignment(self, accounts: Iterable[Account]) -> Assignment:
         """Say which accounts of a file are which users, and what can't be."""
         wanted = {each.name: None if each.cookie is None else cookies.unb(each.cookie) for each in accounts}
-        return assign(wanted, self._document().names, self.knows)
+        return assign(wanted, self.book.now.names, self.knows)
 
     def key(self, name: str) -> Key:
         """Return whose record an account has now. It stays that user's when the account gets another name."""
@@ -99,16 +98,14 @@ class Store:
 
     def inbox(self, name: str) -> Path:
         """Return where an account's messages are; nothing is there for one that never had a login. For any thread."""
-        return inbox_file(self._state_dir, self._document().names.get(name, "nobody"))
+        return inbox_file(self._state_dir, self.book.now.names.get(name, "nobody"))
 
     def assign(self, users: Mapping[str, str]) -> None:
         """Give users to names: an account has its first login, was renamed, or several changed their names."""
         for name, unb in users.items():
             if self.user(name) is None:
                 self._join(name, unb)
-        if users:
-            self._take(self._document().with_users(users))
-            self._save_document()
+        self.book.give(users)
 
     def _join(self, name: str, unb: str) -> None:
         """What an account did before it was known who it is goes to that user."""
@@ -186,10 +183,8 @@ class Store:
 
     async def saved(self, name: str) -> bool:
         """Wait until what is kept of an account is on disk; False when the disk refuses."""
-        record_is, document_is = await asyncio.gather(
-            self._files.saved(self.key(name)), self._files.saved(fleet_file(self._state_dir))
-        )
-        return record_is and document_is
+        record_is, book_is = await asyncio.gather(self._files.saved(self.key(name)), self.book.saved())
+        return record_is and book_is
 
     def put_beside(self, path: Path, data: bytes) -> None:
         """Have another file of the fleet's written, as all are: as a whole, and not by the event loop."""
@@ -207,14 +202,11 @@ class Store:
         key = self.key(name)
         before = self.at(key)
         self._held.pop(key)
-        document = self._document().without(name)
-        if document != self._document():
-            self._take(document)
-            self._save_document()
+        self.book.erase(name)
         # Not read again by who asks meanwhile; and what was asked under the old login is nobody's.
         self._held[self.key(name)] = Credentials(login=before.login + 1)
         deleted, trouble = await self._files.remove(key)
-        await self._files.saved(fleet_file(self._state_dir))
+        await self.book.saved()
         old, old_trouble = await asyncio.to_thread(move_v1.forget, self._state_dir, name)
         return deleted + old, trouble or old_trouble
 
@@ -255,40 +247,6 @@ class Store:
         if unb is not None and self.user(name) is None:
             self.assign({name: unb})
 
-    # What operators want.
-
-    def stopped(self, name: str) -> Stopped | None:
-        """Return who stopped an account and when, None when it should run."""
-        return self._document().stopped.get(name)
-
-    def set_stopped(self, names: Iterable[str], by: str, at: float) -> None:
-        """Keep accounts stopped from now on, across restarts of the supervisor too."""
-        self._take(self._document().with_stops(dict.fromkeys(names, Stopped(by=by, at=at))))
-        self._save_document()
-
-    def set_running(self, names: Iterable[str]) -> None:
-        """Forget an operator's stop."""
-        document = self._document().without_stops(names)
-        if document is not self._document():
-            self._take(document)
-            self._save_document()
-
-    def forget_stops(self) -> None:
-        """Let every account run again (`start --fresh`)."""
-        self.set_running(list(self._document().stopped))
-
-    # Everybody's trouble.
-
-    def canaries(self) -> dict[str, CanaryTurn]:
-        """Return when the next canary of each outage of logins may go."""
-        return self._document().canaries
-
-    def keep_canaries(self, turns: dict[str, CanaryTurn]) -> None:
-        """Remember them, and only them."""
-        if turns != self._document().canaries:
-            self._take(self._document().but(canaries=turns))
-            self._save_document()
-
     # The disk.
 
     def notes(self) -> list[Text]:
@@ -302,14 +260,3 @@ class Store:
     async def close(self, timeout: float = 5.0) -> bool:
         """Write what is left and end the writing thread; return whether everything is on disk."""
         return await self._files.close(timeout)
-
-    def _document(self) -> FleetDocument:
-        assert self._fleet is not None, "load() comes first"
-        return self._fleet
-
-    def _take(self, document: FleetDocument) -> None:
-        self._fleet = document
-        self._holders = {unb: name for name, unb in document.names.items()}
-
-    def _save_document(self) -> None:
-        self._files.put(fleet_file(self._state_dir), self._document())

@@ -79,7 +79,7 @@ class Service:
         self._premises = premises
         settings, fleet = premises.settings, premises.settings.fleet
         if premises.fresh:
-            premises.store.forget_stops()
+            premises.store.book.forget_stops()
         events = EventLog(fleet.state_dir / "events.jsonl")
         gateway = _gateway(premises)
         limits = token_limits(fleet)

@@ -29,7 +29,7 @@ class Fleet(FleetParts):
 
     def enlist(self, account: Account) -> SupervisedAccount:
         """Take an account in, without starting it yet."""
-        stop = self.store.stopped(account.name)
+        stop = self.store.book.stopped(account.name)
         self.logins.adopt(account)
         held = self.store.get(account.name)
         self.users.learn(account.name, held.unb)

@@ -143,13 +143,13 @@ class FleetParts:
 
     def _remember_canaries(self) -> None:
         shift = time.time() - time.monotonic()
-        for scope, turn in self.store.canaries().items():
+        for scope, turn in self.store.book.now.canaries.items():
             self.recovery.watch.remember(scope, turn.at - shift, turn.wait, time.monotonic())
 
     def _keep_canaries(self) -> None:
         shift = time.time() - time.monotonic()
         turns = self.recovery.watch.turns().items()
-        self.store.keep_canaries({scope: CanaryTurn(at=at + shift, wait=wait) for scope, (at, wait) in turns})
+        self.store.book.keep_canaries({scope: CanaryTurn(at=at + shift, wait=wait) for scope, (at, wait) in turns})
 
     def _slots(self) -> list[WorkerSlot]:
         return [member.slot for member in self.members.values()]

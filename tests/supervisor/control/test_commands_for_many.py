@@ -12,7 +12,7 @@ from typing import cast
 from support.idlefleet import idle_fleet
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.types import Action
-from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.credentials.fleet_book import FleetBook
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.workers.forkserver import Forkserver
 
@@ -40,7 +40,9 @@ async def test_a_stop_of_many_is_stored_once(tmp_path: Path, forkserver: Forkser
     async with idle_fleet(tmp_path, forkserver, listed) as fleet:
         control = FleetOperations(fleet, {}, language="en", detached=True, end=lambda: None)
         for action, stops, wish in wanted:
-            with counted(cast(FunctionType, Store.set_running if action == "restart" else Store.set_stopped)) as stored:
+            with counted(
+                cast(FunctionType, FleetBook.set_running if action == "restart" else FleetBook.set_stopped)
+            ) as stored:
                 assert len((await control.act(action, ["*"], "test")).done) == 40
             assert len(stored) == 1
             await fleet.store.flush()

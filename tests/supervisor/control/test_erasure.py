@@ -129,7 +129,7 @@ async def test_credentials_go_in_all_versions(tmp_path: Path) -> None:
     store.load(["a", "b"])
     for name in ("a", "b"):
         store.adopt(name, Secret(f"unb=220000000000{ord(name) - 96}; cookie2=x"), "file")
-    store.set_stopped(["a", "b"], "li", 1.0)
+    store.book.set_stopped(["a", "b"], "li", 1.0)
     await store.flush()
     change(store, "a")
     await store.flush()
@@ -141,7 +141,7 @@ async def test_credentials_go_in_all_versions(tmp_path: Path) -> None:
     assert trouble is None
     assert {Path(path).name for path in deleted} >= {"2200000000001.json", "2200000000001.json.bak"}
     assert store.get("a").unb is None
-    assert store.stopped("a") is None
+    assert store.book.stopped("a") is None
     await store.close()
     assert names(tmp_path / "users") == {"2200000000002.json"}
     assert list(json.loads((tmp_path / "fleet.json").read_text())["stopped"]) == ["b"]

@@ -99,7 +99,7 @@ def everything_is_there(folder: Path) -> None:
     assert held.verdict is not None
     assert held.verdict.cause is Cause.RISK
     assert (store.get("...").hook_runs, len(store.get("...").attempts)) == (3, 1)
-    assert [store.stopped(name) is not None for name in ("shop", "gone", "0")] == [True, True, False]
+    assert [store.book.stopped(name) is not None for name in ("shop", "gone", "0")] == [True, True, False]
     assert {path.name for path in (folder / "inbox").iterdir()} == {"101.db", "102.db", "0.db"}
     assert {path.name for path in (folder / "inbox.v1").iterdir()} == {"stranger.db", "stranger.db-wal"}
     assert {path.name for path in (folder / "accounts.v1").iterdir()} == {f"{name}.json" for name in ACCOUNTS}

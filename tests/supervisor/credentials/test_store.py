@@ -194,15 +194,15 @@ async def test_a_full_disk_is_a_note_until_it_is_over(tmp_path: Path) -> None:
 async def test_stops_are_remembered(tmp_path: Path) -> None:
     """What an operator stopped stays stopped after a restart, with who and when, until it is started again."""
     store = opened(tmp_path)
-    store.set_stopped(["a", "b", "c"], "root", 5.0)
-    store.set_running(["b", "never stopped"])
+    store.book.set_stopped(["a", "b", "c"], "root", 5.0)
+    store.book.set_running(["b", "never stopped"])
     again = await reopened(store, tmp_path)
 
-    assert again.stopped("a") == Stopped(by="root", at=5.0)
-    assert again.stopped("b") is None
-    again.forget_stops()
+    assert again.book.stopped("a") == Stopped(by="root", at=5.0)
+    assert again.book.stopped("b") is None
+    again.book.forget_stops()
     once_more = await reopened(again, tmp_path)
-    assert (once_more.stopped("a"), once_more.stopped("c")) == (None, None)
+    assert (once_more.book.stopped("a"), once_more.book.stopped("c")) == (None, None)
     assert await once_more.close()
 
 
@@ -210,8 +210,8 @@ async def test_nothing_to_say_writes_nothing(tmp_path: Path) -> None:
     """Reading, and starting what was not stopped, leave no file."""
     store = opened(tmp_path, "shop")
     store.get("other")
-    store.set_running(["shop"])
-    store.forget_stops()
+    store.book.set_running(["shop"])
+    store.book.forget_stops()
 
     assert await store.close()
     assert files(tmp_path) == []

@@ -105,12 +105,12 @@ async def test_a_user_with_another_name_keeps_what_is_his(tmp_path: Path) -> Non
     store = opened(tmp_path)
     store.adopt("shop", COOKIE, "file")
     change(store, "shop", token=Secret("tok"), calls=(5.0,), serial=3)
-    store.set_stopped(["shop"], "li", 5.0)
+    store.book.set_stopped(["shop"], "li", 5.0)
     before, inbox = store.get("shop"), store.inbox("shop")
     store.assign({"boutique": "101"})
 
     assert (store.get("boutique"), store.inbox("boutique")) == (before, inbox)
     assert (store.user("shop"), store.get("shop").unb) == (None, None)
-    assert (store.stopped("shop"), store.stopped("boutique")) != (None, None)
+    assert (store.book.stopped("shop"), store.book.stopped("boutique")) != (None, None)
     assert not store.adopt("boutique", COOKIE, "file"), "its cookie is no news"
     await store.close()
