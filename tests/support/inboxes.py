@@ -12,7 +12,7 @@ from typing import Any
 from support.standin import StandIn
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import HandlerRules
+from xyfleet.worker.storage.results import HandlerRules
 
 NOW = 1_767_323_045_000
 """2026-01-02T03:04:05Z"""

@@ -15,8 +15,9 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Times
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Add, HandlerRules, Operation
+from xyfleet.worker.storage.operations import Add, Operation
 from xyfleet.worker.storage.perform import WAYS
+from xyfleet.worker.storage.results import HandlerRules
 
 T = TypeVar("T")
 

@@ -30,7 +30,8 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Add, Added, HandlerRules
+from xyfleet.worker.storage.operations import Add
+from xyfleet.worker.storage.results import Added, HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics

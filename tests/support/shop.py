@@ -21,7 +21,8 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Add, HandlerRules
+from xyfleet.worker.storage.operations import Add
+from xyfleet.worker.storage.results import HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import HandlerRules, OutgoingMessage
+from xyfleet.worker.storage.results import HandlerRules, OutgoingMessage
 from xyfleet.worker.storage.schema import Row
 
 NOW = 1_767_225_600_000

@@ -6,7 +6,7 @@ from typing import Final
 
 from xyfleet.worker.handlers.ready_queue import Entry
 from xyfleet.worker.settings import MailSettings
-from xyfleet.worker.storage.operations import ReplyBound
+from xyfleet.worker.storage.results import ReplyBound
 
 TOO_OLD: Final = "older than reply_max_age when its turn came"
 

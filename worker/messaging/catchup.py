@@ -24,7 +24,8 @@ from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Add, Added, HandlerRules, Marks
+from xyfleet.worker.storage.operations import Add, Marks
+from xyfleet.worker.storage.results import Added, HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog

@@ -9,8 +9,8 @@ from typing import Final
 from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent, Up
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import OUTBOX_FULL, OutgoingMessage
 from xyfleet.worker.storage.operations import Redo as RedoRows
+from xyfleet.worker.storage.results import OUTBOX_FULL, OutgoingMessage
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.text import cut
 

@@ -22,7 +22,7 @@ from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import OutgoingMessage, Queued, Settled
+from xyfleet.worker.storage.results import OutgoingMessage, Queued, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 

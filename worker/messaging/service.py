@@ -35,7 +35,7 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Added, HandlerRules
+from xyfleet.worker.storage.results import Added, HandlerRules
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.drift import Drift

@@ -13,7 +13,7 @@ import msgspec
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE, TALK, Message
 from xyfleet.worker.storage import handler_pause, sanitize
-from xyfleet.worker.storage.operations import HandlerRules
+from xyfleet.worker.storage.results import HandlerRules
 from xyfleet.worker.storage.schema import COLUMNS, GROUP, OF_THIS_FLEET, row_of
 
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from xyfleet.worker.settings import MailSettings
-from xyfleet.worker.storage.operations import Counts, Operation, Trim
+from xyfleet.worker.storage.operations import Operation, Trim
+from xyfleet.worker.storage.results import Counts
 from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome, wall_ms
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import msgspec
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import admission, handler_pause, retention, sanitize, sqlite
-from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound
 from xyfleet.worker.storage.outbox_store import OutboxStore
+from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound
 from xyfleet.worker.storage.schema import (
     ASKED,
     COLUMNS,

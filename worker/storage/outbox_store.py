@@ -13,7 +13,7 @@ import msgspec
 from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import handler_pause
-from xyfleet.worker.storage.operations import MOST_QUEUED, OutgoingMessage, Queued, ReplyBound, Settled
+from xyfleet.worker.storage.results import MOST_QUEUED, OutgoingMessage, Queued, ReplyBound, Settled
 from xyfleet.worker.storage.schema import ASKED, Row
 
 _COLUMNS: Final = (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 from xyfleet.worker.storage import operations as ops
+from xyfleet.worker.storage import results
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
 
@@ -22,15 +23,15 @@ def perform(store: MessageStore, operation: Operation[T], now: int) -> T:
     return cast(T, WAYS[type(operation)](store, operation, now))
 
 
-def _finish(store: MessageStore, it: ops.Finish, now: int) -> ops.Finished:
+def _finish(store: MessageStore, it: ops.Finish, now: int) -> results.Finished:
     number = store.finish(it.row, it.reply, it.uuid, now, it.image)
     row = store.row(it.row) if (it.reply or it.image) and number is None else None
-    return ops.Finished(number) if row is None else ops.Finished(number, row.reason, row.state == "failed")
+    return results.Finished(number) if row is None else results.Finished(number, row.reason, row.state == "failed")
 
 
-def _settle(store: MessageStore, it: ops.Settle, now: int) -> ops.Settlement:
+def _settle(store: MessageStore, it: ops.Settle, now: int) -> results.Settlement:
     resumed = store.settle(it.number, it.state, it.message_id, it.reason, now)
-    return ops.Settlement(store.letter(it.number), resumed)
+    return results.Settlement(store.letter(it.number), resumed)
 
 
 def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
@@ -40,9 +41,9 @@ def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
     return store.metas()
 
 
-def _trim(store: MessageStore, it: ops.Trim, now: int) -> ops.Trimmed:
+def _trim(store: MessageStore, it: ops.Trim, now: int) -> results.Trimmed:
     more = store.trim(now=now, before=now - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
-    return ops.Trimmed(more, store.oldest())
+    return results.Trimmed(more, store.oldest())
 
 
 WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {

@@ -19,8 +19,9 @@ from typing import Any, Final, Literal, NamedTuple
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Counts, Operation
+from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.perform import perform
+from xyfleet.worker.storage.results import Counts
 
 Job = Operation[Any]
 

@@ -20,7 +20,7 @@ from support.maildesk import Desk, Tap
 from support.rawserver import raw_server, registered, serve_on
 from support.station import read_log
 from xyfleet.worker.protocol import im_calls
-from xyfleet.worker.storage.operations import OutgoingMessage
+from xyfleet.worker.storage.results import OutgoingMessage
 
 TALK, PEER = "51000000009", "3300000000009"
 

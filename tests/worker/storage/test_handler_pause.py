@@ -8,8 +8,8 @@ import pytest
 
 from support.stores import ASKS, DAY, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import HandlerRules
 from xyfleet.worker.storage.outbox_store import ECHO_SLACK
+from xyfleet.worker.storage.results import HandlerRules
 from xyfleet.worker.storage.schema import TAKEN_OVER
 
 pytestmark = pytest.mark.pythons

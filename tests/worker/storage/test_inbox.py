@@ -20,8 +20,8 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import MOST_WAITING, AsyncStore, Closed, Times
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Added, Counts
 from xyfleet.worker.storage.perform import perform
+from xyfleet.worker.storage.results import Added, Counts
 
 
 @pytest.fixture

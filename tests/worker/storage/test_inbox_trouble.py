@@ -45,7 +45,8 @@ KILLED = """
     import asyncio, os, sys, time, uvloop
     from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore
-    from xyfleet.worker.storage.operations import Add, HandlerRules
+    from xyfleet.worker.storage.operations import Add
+    from xyfleet.worker.storage.results import HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     async def push(inbox, tag):
@@ -265,7 +266,8 @@ LIMITED = """
     import asyncio, json, os, resource, sys
     from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.storage.inbox import AsyncStore, Times
-    from xyfleet.worker.storage.operations import Add, HandlerRules
+    from xyfleet.worker.storage.operations import Add
+    from xyfleet.worker.storage.results import HandlerRules
     from xyfleet.worker.settings import MailSettings
 
     def adding(number):

@@ -176,7 +176,8 @@ WRITER = """
     from xyfleet.worker.protocol.incoming import IncomingItem
     from xyfleet.worker.settings import MailSettings
     from xyfleet.worker.storage.inbox import AsyncStore
-    from xyfleet.worker.storage.operations import Add, HandlerRules
+    from xyfleet.worker.storage.operations import Add
+    from xyfleet.worker.storage.results import HandlerRules
 
     async def main():
         inbox = AsyncStore(MailSettings(file=sys.argv[1]), "a", lambda: None)

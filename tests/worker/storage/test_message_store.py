@@ -11,7 +11,7 @@ import pytest
 
 from support.stores import ASKS, DAY, NO_HANDLER, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Counts, HandlerRules, OutgoingMessage
+from xyfleet.worker.storage.results import Counts, HandlerRules, OutgoingMessage
 from xyfleet.worker.storage.schema import ASKED
 
 pytestmark = pytest.mark.pythons

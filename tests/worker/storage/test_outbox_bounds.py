@@ -6,7 +6,7 @@ import pytest
 
 from support.stores import NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import MOST_QUEUED, OUTBOX_FULL
+from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL
 
 pytestmark = pytest.mark.pythons
 

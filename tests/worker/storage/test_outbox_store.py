@@ -8,7 +8,7 @@ import pytest
 
 from support.stores import NOW, add, incoming, letter, own
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import OutgoingMessage
+from xyfleet.worker.storage.results import OutgoingMessage
 
 pytestmark = pytest.mark.pythons
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.stores import ASKS, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import NOBODY, MessageStore
-from xyfleet.worker.storage.operations import ReplyBound
+from xyfleet.worker.storage.results import ReplyBound
 from xyfleet.worker.storage.schema import ASKED, GROUP, OF_THIS_FLEET, TABLES, TAKEN_OVER, VERSION
 
 pytestmark = pytest.mark.pythons

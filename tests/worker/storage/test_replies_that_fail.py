@@ -6,8 +6,8 @@ import pytest
 
 from support.stores import NOW, add, incoming, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Settled
 from xyfleet.worker.storage.outbox_store import NEVER_LEARNT
+from xyfleet.worker.storage.results import Settled
 
 
 def answered(store: MessageStore, kind: str) -> int:
