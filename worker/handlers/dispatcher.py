@@ -1,7 +1,7 @@
 """Hands waiting messages to the handler: in order, a few at a time, again after a failure. Shell.
 
-At least once: that a call begins is on disk before it does. What is in memory are the numbers of the next messages
-(`xyfleet.worker.handlers.ready_queue`); nothing is looked for on a clock: news ring a bell, waits are timers.
+At least once: that a call begins is on disk before it does. Which messages wait tells `backlog`; nothing is looked for
+on a clock: news ring a bell, waits are timers.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from xyfleet.worker.handlers import fitness
+from xyfleet.worker.handlers.backlog import Backlog
 from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled, Reply
-from xyfleet.worker.handlers.ready_queue import MOST, Entry, ReadyQueue, entry_of
+from xyfleet.worker.handlers.ready_queue import Entry
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack, Waiting
+from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack
 from xyfleet.worker.storage.schema import ASKED, Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
-PAGE: Final = 50
-"""Messages read from the store at one time; memory is made room for so many before."""
 LONGEST_DELAY: Final = 300.0
 """Seconds before a further call, at most."""
 PATIENCE: Final = 1.0
@@ -59,13 +58,9 @@ class Dispatcher:
         self._replied = replied
         self._wall = wall
         self._patience = patience
-        self._window = ReadyQueue()
+        self._backlog = Backlog(inbox)
         self._bell = asyncio.Event()
         self._bell.set()
-        self._cursor = 0
-        """All rows up to this one are in the window, left to be read again for their conversation, or not waiting."""
-        self._behind = True
-        """Whether there may be waiting rows beyond the cursor."""
         self._stopping = False
         self._bounded = fitness.BoundedTalk()
         self._calls: set[asyncio.Task[None]] = set()
@@ -73,15 +68,12 @@ class Dispatcher:
 
     def added(self, rows: Sequence[Row]) -> None:
         """Hear of new rows of the store."""
-        for row in rows:
-            if row.state == "waiting" and not self._behind:
-                self._take(entry_of(row))
+        self._backlog.added(rows)
         self._bell.set()
 
     def wake(self) -> None:
         """Look at the store anew: old rows may wait again."""
-        self._cursor = 0
-        self._behind = True
+        self._backlog.reread()
         self._bell.set()
 
     def apply(self, settings: MailSettings) -> None:
@@ -100,57 +92,12 @@ class Dispatcher:
             while True:
                 await self._bell.wait()
                 self._bell.clear()
-                await self._load()
-                if self._window.has_next and self._has_hands():
+                await self._backlog.load()
+                if self._backlog.queue.has_next and self._has_hands():
                     await self._handler.ready()
                     self._begin_calls()
         finally:
             await self._wind_up()
-
-    # Reading the store.
-
-    def _take(self, entry: Entry) -> None:
-        """Hold a new row, or remember that it is in the store."""
-        if self._window.take(entry):
-            self._cursor = max(self._cursor, entry.row)
-        else:
-            self._cursor = min(self._cursor, entry.row - 1)
-            self._behind = True
-
-    async def _load(self) -> None:
-        """Read on in the store while there is room."""
-        if self._behind and not self._inbox.exists():
-            self._behind = False
-        for talk in self._window.starving():
-            if self._has_room():
-                await self._read_talk(talk)
-        while self._behind and self._has_room():
-            await self._read_page()
-
-    async def _read_page(self) -> None:
-        after = self._cursor
-        page = await self._inbox.do(Waiting(after, PAGE))
-        if self._cursor != after:
-            return  # all of it is to be looked at anew
-        for row in page:
-            if not self._window.take(entry_of(row)):
-                return
-            self._cursor = row.row
-        # Jobs of the inbox end in their order: of rows that came after this page was read we have yet to hear.
-        self._behind = len(page) == PAGE
-
-    async def _read_talk(self, talk: str) -> None:
-        """Read on in a conversation of which all that was held is done."""
-        after, end = self._window.reopen(talk) - 1, self._cursor
-        while after < end and self._window.left(talk) is None:
-            page = await self._inbox.do(Waiting(after, PAGE))
-            for entry in (entry_of(row) for row in page):
-                if entry.talk == talk and not self._window.take(entry):
-                    self._window.leave(entry)
-            after = page[-1].row if len(page) == PAGE else end
-
-    def _has_room(self) -> bool:
-        return len(self._window) <= MOST - PAGE
 
     # Calling.
 
@@ -158,7 +105,7 @@ class Dispatcher:
         return len(self._calls) < self._settings.handler_concurrency
 
     def _begin_calls(self) -> None:
-        while self._has_hands() and (entry := self._window.next()) is not None:
+        while self._has_hands() and (entry := self._backlog.queue.next()) is not None:
             call = asyncio.create_task(self._serve(entry))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
@@ -174,10 +121,10 @@ class Dispatcher:
             await self._lose(entry, error)
             following = None
         if following is None:
-            self._window.done(entry)
+            self._backlog.queue.done(entry)
             return
         delay, entry = following
-        self._window.rest(entry)
+        self._backlog.queue.rest(entry)
         self._timers[entry.talk] = asyncio.get_running_loop().call_later(delay, self._release, entry.talk)
 
     async def _lose(self, entry: Entry, error: Exception) -> None:
@@ -192,7 +139,7 @@ class Dispatcher:
 
     def _release(self, talk: str) -> None:
         del self._timers[talk]
-        self._window.release(talk)
+        self._backlog.queue.release(talk)
         self._bell.set()
 
     async def _call(self, entry: Entry) -> tuple[float, Entry] | None:
