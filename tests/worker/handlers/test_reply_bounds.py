@@ -32,7 +32,8 @@ async def test_replies_of_a_conversation_are_bounded(tmp_path: Path) -> None:
         )
         assert "3.PNM" not in [id_ for id_, _ in shop.seen]
         assert shop.dispatcher.bounded == "c1"
-        assert shop.log_file.read_text("utf-8").count("自动回复过多，该会话的消息转入死信") == 3
+
+    assert shop.log_file.read_text("utf-8").count("自动回复过多，该会话的消息转入死信") == 3
 
 
 async def test_a_bound_is_over_in_time(tmp_path: Path) -> None:
@@ -54,5 +55,6 @@ async def test_a_reply_that_cannot_be_sent(tmp_path: Path) -> None:
         row = (await shop.settled())["order:1"]
 
         assert (row.state, row.reason) == ("failed", "no conversation to reply in")
-        line = next(line for line in shop.log_file.read_text("utf-8").splitlines() if "自动回复无法发送" in line)
-        assert '"level":"WARNING"' in line
+
+    line = next(line for line in shop.log_file.read_text("utf-8").splitlines() if "自动回复无法发送" in line)
+    assert '"level":"WARNING"' in line

@@ -29,7 +29,8 @@ async def test_half_an_emoji_in_an_error(tmp_path: Path) -> None:
         row = (await shop.settled())["1.PNM"]
 
         assert (row.state, row.message.attempt) == ("failed", 2)
-        assert shop.log_file.read_text("utf-8").count("消息处理失败") == 2
+
+    assert shop.log_file.read_text("utf-8").count("消息处理失败") == 2
 
 
 async def test_half_an_emoji_in_an_import(tmp_path: Path) -> None:
