@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -23,31 +22,22 @@ from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Strange, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.catchup import CatchUp
+from xyfleet.worker.messaging.intake import PushIntake
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.uploads import Uploads
-from xyfleet.worker.protocol import frames, items
 from xyfleet.worker.protocol.frames import Push
 from xyfleet.worker.protocol.incoming import IncomingItem
-from xyfleet.worker.protocol.known import LWPS, odd_types, strange
-from xyfleet.worker.protocol.shape import shape, shape_of_bytes
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
-from xyfleet.worker.storage import operations as ops
-from xyfleet.worker.storage.inbox import AsyncStore, Closed
+from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.results import Added, HandlerRules
-from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.drift import Drift
 from xyfleet.worker.text import cut
 
 LAST_WRITES: Final = 1.0
 """Of the time that the end may take, the seconds that belong to the disk."""
-MOST_HELD: Final = 32 * 1024 * 1024
-"""Bytes of pushes that wait for the disk at one time, before no more are taken in; decoded they take several times as
-much, and whatever is not acked the server has still."""
-AT_ONCE: Final = 256 * 1024
-"""Bytes of a push that is decoded as soon as it comes, which takes 2 ms at most; one of 5 MiB would take 30."""
 FIRST_LOOK: Final = (1.0, 6.0)
 """Seconds after the first connection within which an inbox that exists is opened: a thousand start side by side."""
 
@@ -76,20 +66,14 @@ class MessageService:
         clock: ServerClock,
     ) -> None:
         self._settings = settings.mail
-        self._me = settings.unb
         self._log = log
         self._send = send
         self._changed = changed
-        self._zombie = zombie
         self._stuck = stuck
         self._clock = clock
         self._users = FleetUsers(settings.mail.users)
         self._drift = Drift(lambda place, name, shape: send(Strange(place=place, name=name, shape=shape)))
         self._last: float | None = None
-        self._held = 0
-        self._large: asyncio.Queue[tuple[bytes, Callable[[], None]]] = asyncio.Queue()
-        self._late = 0
-        """Pushes that are not decoded yet: later ones stay behind them."""
         self._life: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
@@ -117,62 +101,15 @@ class MessageService:
         self._catch_up = CatchUp(
             self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules, clock
         )
+        self._intake = PushIntake(
+            self._inbox, settings.unb, log, self._drift, self._catch_up, self._rules, self._wanted.set, self._added
+        )
 
     # What the socket and the supervisor say.
 
     def take(self, push: Push, ack: Callable[[], None]) -> None:
-        """Store what was pushed, then ack. What can't be stored is not acked: the server sends it again."""
-        if frames.wants_state(push):
-            self._catch_up.missed()
-        if push.lwp not in LWPS:
-            self._drift.met("lwp", push.lwp, lambda: shape_of_bytes(bytes(push.body)))
-        body = bytes(push.body)
-        if len(body) <= AT_ONCE:
-            for number, form in odd_types(body):
-                self._drift.met("objectType", number, functools.partial(str, form))
-        if len(body) <= AT_ONCE and not self._late:
-            self._take_in(items.pushed(body, self._me), len(body), ack)
-        elif self._held + len(body) > MOST_HELD:
-            self._leave_unacked()
-        else:
-            self._held += len(body)
-            self._late += 1
-            self._large.put_nowait((body, ack))
-
-    async def _read_large(self) -> None:
-        """Decode large pushes, and those that came behind them, an item at a time: the loop has beats to send."""
-        while True:
-            body, ack = await self._large.get()
-            found: list[IncomingItem] = []
-            for incoming in items.each_pushed(body, self._me):
-                if incoming is not None:
-                    found.append(incoming)
-                await asyncio.sleep(0)
-            self._held -= len(body)
-            self._late -= 1
-            self._take_in(found, len(body), ack)
-
-    def _leave_unacked(self) -> None:
-        self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
-        self._catch_up.refused()
-
-    def _take_in(self, found: list[IncomingItem], size: int, ack: Callable[[], None]) -> None:
-        if not found:
-            ack()
-            return
-        self._wanted.set()
-        for incoming in found:
-            for place, name in strange(incoming):
-                self._drift.met(place, name, functools.partial(shape, incoming.raw))
-        if self._inbox.full() or self._held + size > MOST_HELD:
-            self._leave_unacked()
-            return
-        if any(each.partial for each in found):
-            self._log.say(log_texts.PUSH_TOO_LARGE, bytes=size)
-            self._catch_up.refused()
-        self._held += size
-        stored = self._inbox.do(ops.Add(found, False, self._rules(found)))
-        stored.add_done_callback(functools.partial(self._stored, ack, size))
+        """Store what was pushed, then ack."""
+        self._intake.take(push, ack)
 
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
@@ -235,7 +172,7 @@ class MessageService:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._catch_up.run())
-            tasks.create_task(self._read_large())
+            tasks.create_task(self._intake.run())
             tasks.create_task(self._requests.run())
             await self._first_moment()
             if self._dispatcher is not None:
@@ -307,21 +244,6 @@ class MessageService:
             groups=settings.answer_groups,
             fleet=() if settings.answer_fleet else self._users.among(each.sender for each in found if not each.own),
         )
-
-    def _stored(self, ack: Callable[[], None], size: int, stored: asyncio.Future[Added]) -> None:
-        self._held -= size
-        if stored.cancelled():
-            return
-        error = stored.exception()
-        if isinstance(error, Closed):
-            self._log.say(log_texts.PUSH_REFUSED, reason=str(error))
-            return
-        if error is not None:
-            self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")
-            return
-        ack()
-        self._catch_up.heard()
-        self._added(stored.result())
 
     def _added(self, added: Added) -> None:
         if self._dispatcher is not None:

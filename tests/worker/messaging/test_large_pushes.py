@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from support.pushes import ME, chat, frame_body, item, packed
 from support.rawserver import raw_server, registered, serve_on
 from support.station import Station, until
-from xyfleet.worker.messaging.service import AT_ONCE
+from xyfleet.worker.messaging.intake import AT_ONCE
 from xyfleet.worker.protocol.items import MOST_ITEMS, each_pushed
 from xyfleet.worker.settings import MailSettings
 

@@ -19,7 +19,7 @@ from support.gateway import Gateway
 from support.rawserver import answer, raw_server, receive, registered
 from support.station import FAST_PACE, UNB, Station, read_log, until
 from xyfleet.worker.ipc.messages import Reconnect, Redo, Redone, Send, Sent
-from xyfleet.worker.messaging import service
+from xyfleet.worker.messaging import intake
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.reasons import words
 from xyfleet.worker.settings import MailSettings
@@ -243,7 +243,7 @@ async def test_what_waits_for_the_disk_is_bounded(
     gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Big pushes that the disk does not take are refused before they fill the memory, and are found afterwards."""
-    monkeypatch.setattr(service, "MOST_HELD", 500_000)
+    monkeypatch.setattr(intake, "MOST_HELD", 500_000)
     (tmp_path / "inbox").write_text("in the way")
     async with Station(gateway.endpoint, tmp_path, mail=mail(tmp_path)) as station:
         await station.reach(State.CONNECTED)
