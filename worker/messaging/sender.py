@@ -17,6 +17,7 @@ from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Uploaded
+from xyfleet.worker.messaging.letter_ends import LetterEnds
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
 from xyfleet.worker.settings import MailSettings
@@ -30,12 +31,9 @@ UPLOAD_RETRIES: Final = (5.0, 20.0, 60.0)
 """Seconds to wait after an upload that may go better later. Behind a letter all others wait: it can't be for long."""
 RETRIES: Final = (2.0, 4.0, 8.0)
 """Seconds to wait after the answers that say: try again. After the last one it is given up."""
-OPEN_STATES: Final = frozenset({"queued", "sending"})
-"""A letter in any other state is settled."""
 _LOOK_BACK: Final = 20
 """Letters before the first one of this process that tell which uuids were used."""
 Upload = Callable[[str], Awaitable[Uploaded]]
-_SAID: Final = {"sent": log_texts.MESSAGE_SENT, "unknown": log_texts.MESSAGE_UNKNOWN}
 TOO_LATE: Final = "older than reply_max_age when it could be sent"
 _CLOSED: Final = "the connection was lost before the answer came"
 
@@ -85,7 +83,7 @@ class OutboxSender:
         self._last_write = -float("inf")
         self._again: int | None = None
         """Number of the letter that is to be sent once more."""
-        self._waiting: dict[int, list[asyncio.Future[OutgoingMessage]]] = {}
+        self._ends = LetterEnds(inbox, log, changed)
 
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
@@ -110,9 +108,7 @@ class OutboxSender:
 
     def lost(self) -> None:
         """The inbox was lost, and the outbox with it: nobody will learn what becomes of its letters."""
-        waiting, self._waiting = self._waiting, {}
-        for news in (one for some in waiting.values() for one in some if not one.done()):
-            news.set_exception(LookupError("the outbox was lost"))
+        self._ends.lost()
 
     async def queue(
         self,
@@ -145,19 +141,7 @@ class OutboxSender:
         Raises:
             LookupError: there is no such letter.
         """
-        news: asyncio.Future[OutgoingMessage] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(number, []).append(news)  # first: it may be settled while we look
-        try:
-            letter = await self._letter(number)
-            if letter is None:
-                raise LookupError(f"no letter {number} in the outbox")
-            return await news if letter.state in OPEN_STATES else letter
-        finally:
-            waiting = self._waiting.get(number, [])
-            if news in waiting:
-                waiting.remove(news)
-            if not waiting:
-                self._waiting.pop(number, None)
+        return await self._ends.settled(number)
 
     async def rest(self) -> None:
         """Send nothing more on this connection; return when nothing is on its way: its end leaves nothing unknown."""
@@ -173,7 +157,7 @@ class OutboxSender:
             self._maybe = False
             letter = await self._inbox.do(ops.NextQueued())
             if self._again is not None and (letter is None or letter.number != self._again):
-                await self._look(self._again)
+                await self._ends.look(self._again)
             self._again = None
             if letter is not None:
                 self._maybe = True
@@ -203,7 +187,8 @@ class OutboxSender:
             return await self._settle(letter, "rejected", None, "it is not known who is to receive it")
         name = letter.uuid if letter.attempt else await self._new_uuid(letter)
         if not await self._inbox.do(ops.Sending(letter.number, name, letter.attempt)):
-            return await self._look(letter.number)
+            await self._ends.look(letter.number)
+            return 0.0
         body = self._body(name, letter, letter.receiver)
         if self._line is line:
             return await self._ask(line, letter, body)
@@ -292,25 +277,7 @@ class OutboxSender:
         if done.resumed:
             self.wake()
             self._resumed()
-        return self._tell(done.letter)
-
-    async def _look(self, number: int) -> float:
-        """Learn what became of a letter that waits no more: its echo came, so the server had taken it after all."""
-        return self._tell(await self._letter(number))
-
-    async def _letter(self, number: int) -> OutgoingMessage | None:
-        found = await self._inbox.do(ops.Letters([number]))
-        return found[0] if found else None
-
-    def _tell(self, letter: OutgoingMessage | None) -> float:
-        """Tell what became of a letter."""
-        if letter is not None and letter.state not in OPEN_STATES:
-            line = _SAID.get(letter.state, log_texts.MESSAGE_NOT_SENT)
-            self._log.say(line, number=letter.number, state=letter.state, id=letter.message_id, reason=letter.reason)
-            for news in self._waiting.pop(letter.number, []):
-                if not news.done():
-                    news.set_result(letter)
-            self._changed()
+        self._ends.tell(done.letter)
         return 0.0
 
     async def _in_rate(self) -> None:
