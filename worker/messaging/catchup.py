@@ -15,7 +15,7 @@ from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed
 from xyfleet.worker.messaging import catchup_plan
-from xyfleet.worker.messaging.catchup_failures import Failures
+from xyfleet.worker.messaging.catchup_mark import CatchUpMark
 from xyfleet.worker.messaging.catchup_pager import Abandoned, CatchUpPager
 from xyfleet.worker.messaging.catchup_plan import Round, Tempo
 from xyfleet.worker.messaging.catchup_session import CatchUpSession
@@ -24,13 +24,12 @@ from xyfleet.worker.protocol.message import millis
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Add, Marks
+from xyfleet.worker.storage.operations import Add
 from xyfleet.worker.storage.results import Added, HandlerRules
 from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
-_META: Final = "caught_up"
 _CURES: Final = 2
 """For a connection that brings no messages: another one, another one with a new token."""
 
@@ -80,15 +79,10 @@ class CatchUp:
         self._tempo = tempo
         self._born = int(time.time() * 1000)
         self._first: int | None = None
-        self._mark: int | None = None
-        self._mark_known = False
-        self._read: dict[str, int] = {}
-        self._epoch = 0
-        """Changes when the inbox is another one: what a round has seen by then is not in it."""
+        self._mark = CatchUpMark(inbox, tempo)
         self._heard = 0.0
         self._verdicts = 0
         """Connections in a row that proved to bring no messages."""
-        self._failures = Failures(tempo.rounds)
         self._visit: CatchUpSession | None = None
         self._news = asyncio.Event()
 
@@ -134,8 +128,7 @@ class CatchUp:
 
     def lost(self) -> None:
         """The inbox was lost and begun anew: all is to be looked for again, and what is found proves nothing."""
-        self._mark, self._read = None, {}
-        self._epoch += 1
+        self._mark.lost()
         self.refused()
 
     def apply(self, settings: MailSettings) -> None:
@@ -182,12 +175,11 @@ class CatchUp:
         """Find all that was missed, in as many turns as it takes."""
         await self._permission(visit)
         visit.refused = False
-        epoch = self._epoch
-        round_ = Round(catchup_plan.horizon(self._since(), await self._known_mark(), self._overlap))
+        round_ = await self._mark.begin(self._since())
         while not await self._turn(visit, round_):
             await self._permission(visit)
-        if epoch == self._epoch:
-            await self._finish(round_)
+        for name in await self._mark.finish(round_, self._since()):
+            self._log.say(log_texts.CATCH_UP_GIVEN_UP, conversation=name, rounds=self._tempo.rounds)
         self.rounds += 1
         self._log.say(
             log_texts.RECOVERED if round_.found else log_texts.CAUGHT_UP,
@@ -209,7 +201,7 @@ class CatchUp:
         wait = 0.0
         try:
             round_.listed = round_.listed or self._clock.now()
-            await reader.talks(round_, self._read)
+            await reader.talks(round_, self._mark.read)
             for _ in range(len(round_.left)):
                 if not await self._read_on(reader, round_):
                     wait = self._tempo.again
@@ -282,33 +274,3 @@ class CatchUp:
         """
         ours = (self._settings.since or self._born) - int((self._clock.ahead() or 0.0) * 1000)
         return ours if self._first is None else min(ours, self._first)
-
-    @property
-    def _overlap(self) -> int:
-        return int(self._tempo.overlap * 1000)
-
-    async def _known_mark(self) -> int | None:
-        """Return how far an earlier round has seen all. An inbox that is not in use stays closed."""
-        if not self._mark_known and self._inbox.exists():
-            marks = await self._inbox.do(Marks())
-            self._mark = marks.get(_META)
-            self._failures.load(marks)
-            self._read = self._failures.given_up
-        self._mark_known = True
-        return self._mark
-
-    async def _finish(self, round_: Round) -> None:
-        """Note how far all is seen: no farther than before if a conversation could not be read."""
-        changes, given_up = self._failures.ended(round_)
-        for name in given_up:
-            self._log.say(log_texts.CATCH_UP_GIVEN_UP, conversation=name, rounds=self._tempo.rounds)
-        hidden = self._failures.hides(round_)
-        mark = self._mark if hidden else catchup_plan.mark(round_.newest, round_.listed, self._mark)
-        moved, self._mark = mark != self._mark, mark
-        below = catchup_plan.horizon(self._since(), mark, self._overlap)
-        read = (talk for talk in round_.talks.values() if talk.conversation not in round_.unread)
-        settled = catchup_plan.settled(read, below, round_.listed, self._overlap)
-        self._read = settled | self._failures.given_up
-        put = {_META: mark} if mark is not None and moved else {}
-        if (put or changes.put or changes.drop) and self._inbox.exists():
-            await self._inbox.do(Marks({**put, **changes.put}, changes.drop))

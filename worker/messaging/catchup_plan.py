@@ -184,8 +184,10 @@ class Walk:
 class Round:
     """The work of one round, which may take several turns."""
 
-    def __init__(self, horizon: int) -> None:
+    def __init__(self, horizon: int, epoch: int = 0) -> None:
         self.horizon = horizon
+        self.epoch = epoch
+        """Of the inbox: what is seen is in no later one."""
         self.listed = 0
         """When listing began (ms)."""
         self.cursor: int | None = NEWEST
