@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
 from xyfleet.worker.settings import MailSettings
-from xyfleet.worker.storage.operations import Operation, Trim
+from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.results import Counts
+from xyfleet.worker.storage.trimming import Trimming
 from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome, wall_ms
 
 T = TypeVar("T")
@@ -24,17 +23,8 @@ MOST_WAITING: Final = 500
 """Jobs that wait at one time before no more messages should be taken in."""
 CLOSE_WITHIN: Final = 12.0
 """Seconds that `close()` takes at most."""
-TRIM_ROWS: Final = 200
-"""Messages deleted in one transaction: others wait for it."""
-TRIM_PAUSE: Final = 0.05
-"""Seconds that belong to others between two such transactions."""
-SHRINK_TO: Final = 0.9
-"""Share of `keep_bytes` that is left when the file has grown over it, so that it does not do so at once again."""
-SHRINK_EVERY: Final = 60.0
-"""Seconds until the next such round, when one could not free enough."""
 LARGE_LOG: Final = 4_000_000
 """Bytes of the write-ahead log that are nothing to speak of, however little is to be kept."""
-_DAY: Final = 86_400.0
 
 
 class Closed(Exception):
@@ -98,10 +88,7 @@ class AsyncStore:
         self._closed = False
         self._last_patience = times.close
         self._ended: asyncio.Future[None] | None = None
-        self._trimming: asyncio.Task[int | None] | None = None
-        self._shrink_after = 0.0
-        # At any time within the first period: workers that start together must not open their files together.
-        self._trim_due = self._loop.call_later(random.random() * times.trim, self._begin_trim)
+        self.trimming = Trimming(settings, times.trim, self.do, self.exists, lambda: self.counts.bytes)
         self._committer = GroupCommitThread(
             settings.file,
             account,
@@ -118,6 +105,7 @@ class AsyncStore:
     def apply(self, settings: MailSettings) -> None:
         """Go on with other settings; the file stays the one it was."""
         self._settings = settings
+        self.trimming.apply(settings)
 
     def exists(self) -> bool:
         """Tell whether there is a file: without one, there is nothing to look for in it."""
@@ -158,26 +146,6 @@ class AsyncStore:
             self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
         return future
 
-    async def trim(self, *, shrink: bool = False) -> int | None:
-        """
-        Delete what is older than `keep_days`, and the oldest above `keep_bytes`, in small steps.
-
-        Args:
-            shrink: Whether to go well below `keep_bytes`.
-
-        Returns:
-            When the oldest message that is left was stored, in ms.
-        """
-        more, oldest = self.exists(), None
-        while more:
-            found = await self.do(self._trim_step(SHRINK_TO if shrink else 1.0))
-            more, oldest = found.more, found.oldest
-            if more:
-                await asyncio.sleep(TRIM_PAUSE)
-            elif self._is_too_big():
-                self._shrink_after = self._loop.time() + SHRINK_EVERY
-        return oldest
-
     async def close(self, within: float = CLOSE_WITHIN) -> None:
         """
         Bring what waits to disk, and end the thread.
@@ -188,10 +156,7 @@ class AsyncStore:
         if self._closed:
             return
         self._closed = True
-        self._trim_due.cancel()
-        if self._trimming is not None:
-            self._trimming.cancel()
-            await asyncio.wait((self._trimming,))
+        await self.trimming.close()
         if self._tick is not None:
             self._tick.cancel()
         self._last_patience = min(self._times.close, within / 2)
@@ -232,7 +197,7 @@ class AsyncStore:
             else:
                 outcome.key.set_exception(outcome.error)
         self._tell(None)
-        self._shrink()
+        self.trimming.look()
 
     def _tell(self, trouble: str | None) -> None:
         self._last_word = self._loop.time()
@@ -264,42 +229,6 @@ class AsyncStore:
         if self._unfinished:
             self._committer.start()
         self._tick = self._loop.call_later(min(self._idle, self._times.stuck), self._look)
-
-    def _begin_trim(self, *, shrink: bool = False) -> None:
-        if not self._closed and (self._trimming is None or self._trimming.done()):
-            self._trimming = self._loop.create_task(self.trim(shrink=shrink))
-            self._trimming.add_done_callback(self._trimmed)
-
-    def _trimmed(self, task: asyncio.Task[int | None]) -> None:
-        self._trim_due.cancel()
-        if self._closed or task.cancelled():
-            return
-        error, oldest = task.exception(), None
-        if error is None:
-            oldest = task.result()
-        else:
-            self._shrink_after = self._loop.time() + SHRINK_EVERY
-            self._loop.call_exception_handler({"message": "deleting old messages failed", "exception": error})
-        self._trim_due = self._loop.call_later(self._until_next_trim(oldest), self._begin_trim)
-        self._shrink()  # It may have grown while the round ended.
-
-    def _is_too_big(self) -> bool:
-        return self.counts.bytes > self._settings.keep_bytes
-
-    def _shrink(self) -> None:
-        if self._is_too_big() and self._loop.time() >= self._shrink_after:
-            self._begin_trim(shrink=True)
-
-    def _until_next_trim(self, oldest: int | None) -> float:
-        """Return the seconds until a message can be old enough, so that a sleeping inbox is not woken in vain."""
-        if oldest is None:
-            return self._times.trim
-        left = oldest / 1000 + self._settings.keep_days * _DAY - time.time()
-        return min(max(left, self._times.trim), _DAY)
-
-    def _trim_step(self, share: float) -> Trim:
-        keep = round(self._settings.keep_days * _DAY * 1000)
-        return Trim(keep, most_bytes=round(self._settings.keep_bytes * share), most_rows=TRIM_ROWS)
 
 
 def _refuse(future: asyncio.Future[Any]) -> None:

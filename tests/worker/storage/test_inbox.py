@@ -185,7 +185,7 @@ async def test_an_inbox_that_was_never_used(path: Path) -> None:
     """No job: no thread, no file."""
     inbox = AsyncStore(MailSettings(file=str(path)), "a", lambda: None)
     before = threads()
-    await inbox.trim()
+    await inbox.trimming.trim()
     await inbox.close()
 
     assert threads() == before
@@ -272,7 +272,7 @@ async def test_a_sleeping_inbox_is_not_woken_in_vain(path: Path) -> None:
     """The next round is when the oldest message can be old enough, at least once a day."""
     inbox = AsyncStore(MailSettings(file=str(path), keep_days=2.0), "a", lambda: None)
     now = time.time_ns() // 1_000_000
-    waits = [inbox._until_next_trim(oldest) for oldest in (None, now, now - 129_600_000, 0)]
+    waits = [inbox.trimming.until_next(oldest) for oldest in (None, now, now - 129_600_000, 0)]
     await inbox.close()
 
     assert waits[:2] == [3600.0, 86_400.0]
