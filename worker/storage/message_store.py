@@ -7,24 +7,19 @@ around it is the writer's, who may roll it back and run it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import admission, handler_pause, retention, sanitize, sqlite
-from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, Added, Counts, HandlerRules, ReplyBound
+from xyfleet.worker.storage.call_store import CallStore
+from xyfleet.worker.storage.results import Added, Counts, HandlerRules
 from xyfleet.worker.storage.schema import (
-    ASKED,
-    COLUMNS,
     LOST,
-    OPEN,
     OPEN_STATES,
-    TAKEN_OVER,
     Row,
-    row_of,
 )
 
 TYPED: Final = frozenset({"text", "image", "card"})
@@ -34,12 +29,9 @@ _INSERT: Final = (
     " state, reason, raw, platform, peer, content_type, trade_order, order_status, role, buyer, traded)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
 )
-NO_TALK: Final = "no conversation to reply in"
-NOBODY: Final = "it is not known who is to receive the reply"
-"""The reasons of dead letters that the handler has answered."""
 
 
-class MessageStore(OutboxStore):
+class MessageStore(CallStore):
     """
     The open store of an account.
 
@@ -55,28 +47,12 @@ class MessageStore(OutboxStore):
 
     def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0), lost: int | None = None) -> None:
         db, self.lacks_rows = sqlite.open_inbox(path, after=after)
-        super().__init__(db)
+        super().__init__(db, account)
         self._path = path
-        self._account = account
         self._identity = sqlite.identity(path)
         self._companions = sqlite.companions(path)
         if self.lacks_rows and lost is not None:
             self.set_meta("lost", lost)
-
-    def recover(self, on_unknown: Literal["park", "retry"], now: int) -> None:
-        """Settle what a crash left half done. For the first opening in a process, before anything else."""
-        if on_unknown == "park":
-            reason = "xyfleet ended in the middle of the call"
-            change = f"UPDATE messages SET state = 'parked', reason = ? WHERE {OPEN} AND state = 'calling'"
-            self.db.execute(change, (reason,))
-        else:
-            self.db.execute(f"UPDATE messages SET state = 'waiting' WHERE {OPEN} AND state = 'calling'")
-        self.db.execute(
-            "UPDATE outbox SET state = 'unknown', reason = ?, settled = ?"
-            " WHERE state IN ('queued', 'sending', 'unknown') AND state = 'sending'",
-            ("xyfleet ended before the answer came", now),
-        )
-        self._bury("state IN ('queued', 'sending', 'unknown') AND state = 'unknown' AND settled = ?", now)
 
     def add(self, found: Sequence[IncomingItem], *, recovered: bool, now: int, rules: HandlerRules) -> Added:
         """
@@ -112,104 +88,10 @@ class MessageStore(OutboxStore):
                 self._heard_own(each, time, now, rules)
         return Added(self._rows("row > ? ORDER BY row", last), uncalled)
 
-    def row(self, row: int) -> Row | None:
-        """Return a message as it stands."""
-        return next(iter(self._rows("row = ?", row)), None)
-
     def last_row(self) -> int:
         """Return the highest row number that there ever was, 0 = none."""
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
         return 0 if row is None else int(row[0])
-
-    def waiting(self, after_row: int, limit: int) -> list[Row]:
-        """Return messages that wait for the handler, in the order of their coming, behind a row number."""
-        return self._rows(f"{OPEN} AND state = 'waiting' AND row > ? ORDER BY row LIMIT ?", after_row, limit)
-
-    def begin(self, row: int, attempt: int, bound: ReplyBound | None = None, now: int = 0) -> Row | None:
-        """
-        Note that a call begins; None when the message waits no more. The reason stays.
-
-        Args:
-            attempt: Calls before this one.
-            bound: What makes it a dead letter instead, which is returned as such: a person asks for it again, or
-                nobody. Two programs that answer each other would go on for ever.
-        """
-        held = self.row(row)
-        if bound is not None and held is not None and self.has_had_enough(held, bound, now):
-            reason = f"more than {bound.most} automatic messages in {bound.within / 1000:g} s in this conversation"
-            self.give_up(row, "failed", reason)
-            return self.row(row)
-        self.db.execute(
-            "UPDATE messages SET state = 'calling', attempt = attempt + 1"
-            " WHERE row = ? AND state = 'waiting' AND attempt = ?",
-            (row, attempt),
-        )
-        return next(iter(self._rows("row = ? AND state = 'calling' AND attempt = ?", row, attempt + 1)), None)
-
-    def finish(self, row: int, reply: str | None, uuid: str, now: int, image: str | None = None) -> int | None:
-        """
-        Note that a call ended well, and put its reply into the outbox, unless the owner took over meanwhile.
-
-        Returns:
-            The reply's number in the outbox; None when there is none.
-        """
-        held = self._letter("uuid = ?", uuid)
-        if held is not None:
-            return held.number
-        if not self._move(row, "calling", "done", "reason = NULL") or not (reply or image):
-            return None
-        id_, talk, kind = self.db.execute(
-            "SELECT id, conversation, kind FROM messages WHERE row = ?", (row,)
-        ).fetchone()
-        if handler_pause.is_paused(self.db, talk, kind, now):
-            self._explain(row, TAKEN_OVER)
-            return None
-        receiver = self.asker(row, talk)
-        if talk is None or receiver is None or self.unsent() >= MOST_QUEUED:
-            self._move(row, "done", "failed")
-            self._explain(row, NO_TALK if talk is None else NOBODY if receiver is None else OUTBOX_FULL)
-            return None
-        numbers = []
-        if reply:
-            numbers.append(self._put(uuid, talk, receiver, reply, id_, now, automatic=True))
-        if image:
-            second = f"{uuid}i" if reply else uuid
-            numbers.append(self._put(second, talk, receiver, "", id_, now, automatic=True, image=image))
-        return numbers[0]
-
-    def again(self, row: int, now: int) -> bool:
-        """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""
-        found = self.db.execute("SELECT conversation, kind FROM messages WHERE row = ?", (row,)).fetchone()
-        if found is None or not handler_pause.is_paused(self.db, found[0], found[1], now):
-            self._move(row, "calling", "waiting")
-            return bool(self._rows("row = ? AND state = 'waiting'", row))
-        if self._move(row, "calling", "kept"):
-            self._explain(row, TAKEN_OVER)
-        return False
-
-    def take_back(self, row: int, attempt: int) -> None:
-        """Note that a call which was to begin, of this number, was not made: it does not count."""
-        self.db.execute(
-            "UPDATE messages SET state = 'waiting', attempt = attempt - 1"
-            " WHERE row = ? AND state = 'calling' AND attempt = ?",
-            (row, attempt),
-        )
-
-    def give_up(self, row: int, state: Literal["failed", "parked"], reason: str) -> None:
-        """Make a message a dead letter."""
-        if self._move(row, "calling", state) or self._move(row, "waiting", state):
-            self._explain(row, reason)
-
-    def redo(self, ids: Sequence[str]) -> int:
-        """
-        Let dead letters wait for the handler again; none named: all.
-
-        Their reason is `ASKED` and their attempts go on counting. Return how many they are.
-        """
-        change = f"UPDATE messages SET state = 'waiting', reason = ? WHERE {OPEN} AND state IN ('failed', 'parked')"
-        if not ids:
-            return self.db.execute(change, (ASKED,)).rowcount
-        return sum(self.db.execute(f"{change} AND id = ?", (ASKED, id_)).rowcount for id_ in ids)
 
     def meta(self, key: str) -> int | None:
         """Return a number kept under a name (`xyfleet.worker.storage.schema`)."""
@@ -308,18 +190,6 @@ class MessageStore(OutboxStore):
         typed = each.kind in TYPED and not each.platform
         if not ours and typed and rules.takeover and until > now and each.conversation:
             handler_pause.take_over(self.db, each.id, each.conversation, until)
-
-    def _move(self, row: int, old: str, new: str, also: str = "") -> bool:
-        """Move a message from one state to another; return whether it was in the first."""
-        change = f"UPDATE messages SET state = ?{', ' if also else ''}{also} WHERE row = ? AND state = ?"
-        return self.db.execute(change, (new, row, old)).rowcount == 1
-
-    def _explain(self, row: int, reason: str) -> None:
-        self.db.execute("UPDATE messages SET reason = ? WHERE row = ?", (reason, row))
-
-    def _rows(self, where: str, *values: object) -> list[Row]:
-        query = f"SELECT {COLUMNS} FROM messages WHERE {where}"
-        return [row_of(self._account, found) for found in self.db.execute(query, values)]
 
 
 def _is_uncalled(row: Row) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.stores import ASKS, NOW, add, incoming, letter, own, stands
-from xyfleet.worker.storage.message_store import NOBODY, MessageStore
+from xyfleet.worker.storage.call_store import NOBODY
+from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.results import ReplyBound
 from xyfleet.worker.storage.schema import ASKED, GROUP, OF_THIS_FLEET, TABLES, TAKEN_OVER, VERSION
 
