@@ -11,13 +11,15 @@ import ssl
 import time
 from collections.abc import Callable
 
-from xyfleet.worker.causes import FATAL, UNACKED, Cause, ConnectionLost
+from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.clock import ClockDrift, ServerClock, Timing, boottime
-from xyfleet.worker.connection.backoff import delay
 from xyfleet.worker.connection.interfaces import RpcChannel
-from xyfleet.worker.connection.kickouts import KickOuts
+from xyfleet.worker.connection.losses import Losses
+from xyfleet.worker.connection.pause import DialPause
+from xyfleet.worker.connection.renewal import TokenRenewal
 from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.connection.tickets import TicketClient
+from xyfleet.worker.connection.user_turn import UserTurn
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import Apply, CatchUpTurn, Down, Reconnect, Redo, Send, Stop, Ticket, Uploaded
 from xyfleet.worker.ipc.pipes import ReportPipe
@@ -55,20 +57,27 @@ class AccountRunner:
         self._tls = tls
         self._pace = pace
         self._wakeup = InterruptibleWait()
-        self._user = UserLock(settings.user_lock)
+        self._user = UserTurn(
+            UserLock(settings.user_lock), self._wakeup, pace.lock_every, lambda where: self._status.elsewhere(where)
+        )
         self._desk = TicketClient(pipe.send, self._wakeup, pace, log, carried)
-        self._kick_outs = KickOuts(pace.kick_limit, pace.kick_window)
+        self._losses = Losses(pace, random.random)
+        self._pause = DialPause(self._wakeup, pace.dial_gap)
+        self._renewal = TokenRenewal(
+            self._desk,
+            self._pause,
+            self._wakeup,
+            self._run_session,
+            waits=lambda why: self._status.move(Event.LOST, reason=why),
+            goes_on=lambda: self._status.move(Event.DIAL),
+        )
         self._mids = Mids(time.time, random.random)
         self._clock = ServerClock()
         self._sleep = ClockDrift(boottime, time.monotonic, pace.suspended_after)
         self._jump = ClockDrift(time.time, boottime, pace.jumped_after)
         self._session: Session | None = None
-        self._delay = 0.0
-        self._last_dial = float("-inf")
         self._ended_by: str | None = None  # what ended the last connection, until there is a new one
-        self._hurry = False  # the delay is over
         self._revived: Reason | None = None  # why FAILED is over
-        self._unstored = 0  # connections in a row that ended while nothing could be stored
         self._dropped = ("", Reason("stopped"))  # what told the session to leave, and why
         self._farewell = Reason("stopped")
         self._mail = MessageService(
@@ -136,8 +145,7 @@ class AccountRunner:
 
     def _redial(self, why: Reason, by: str, *, polite: bool) -> None:
         """Have a new connection soon: end the one there is, and the wait for the next attempt."""
-        self._hurry = True
-        self._wakeup.ring()
+        self._pause.hurry()
         if self._session is not None:
             self._dropped = (by, why)
             self._session.leave(str(why), polite=polite, after=self._mail.pause)
@@ -151,8 +159,7 @@ class AccountRunner:
         if self._session is not None:
             self._session.apply(settings)
         else:
-            self._hurry = True
-            self._wakeup.ring()
+            self._pause.hurry()
 
     # The life.
 
@@ -161,8 +168,9 @@ class AccountRunner:
         self._mail.start(lambda: self.stop(Reason("fault")))
         try:
             while True:
-                await self._rest()
-                await self._have_user()
+                await self._revival()
+                await self._pause.wait()
+                await self._user.take()
                 await self._attempt()
         except Stopped:
             self._status.move(Event.STOPPED, reason=self._farewell)
@@ -174,55 +182,31 @@ class AccountRunner:
                 self._status.reporter.close()
                 self._user.release()
 
-    async def _have_user(self) -> None:
-        """Wait until no other fleet of this machine has the user: two connections would kick each other out."""
-        tries = 0
-        while not self._user.take():
-            tries += 1
-            if tries == 2:  # at the first one it may be our own supervisor that still logs him in
-                self._status.user_elsewhere = True
-                self._log.say(log_texts.USER_ELSEWHERE)
-                self._status.reporter.tell()
-            await self._wakeup.wait(self._pace.lock_every)
-        if self._status.user_elsewhere:
-            self._status.user_elsewhere = False
-            self._status.reporter.note()
-
-    async def _rest(self) -> None:
-        """Wait until the next attempt may begin."""
-        if self._status.state is State.FAILED:
-            await self._revival()
-        end = time.monotonic() + self._delay
-        while not self._hurry and (left := end - time.monotonic()) > 0:
-            await self._wakeup.wait(left)
-        await self._keep_gap()
-
     async def _revival(self) -> None:
+        """After FAILED, wait for somebody who revives the account."""
+        if self._status.state is not State.FAILED:
+            return
         while self._revived is None:
             await self._wakeup.wait(None)
         self._status.failures = 0
-        self._kick_outs.clear()
-        self._delay = 0.0
+        self._losses.forget()
+        self._pause.delay = 0.0
         self._status.move(Event.REVIVED, reason=self._revived)
-
-    async def _keep_gap(self) -> None:
-        while (left := self._last_dial + self._pace.dial_gap - time.monotonic()) > 0:
-            await self._wakeup.wait(left)
 
     async def _attempt(self) -> None:
         """Get a ticket and live through one connection, or fail to."""
         try:
-            ticket = await self._desk.get(self._delay)
+            ticket = await self._desk.get(self._pause.delay)
         except ConnectionLost as lost:
             self._status.move(Event.DIAL)
             self._lose(lost)
             return
         assert ticket is not None
-        await self._keep_gap()
-        self._hurry = False
+        await self._pause.keep_gap()
+        self._pause.begun()
         self._status.move(Event.DIAL)
         try:
-            await self._connect(ticket)
+            await self._renewal.connect(ticket)
         except ConnectionLost as lost:
             self._lose(lost)
         except Stopped:
@@ -233,45 +217,11 @@ class AccountRunner:
         else:
             self._drop()
 
-    async def _connect(self, ticket: Ticket) -> None:
-        """Run a session; when it refuses a token that is not fresh, run another one with a new token, once."""
-        try:
-            await self._run_session(ticket)
-        except TokenRefused as refused:
-            self._desk.void()
-            if ticket.fresh:
-                raise
-            await self._run_session(await self._renewed(refused))
-
-    async def _renewed(self, refused: TokenRefused) -> Ticket:
-        """
-        Return a ticket with a new token. That may take hours, in which nothing is dialled: then the attempt is over.
-
-        That a token is old is no failure, and nothing that others should take for a trouble of logins: no cause.
-        """
-        over = False
-
-        def queued(why: Reason | None) -> None:
-            nonlocal over
-            if not over:
-                over = True
-                self._status.move(Event.LOST, reason=_renewing(refused.reason, why))
-
-        try:
-            renewed = await self._desk.get(0.0, patient=False, queued=queued)
-            if renewed is None:
-                raise refused
-            await self._keep_gap()
-        finally:
-            if over and not self._wakeup.stopping:
-                self._status.move(Event.DIAL)
-        return renewed
-
     async def _run_session(self, ticket: Ticket) -> None:
         self._wakeup.check()
         self._status.generation += 1
         self._log.generation = self._status.generation
-        self._last_dial = time.monotonic()
+        self._pause.dialled()
         self._session = Session(
             self._settings, ticket.token, self._tls, self._mids, self._metrics, self._log, self, self._clock
         )
@@ -295,37 +245,23 @@ class AccountRunner:
         """Count a failed attempt or the end of a connection, and say what follows."""
         if isinstance(lost, (TokenRefused, KickedOut)):
             self._desk.void()
-        if isinstance(lost, KickedOut) and self._kick_outs.add(time.monotonic()):
-            pace = self._pace
-            often = Reason("kicked_out_often", {"count": pace.kick_limit, "seconds": pace.kick_window})
-            lost = ConnectionLost(Cause.RIVAL, often)
-        lost = self._blame_the_disk(lost)
-        self._connection_over(lost.cause.value)
-        status, cycle = self._status, self._settings.cycle
-        status.failures += lost.cause is not Cause.STORAGE
-        exhausted = lost.cause in FATAL or status.failures >= cycle.max_connection_failures
-        self._delay = delay(cycle.retry, lost.cause, status.failures + self._unstored, random.random)
-        status.next_attempt = None if exhausted else time.time() + self._delay
-        self._status.move(Event.LOST, lost.cause, lost.reason)
-        if exhausted:
+        status = self._status
+        end = self._losses.add(lost, status.failures, self._settings.cycle, self._mail.trouble, time.monotonic())
+        cause, reason = end.lost.cause, end.lost.reason
+        self._connection_over(cause.value)
+        status.failures, self._pause.delay = end.failures, end.delay
+        status.next_attempt = None if end.exhausted else time.time() + end.delay
+        status.move(Event.LOST, cause, reason)
+        if end.exhausted:
             self._revived = None
-            self._status.move(Event.EXHAUSTED, lost.cause, lost.reason)
-
-    def _blame_the_disk(self, lost: ConnectionLost) -> ConnectionLost:
-        """What ends while nothing is stored, and so nothing acked, is no failure of the account: no login helps."""
-        trouble = self._mail.trouble
-        if trouble is None or lost.cause not in UNACKED or isinstance(lost, KickedOut):
-            self._unstored = 0
-            return lost
-        self._unstored += 1
-        return ConnectionLost(Cause.STORAGE, Reason("unstored", {"of": lost.reason, "words": trouble}))
+            status.move(Event.EXHAUSTED, cause, reason)
 
     def _drop(self) -> None:
         """Note an end that was asked for; it is no failure."""
         self._wakeup.check()
         by, why = self._dropped
         self._connection_over(by)
-        self._delay = 0.0
+        self._pause.delay = 0.0
         self._status.move(Event.LOST, reason=why)
 
     def _connection_over(self, by: str) -> None:
@@ -357,9 +293,3 @@ class AccountRunner:
             self._log.say(log_texts.CLOCK_JUMPED, seconds=round(jumped))
             if self._session is not None:
                 self._session.prove(self._pace.jump_deadline)
-
-
-def _renewing(refused: Reason, why: Reason | None) -> Reason:
-    if why is None:
-        return Reason("renewing", {"of": refused})
-    return Reason("renewing_waits", {"of": refused, "why": why})

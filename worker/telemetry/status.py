@@ -81,6 +81,15 @@ class AccountStatus:
         self._log.say(log_texts.STATE_CHANGED, old=old.value, new=self.state.value, cause=cause, reason=words)
         self.reporter.tell(Change(time=self.since, old=old, new=self.state, cause=cause, reason=clean))
 
+    def elsewhere(self, user_elsewhere: bool) -> None:
+        """Another fleet of this machine has the account's user, or has no more."""
+        self.user_elsewhere = user_elsewhere
+        if user_elsewhere:
+            self._log.say(log_texts.USER_ELSEWHERE)
+            self.reporter.tell()
+        else:
+            self.reporter.note()
+
     def beat_answered(self) -> None:
         """Look, and tell all: a report at a beat costs no wake-up of its own."""
         self._look()
