@@ -34,15 +34,24 @@ class UserLock:
             fd = self._open(self._path)
         except OSError:
             return True
-        if not _locked(fd):
+        try:
+            if not _locked(fd):
+                os.close(fd)
+                return False
+        except OSError:  # a share that knows no locks
             os.close(fd)
-            return False
+            return True
         self._fd = fd
         if self._is_ours(fd):
-            os.truncate(fd, 0)
-            os.write(fd, str(os.getpid()).encode())
+            self._sign(fd)
             return True
         return self.take()  # whoever had it removed the file meanwhile
+
+    def _sign(self, fd: int) -> None:
+        """Write down who has it; on a full disk it is held all the same, by nobody knows whom."""
+        with contextlib.suppress(OSError):
+            os.truncate(fd, 0)
+            os.write(fd, str(os.getpid()).encode())
 
     def release(self) -> None:
         """Let go of it, and leave no file behind."""
