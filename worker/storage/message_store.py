@@ -6,7 +6,7 @@ around it is the writer's, who may roll it back and run it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -40,15 +40,25 @@ class MessageStore(CallStore):
         account: Its name, which is part of every message.
         after: Row and outbox number that a new file begins behind (`sqlite.open_inbox`).
         lost: When (ms) a new file, or an older copy, takes the place of one that was lost; None: there was none.
+        wall: This machine's own clock, in ms; None: the time that each operation is given is the only one.
 
     Raises:
         Unusable, OSError, sqlite3.Error: as `sqlite.open_inbox`.
     """
 
-    def __init__(self, path: str, account: str, *, after: tuple[int, int] = (0, 0), lost: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        account: str,
+        *,
+        after: tuple[int, int] = (0, 0),
+        lost: int | None = None,
+        wall: Callable[[], int] | None = None,
+    ) -> None:
         db, self.lacks_rows = sqlite.open_inbox(path, after=after)
         super().__init__(db, account)
         self._path = path
+        self._wall = wall
         self._identity = sqlite.identity(path)
         self._companions = sqlite.companions(path)
         if self.lacks_rows and lost is not None:
@@ -129,6 +139,15 @@ class MessageStore(CallStore):
             log=sqlite.log_size(self._path),
         )
 
+    def span(self, now: int) -> tuple[int, int]:
+        """
+        Return the earlier and the later of this time and our own clock's.
+
+        Times are the server's, and either clock may be years off for an hour: what can't be undone goes by both.
+        """
+        wall = now if self._wall is None else self._wall()
+        return min(now, wall), max(now, wall)
+
     def trim(self, *, now: int, before: int, most_bytes: int, most_rows: int) -> bool:
         """Take one small step of retention (`retention.step`); return whether there is more to do."""
         room = max(most_bytes - sqlite.log_size(self._path), most_bytes // 2)
@@ -173,9 +192,10 @@ class MessageStore(CallStore):
         self.db.execute(f"{change} WHERE id = ?", (LOST, id_))
 
     def _stamp(self, now: int) -> int:
-        """Return the time for the next row: ours, but later than every row's before, also when the clock goes back."""
+        """Return the time for the next row: later than every row's before, also when the clock goes back."""
         (newest,) = self.db.execute("SELECT max(stamp) FROM messages").fetchone()
-        return now if newest is None else max(now, newest + 1)
+        _, late = self.span(now)
+        return late if newest is None else max(late, newest + 1)
 
     def _owned(self, each: IncomingItem, time: int) -> IncomingItem:
         """Return a listed message as our own if the outbox knows it: a listing need not say who wrote it."""

@@ -42,7 +42,8 @@ def _marks(store: MessageStore, it: ops.Marks) -> dict[str, int]:
 
 
 def _trim(store: MessageStore, it: ops.Trim, now: int) -> results.Trimmed:
-    more = store.trim(now=now, before=now - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
+    early, late = store.span(now)
+    more = store.trim(now=late, before=early - it.keep, most_bytes=it.most_bytes, most_rows=it.most_rows)
     return results.Trimmed(more, store.oldest())
 
 

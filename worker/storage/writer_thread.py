@@ -213,7 +213,8 @@ class GroupCommitThread:
         known = self._known()
         had = self._recovered or known > 0 or self._aside is not None
         after = (max(self._numbers[0], known), self._numbers[1])
-        store = MessageStore(self._path, self._account, after=after, lost=self._clock() if had else None)
+        lost = self._clock() if had else None
+        store = MessageStore(self._path, self._account, after=after, lost=lost, wall=wall_ms)
         if store.lacks_rows and had:
             what = "was gone, or an older copy was put there" if self._aside is None else f"was ruined: {self._aside}"
             self._lost(f"the inbox {self._path} {what}; what it had is fetched again")
