@@ -125,6 +125,10 @@ class AccountRunner:
         """Something was pushed."""
         self._mail.take(push, ack)
 
+    def odd_frame(self, raw: bytes) -> None:
+        """What came is neither a push nor a response."""
+        self._mail.odd_frame(raw)
+
     def beat_answered(self) -> None:
         """A beat was answered: the moment for a report, which then costs no wake-up of its own."""
         self._credit()

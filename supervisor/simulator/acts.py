@@ -26,8 +26,10 @@ _GARBAGE: Final[dict[str, bytes]] = {
     "utf8": b"\x81\x02\xff\xfe",
     "frame": b"\xf3\x00",
     "binary": b"\x82\x03\x00\x01\x02",
+    "shape": b'\x81\x14{"event":"hi","n":1}',
 }
-"""A text that is no JSON, one that is no UTF-8, a frame with reserved bits and opcode, a binary frame."""
+"""A text that is no JSON, one that is no UTF-8, a frame with reserved bits and opcode, a binary frame, JSON that is
+neither a push nor an answer."""
 
 
 class Acts:

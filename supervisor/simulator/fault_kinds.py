@@ -185,6 +185,7 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("token_slow", Point.TOKEN, {"seconds": (seconds, ...)}),
         Kind("token_quoted", Point.TOKEN, {}),
         Kind("token_without_token", Point.TOKEN, {}),
+        Kind("token_key", Point.TOKEN, {"key": (text, "novelty")}),
         Kind("token_ttl", Point.TOKEN, {"seconds": (positive, ...)}),
         Kind("close", Point.ACT, {"code": (ending, 1000)}, connections="live"),
         Kind("reset", Point.ACT, {}, connections="live"),
@@ -196,7 +197,9 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("duplicate", Point.ACT, {}, connections="live"),
         Kind("items32", Point.ACT, {"items": (whole(1, 1000), 32)}, connections="live"),
         Kind("big_frame", Point.ACT, {"size": (whole(1, 64 << 20), 5 << 20)}, connections="live"),
-        Kind("garbage_frame", Point.ACT, {"what": (one_of("text", "utf8", "frame", "binary"), "text")}, "live"),
+        Kind(
+            "garbage_frame", Point.ACT, {"what": (one_of("text", "utf8", "frame", "binary", "shape"), "text")}, "live"
+        ),
         Kind("stall", Point.SPAN, {}),
         Kind("push_storm", Point.SPAN, {"rate": (positive, 100.0)}),
     )

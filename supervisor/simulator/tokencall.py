@@ -136,6 +136,8 @@ class TokenCall:
             "accessTokenExpiredTime": str(int(life * 1000)),
             "refreshToken": "r",
         }
+        if novelty := self._fault(account, "token_key"):
+            data[novelty.params["key"]] = "v"
         return _reply(_OK, data=data)
 
 

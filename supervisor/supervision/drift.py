@@ -17,10 +17,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Something unknown, fit for a bug report."""
 
     place: str
-    """`lwp`, `objectType`, `contentType`, `key`, `payload` or `ret`."""
+    """`lwp`, `frame`, `objectType`, `contentType`, `key`, `payload`; of token calls `ret` or `answer` (a key)."""
     name: str
     count: int = 0
-    """How often the account has met it since its worker started (`ret`: since the supervisor did)."""
+    """How often the account has met it since its worker started (token calls: since the supervisor did)."""
     shape: msgspec.Raw
     """JSON: keys and kinds, no texts, ids or secrets."""
 
@@ -37,10 +37,10 @@ class FleetDrift:
         if len(self._shapes) < MOST_SHAPES:
             self._shapes.setdefault((place, name), shape)
 
-    def answered(self, account: str, word: str, body: bytes) -> None:
-        """A token call was answered with a word that is not known."""
+    def answered(self, account: str, place: str, word: str, body: bytes) -> None:
+        """A token call was answered with a word or a key that is not known."""
         drift = self._answers.setdefault(account, Drift(self.heard))
-        drift.met("ret", word, lambda: shape_of_bytes(body))
+        drift.met(place, word, lambda: shape_of_bytes(body))
 
     def counts(self, account: str, of_worker: dict[str, int]) -> dict[str, int]:
         """Return an account's counters."""

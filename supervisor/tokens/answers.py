@@ -30,8 +30,8 @@ class TokenAnswers:
         self._store = store
         self._turns = turns
         self._wall = wall
-        self.strange: Callable[[str, str, bytes], None] = lambda *_answer: None
-        """Called with account, words and body of an answer that is not known."""
+        self.strange: Callable[[str, str, str, bytes], None] = lambda *_answer: None
+        """Called with account, place (`ret`, `answer`), word or key, and body of an answer that is not known."""
         self._unsure: set[Key] = set()
         """Whose last answer may mean a bad signature or a dead login."""
 
@@ -52,6 +52,8 @@ class TokenAnswers:
         held = held.but(cookie=cookies.merge(held.cookie or asked.cookie, raw.set_cookie, self._wall()))
         self._store.put(key, held)
         meaning = mtop.classify(raw.status, raw.body, self._wall(), raw.location)
+        for odd in mtop.odd_keys(raw.body):
+            self.strange(name, "answer", odd, raw.body)
         said_before = key in self._unsure
         self._unsure.discard(key)
         match meaning:
@@ -71,7 +73,7 @@ class TokenAnswers:
                 self._unsure.add(key)
                 return None
             case mtop.Unknown(reason, wait):
-                self.strange(name, mtop.words(raw.body), raw.body)
+                self.strange(name, "ret", mtop.words(raw.body), raw.body)
                 raise self.failed(name, reason, cause=Cause.PLATFORM, wait=wait)
             case mtop.Transient(reason):
                 raise self.failed(name, reason)

@@ -33,6 +33,8 @@ SHORTEST_LIFE: Final = 1.0
 """Shorter ones, and dates gone by, are taken for a misread field."""
 MAX_TOKEN: Final = 8192
 """Characters of a token; real ones have some 500. Whatever the answer, it has to fit into a message to a worker."""
+_KEYS: Final = frozenset({"api", "v", "ret", "data", "traceId", "rgv587_flag", "url"})
+_DATA_KEYS: Final = frozenset({"accessToken", "accessTokenExpiredTime", "refreshToken", "url"})
 _NOT_JSON: Final = object()
 _ABSOLUTE: Final = 1e12
 """From here on a number of milliseconds is a date (2001 or later), below it is a duration."""
@@ -201,6 +203,16 @@ def _codes(answer: object) -> list[str]:
 def words(body: bytes) -> str:
     """Return the codes of an answer, without their texts."""
     return " ".join(code.partition("::")[0] for code in _codes(_decoded(body))) or "none"
+
+
+def odd_keys(body: bytes) -> list[str]:
+    """Return the keys of an answer that no known one has, `data.` before those of its data."""
+    answer = _decoded(body)
+    if not isinstance(answer, dict):
+        return []
+    data = answer.get("data")
+    inner = data.keys() - _DATA_KEYS if isinstance(data, dict) else set()
+    return sorted(answer.keys() - _KEYS) + sorted(f"data.{key}" for key in inner)
 
 
 def _unknown(codes: list[str]) -> Reason:

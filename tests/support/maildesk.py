@@ -193,6 +193,9 @@ class Desk:
 
         self.inbox.do(Add(found, False, RULES)).add_done_callback(stored)
 
+    def odd_frame(self, raw: bytes) -> None:
+        """Nothing to do."""
+
     def beat_answered(self) -> None:
         """Nothing to do."""
 

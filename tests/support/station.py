@@ -95,6 +95,7 @@ class Ear:
     def __init__(self) -> None:
         self.registrations = 0
         self.answers = 0
+        self.odd: list[bytes] = []
 
     def registered(self, line: RpcChannel) -> None:
         """Count it."""
@@ -103,6 +104,10 @@ class Ear:
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
         """Ack at once."""
         ack()
+
+    def odd_frame(self, raw: bytes) -> None:
+        """Keep it."""
+        self.odd.append(raw)
 
     def beat_answered(self) -> None:
         """Count it."""

@@ -16,8 +16,9 @@ COMMAND = [sys.executable, "-c", "import sys; from xyfleet.supervisor.cli.main i
 
 
 def test_unknown_things_are_counted_and_reported(tmp_path: Path, gateway: Gateway) -> None:
-    """lwp, objectType, contentType, key and ret word: in status, in the fleet's notes, in the report, in a vector."""
+    """Pushes, a frame of no class, an answer's key: in status, in the fleet's notes, in the report, in a vector."""
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=2)
+    gateway.fault(unb(0), kind="token_key", key="novelty")
     with running(fleet):
         fleet.wait_connected()
         said = "绝密的一句话"
@@ -29,7 +30,9 @@ def test_unknown_things_are_counted_and_reported(tmp_path: Path, gateway: Gatewa
         ]
         gateway.push(unb(0), items=items)
         gateway.push(unb(0), said, lwp="/s/brandnew")
-        wanted = {"objectType 40999": 1, "payload unknown": 1, "contentType 77": 1, "lwp /s/brandnew": 1}
+        gateway.fault(unb(0), kind="garbage_frame", what="shape")
+        wanted = {"answer data.novelty": 1, "frame others": 1}
+        wanted |= {"objectType 40999": 1, "payload unknown": 1, "contentType 77": 1, "lwp /s/brandnew": 1}
         fleet.until(lambda: fleet.accounts()["a0"]["drift"] == wanted, "it is counted")
         assert fleet.accounts()["a1"]["drift"] == {}
         assert any("wire-report a0" in note for note in fleet.status()["fleet"]["notes"])
@@ -45,6 +48,8 @@ def test_unknown_things_are_counted_and_reported(tmp_path: Path, gateway: Gatewa
         names = {f"{one['place']} {one['name']}": one for one in report["unknown"]}
         assert set(names) == set(wanted)
         assert names["objectType 40999"]["shape"]["9"] == {"conversation": "<id 19@goofish>", "words": "<text 6>"}
+        assert names["frame others"]["shape"] == {"event": "<text 2>", "n": 1}
+        assert names["answer data.novelty"]["shape"]["data"]["novelty"] == "<text 1>"
         assert said not in done.stdout
         assert "51000000001" not in done.stdout
 

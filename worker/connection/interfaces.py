@@ -27,6 +27,9 @@ class SessionListener(Protocol):
     def pushed(self, push: Push, ack: Callable[[], None]) -> None:
         """Something was pushed; `ack` is to be called once it can't be lost any more."""
 
+    def odd_frame(self, raw: bytes) -> None:
+        """A frame came that is neither a push nor a response."""
+
     def beat_answered(self) -> None:
         """An answer to a beat was matched."""
 

@@ -205,6 +205,7 @@ class Session:
             frame = frames.parse(raw)
         except frames.Unreadable as error:
             self._unreadable += 1
+            self._listener.odd_frame(raw)
             self._log.say(log_texts.FRAME_IGNORED, reason=str(error))
             if self._unreadable >= MAX_UNREADABLE:
                 raise ConnectionLost(Cause.PROTOCOL, Reason("unreadable", {"count": self._unreadable})) from None
@@ -214,8 +215,10 @@ class Session:
             self._take_response(frame)
         elif isinstance(frame, Push):
             self._take_push(frame)
-        elif self._pulse is None or not self._pulse.take_malformed(frame.key):
-            self._log.say(log_texts.FRAME_IGNORED, bytes=len(raw))
+        else:
+            self._listener.odd_frame(raw)
+            if self._pulse is None or not self._pulse.take_malformed(frame.key):
+                self._log.say(log_texts.FRAME_IGNORED, bytes=len(raw))
 
     def _take_response(self, response: Response) -> None:
         if self._pulse is not None and self._pulse.take(response):

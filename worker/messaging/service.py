@@ -26,8 +26,10 @@ from xyfleet.worker.messaging.intake import PushIntake
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.uploads import Uploads
-from xyfleet.worker.protocol.frames import Push
+from xyfleet.worker.protocol.frames import MOST_HEAD, Push
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.known import frame_class
+from xyfleet.worker.protocol.shape import shape_of_bytes
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
@@ -110,6 +112,11 @@ class MessageService:
     def take(self, push: Push, ack: Callable[[], None]) -> None:
         """Store what was pushed, then ack."""
         self._intake.take(push, ack)
+
+    def odd_frame(self, raw: bytes) -> None:
+        """Count a frame that is neither a push nor a response."""
+        self._drift.met("frame", frame_class(raw), lambda: shape_of_bytes(raw[:MOST_HEAD]))
+        self._changed()
 
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""

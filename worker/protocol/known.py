@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from xyfleet.worker.protocol.frames import MOST_HEAD
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.json_values import as_dict, as_int
 from xyfleet.worker.protocol.payload import Budget, Undecodable, unpack
@@ -18,6 +19,7 @@ from xyfleet.worker.protocol.shape import shape, shape_of_bytes
 LWPS: Final = frozenset(
     ("/s/sync", "/s/para", "/s/vulcan", "/s/sync_failover", "/push/kickout", "/s/session/remove"),
 )
+_PARTS: Final = frozenset(("lwp", "code", "headers", "body"))
 OBJECT_TYPES: Final = frozenset((40000, 40006, 40101, 40102, 40103, 40104, 370000))
 CONTENT_TYPES: Final = frozenset((1, 2, 3, 4, 6, 7, 8, 14, 17, 25, 26, 30))
 _HEAD: Final = frozenset(str(number) for number in range(1, 13))
@@ -69,6 +71,19 @@ class _Body(msgspec.Struct):
 
 
 _body: Final = msgspec.json.Decoder(_Body)
+
+
+def frame_class(raw: bytes) -> str:
+    """Return a name for a frame that is neither a push nor a response: the parts that it has."""
+    if len(raw) > MOST_HEAD:
+        return "large"
+    try:
+        frame = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "no-json"
+    if not isinstance(frame, dict):
+        return "no-object"
+    return ".".join([*sorted(frame.keys() & _PARTS), *(["others"] if frame.keys() - _PARTS else [])]) or "empty"
 
 
 def odd_types(body: bytes) -> Iterator[tuple[object, str]]:

@@ -39,6 +39,16 @@ def body_of(response: dict[str, Any]) -> bytes:
     return json.dumps(response["http"]).encode() if "http" in response else response["body"].encode()
 
 
+@pytest.mark.parametrize("name", MEANINGS)
+def test_keys_of_the_vectors_are_known(name: str) -> None:
+    """None of them is drift; a key that is new, in the answer or its data, is."""
+    response = RESPONSES[name]
+    assert mtop.odd_keys(body_of(response)) == []
+    if "http" in response:
+        newer = {**response["http"], "brand": 1, "data": {**response["http"]["data"], "new": {"accessToken": 1}}}
+        assert mtop.odd_keys(json.dumps(newer).encode()) == ["brand", "data.new"]
+
+
 @pytest.mark.parametrize("vector", VECTORS["sign"], ids=lambda vector: vector["md5"][:8])
 def test_signatures_of_the_vectors(vector: dict[str, Any]) -> None:
     """Every signature of the vectors comes out equal, from the cookie too."""
