@@ -33,9 +33,9 @@ async def test_a_server_whose_clock_is_off_deletes_nothing(tmp_path: Path, odd: 
         await store.do(Add([incoming("1.PNM", time=int(now))], False, NO_HANDLER))
     say(clock, now + odd)
     await store.do(Add([incoming("2.PNM", time=int(now))], False, NO_HANDLER))
-    await store.trim()
+    await store.trimming.trim()
     say(clock, now)
-    await store.trim()
+    await store.trimming.trim()
     await store.close()
     with closing(sqlite3.connect(path)) as db:
         stamps = [stamp for (stamp,) in db.execute("SELECT stamp FROM messages ORDER BY row")]
