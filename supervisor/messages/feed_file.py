@@ -11,9 +11,9 @@ import re
 import secrets
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from xyfleet.worker.private_files import open_private
 from xyfleet.worker.storage.schema import VERSION as INBOX_VERSION
@@ -30,6 +30,9 @@ _TABLES: Final = (
 )
 _OURS: Final = re.compile(r"([0-9a-f]{12})-([0-9]{1,18})")
 _EARLIER: Final = re.compile(r"[A-Za-z0-9_-]{18,}")
+_RUINED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+
+T = TypeVar("T")
 
 
 class BadCursor(Exception):
@@ -72,12 +75,12 @@ class FeedFile:
         self.heads: dict[str, int] = {}
         """Up to which row each inbox has its lines. Read in other threads, too."""
         with contextlib.suppress(sqlite3.Error, OSError):  # whatever is wrong shows again when it is used
-            self._opened()
+            self._sound(self._opened)
             self.close()
 
     def cursor(self, seq: int) -> str:
-        """Return what stands for all lines up to this one."""
-        return f"{self.id}-{seq}"
+        """Return what stands for all lines up to this one; "" where the file could never be opened."""
+        return f"{self.id}-{seq}" if self.id else ""
 
     def place(self, text: str) -> int:
         """Return the number of the line that a cursor stands for. Raises `BadCursor`, `Gone`."""
@@ -91,27 +94,52 @@ class FeedFile:
 
     def grow(self, ends: Mapping[str, int]) -> None:
         """Give lines to the rows of inboxes up to these. Raises OSError, sqlite3.Error."""
-        self._complete()
-        self._append((unb, row) for unb, end in ends.items() for row in self._missing(unb, end))
+        self._sound(lambda: self._grow(ends))
 
     def lines(self, after: int, limit: int) -> list[Line]:
-        """Return the lines behind a number. Raises OSError, sqlite3.Error."""
-        self._complete()
-        query = "SELECT seq, unb, row FROM feed WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [Line(*line) for line in self._opened().execute(query, (after, limit))]
+        """Return the lines behind a number; whoever has it looks at `id` again. Raises OSError, sqlite3.Error."""
+        return self._sound(lambda: self._lines(after, limit))
 
     def forget(self, unb: str) -> None:
         """Leave out an inbox that is deleted for good. Raises OSError, sqlite3.Error."""
-        with self._writing() as db:
-            db.execute("DELETE FROM feed WHERE unb = ?", (unb,))
-            db.execute("DELETE FROM heads WHERE unb = ?", (unb,))
-        self.heads.pop(unb, None)
+        self._sound(lambda: self._forget(unb))
 
     def close(self) -> None:
         """Close the file; the next use opens it."""
         db, self._db = self._db, None
         if db is not None:
             db.close()
+
+    def _sound(self, use: Callable[[], T]) -> T:
+        """
+        Return what a use of the file comes to. One that proves ruined, wherever in it, is begun anew.
+
+        Nothing in it can't be made again but the numbers, and its cursors are of another one then.
+        """
+        try:
+            return use()
+        except sqlite3.Error as error:
+            self.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _RUINED:
+                raise
+        for end in ("-wal", "-shm", ""):
+            Path(f"{self._path}{end}").unlink(missing_ok=True)
+        return use()
+
+    def _grow(self, ends: Mapping[str, int]) -> None:
+        self._complete()
+        self._append((unb, row) for unb, end in ends.items() for row in self._missing(unb, end))
+
+    def _lines(self, after: int, limit: int) -> list[Line]:
+        self._complete()
+        query = "SELECT seq, unb, row FROM feed WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [Line(*line) for line in self._opened().execute(query, (after, limit))]
+
+    def _forget(self, unb: str) -> None:
+        with self._writing() as db:
+            db.execute("DELETE FROM feed WHERE unb = ?", (unb,))
+            db.execute("DELETE FROM heads WHERE unb = ?", (unb,))
+        self.heads.pop(unb, None)
 
     def _missing(self, unb: str, end: int) -> range:
         return range(max(self.heads.get(unb, 0), end - FIRST_LINES) + 1, end + 1)
@@ -150,18 +178,15 @@ class FeedFile:
             raise
 
     def _opened(self) -> sqlite3.Connection:
-        if self._db is not None:
-            return self._db
-        try:
-            self._db = _open(self._path, self._inboxes)
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if self._db is None:
+            db = _open(self._path, self._inboxes)
+            try:
+                self._look(db)
+                self.heads = dict(db.execute("SELECT unb, row FROM heads").fetchall())
+            except BaseException:
+                db.close()
                 raise
-            for end in ("-wal", "-shm", ""):  # Nothing in it can't be made again; its cursors are of another one then.
-                Path(f"{self._path}{end}").unlink(missing_ok=True)
-            self._db = _open(self._path, self._inboxes)
-        self._look(self._db)
-        self.heads = dict(self._db.execute("SELECT unb, row FROM heads").fetchall())
+            self._db = db
         return self._db
 
     def _look(self, db: sqlite3.Connection) -> None:

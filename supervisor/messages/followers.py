@@ -60,6 +60,8 @@ class Follower:
         self._choose = choose
         self._accounts = frozenset(choose())
         self._after = after
+        self._of = hub.feed.id
+        """The feed that `_after` is a number of."""
         self._news = asyncio.Event()
         self._news.set()
         self._held: list[Line] = []
@@ -101,8 +103,11 @@ class Follower:
         feed = self._hub.feed
         if self._after is None:  # "from now on"
             feed.grow({})
-            self._after = feed.last
+            self._after, self._of = feed.last, feed.id
         lines = feed.lines(self._after, PAGE)
+        if feed.id != self._of:  # it was ruined, and is another one: who follows has to list what came meanwhile
+            self.ended = True
+            return
         held, self._held = self._held, []
         data, lines = self._data(files, [*held, *lines], names)
         self._held += [line for line in held if line not in lines]
@@ -220,7 +225,9 @@ class MessageFeed:
 
         def look(files: Files) -> tuple[Listing, str]:
             found = query.listing(files, accounts, asked)
-            self.feed.grow({self._where(account).stem: row for account, row in found.ends.items()})
+            # Without room for it on the disk, say, messages can be read all the same; some are told again then.
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self.feed.grow({self._where(account).stem: row for account, row in found.ends.items()})
             return found, self.feed.cursor(self.feed.last)
 
         answer = await self.reader.ask(look)
