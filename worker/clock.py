@@ -124,6 +124,10 @@ class ServerClock:
         """Return the server's time in milliseconds since the epoch."""
         return int(self.time() * 1000)
 
+    def exact(self) -> int:
+        """Return the server's time in milliseconds as near as it is known, however little our clock is wrong."""
+        return int(1000 * (self._wall() if self._median is None else self._median + self._steady()))
+
     def _take(self, sample: float) -> None:
         self._samples.append(sample)
         self._median = sorted(self._samples)[len(self._samples) // 2]

@@ -121,3 +121,15 @@ def test_without_a_word_of_the_server() -> None:
 
     assert not clocks.server.known
     assert clocks.server.time() == clocks.wall
+
+
+def test_the_exact_time_is_the_server_s_own() -> None:
+    """However little our clock is wrong, the exact time is what the server said, carried on; ours before it did."""
+    clocks = Clocks()
+    clocks.wall += 3.0
+    before = clocks.server.exact()
+    clocks.server.registered(clocks.stamp())
+    clocks.pass_time(2.0, 2.0)
+
+    assert (before, clocks.server.exact()) == (int((TRUE + 3) * 1000), int((TRUE + 2) * 1000))
+    assert clocks.server.now() == int((TRUE + 5) * 1000)

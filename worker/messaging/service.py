@@ -80,7 +80,9 @@ class MessageService:
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
-        self._inbox = AsyncStore(settings.mail, settings.account, self._inbox_changed, clock=clock.now)
+        self._inbox = AsyncStore(
+            settings.mail, settings.account, self._inbox_changed, clock=clock.now, exact=clock.exact
+        )
         self._losses = 0
         self._uploads = Uploads(send)
         self._outbox = OutboxSender(

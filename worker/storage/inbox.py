@@ -57,6 +57,7 @@ class AsyncStore:
         changed: Called when `trouble` comes, changes or goes, and when an inbox was `lost`.
         idle: Seconds without a job after which the file is closed and the thread ends, for the memory's sake.
         clock: The time by which messages are old or young, in ms; called in the thread, when the disk takes them.
+        exact: The same as near as it is known: what an inbox that is lost had taken in is older.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class AsyncStore:
         *,
         times: Times = _PATIENCE,
         clock: Callable[[], int] = wall_ms,
+        exact: Callable[[], int] = wall_ms,
     ) -> None:
         self.trouble: str | None = None
         """Why nothing can be stored now, for people; None = all is well."""
@@ -100,6 +102,7 @@ class AsyncStore:
             known=lambda: self._settings.known_row,
             retry=times.retry,
             clock=clock,
+            exact=exact,
         )
 
     def apply(self, settings: MailSettings) -> None:

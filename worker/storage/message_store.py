@@ -24,6 +24,8 @@ from xyfleet.worker.storage.schema import (
 
 TYPED: Final = frozenset({"text", "image", "card"})
 """Kinds that a person writes: such an own message that xyfleet did not send is a takeover."""
+SAID_AGAIN: Final = 600_000
+"""Milliseconds behind the loss of a store for which a message that says no time is taken for one that it had."""
 _INSERT: Final = (
     "INSERT INTO messages (id, stamp, time, conversation, item, sender, sender_name, kind, text, own, recovered,"
     " state, reason, raw, platform, peer, content_type, trade_order, order_status, role, buyer, traded)"
@@ -39,7 +41,8 @@ class MessageStore(CallStore):
         path: Its file, made when it is not there.
         account: Its name, which is part of every message.
         after: Row and outbox number that a new file begins behind (`sqlite.open_inbox`).
-        lost: When (ms) a new file, or an older copy, takes the place of one that was lost; None: there was none.
+        lost: Up to which time (ms) one that was lost, whose place a new file or an older copy takes, may have taken
+            messages in; None: there was none.
         wall: This machine's own clock, in ms; None: the time that each operation is given is the only one.
 
     Raises:
@@ -72,9 +75,9 @@ class MessageStore(CallStore):
         else it is kept. Of what catching up found, what is as old as messages that retention deleted is left out.
         A card that changes one which is there is a message of its own, once; a notice about a message is of its
         conversation. An own message settles the letter that it is the echo of; if it is of none, its owner typed it:
-        the handler leaves the talk of that conversation alone for a while, and what waits of it is kept. What
-        catching up brings into a store that took the place of a lost one may have been answered: it is parked, and an
-        own message in it means nothing.
+        the handler leaves the talk of that conversation alone for a while, and what waits of it is kept. What the
+        store whose place this one took may have had, may have been answered: it is parked, whether it is pushed once
+        more or found, and an own message in it means nothing.
 
         Args:
             recovered: Whether catching up found it.
@@ -82,7 +85,7 @@ class MessageStore(CallStore):
         """
         last = self.last_row()
         floor = (self.meta("floor") or 0) if recovered else 0
-        lost = (self.meta("lost") or 0) if recovered else 0
+        lost = self.meta("lost")
         uncalled: list[Row] = []
         for each in (admission.placed(self.db, sanitize.texts(one)) for one in found):
             time = sanitize.time(each.time, now)
@@ -92,7 +95,7 @@ class MessageStore(CallStore):
             if time <= floor or known:
                 continue
             self._insert(each, time, recovered, now, rules)
-            if time <= lost:
+            if lost is not None and (time <= lost or (time != each.time and now <= lost + SAID_AGAIN)):
                 self._park(each.id)
             elif each.own:
                 self._heard_own(each, time, now, rules)

@@ -106,7 +106,8 @@ TALLIES: Final = (
   was uploaded; its text is the address then.
 * pauses: conversations that their owner took over, and until when.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
-  deleted: what is as old is not taken in again), `lost` (when this file took the place of one that was lost),
+  deleted: what is as old is not taken in again), `lost` (up to which time the file that was
+  lost, whose place this one took, may have taken messages in),
   `skip:<conversation>` (the change of a conversation as of which catching up gave it up).
 """
 

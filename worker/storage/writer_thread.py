@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
+from xyfleet.worker.clock import boottime
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore
@@ -40,6 +41,8 @@ REOPEN_AFTER: Final = 5
 failed may be found in the file by whoever opens it, and its jobs would find their own work there."""
 RUINED_AFTER: Final = 3
 """Tries in a row that find the file ruined before it is put aside: somebody may just be putting a good one there."""
+LATENCY: Final = 1.0
+"""Seconds by which the way to us may differ from message to message: the server's time is known no better."""
 _KEEP_OPEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
@@ -74,6 +77,7 @@ class GroupCommitThread:
         known: Returns up to which row somebody knows of messages: when there are any, a file was there before.
         retry: Seconds between two tries.
         clock: The time of what is carried out now, in ms.
+        exact: The server's time as near as it is known, in ms.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class GroupCommitThread:
         known: Callable[[], int] = lambda: 0,
         retry: float = RETRY,
         clock: Callable[[], int] = wall_ms,
+        exact: Callable[[], int] = wall_ms,
     ) -> None:
         self._path = path
         self._account = account
@@ -100,11 +105,13 @@ class GroupCommitThread:
         self._ended = ended
         self._retry = retry
         self._clock = clock
+        self._exact = exact
         self._jobs: queue.SimpleQueue[tuple[Any, Job] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._before: threading.Thread | None = None
         self._give_up = threading.Event()
         # From here on the thread's own.
+        self._last = boottime()
         self._store: MessageStore | None = None
         self._recovered = False
         self._counts = Counts()
@@ -195,6 +202,7 @@ class GroupCommitThread:
                 store.db.execute("ROLLBACK")
             raise
         self._recovered = True
+        self._last = boottime() + LATENCY
         self._counts, self._numbers = counts, numbers
         return outcomes, counts
 
@@ -213,13 +221,22 @@ class GroupCommitThread:
         known = self._known()
         had = self._recovered or known > 0 or self._aside is not None
         after = (max(self._numbers[0], known), self._numbers[1])
-        lost = self._clock() if had else None
+        lost = self._last_taken() if had else None
         store = MessageStore(self._path, self._account, after=after, lost=lost, wall=wall_ms)
         if store.lacks_rows and had:
             what = "was gone, or an older copy was put there" if self._aside is None else f"was ruined: {self._aside}"
             self._lost(f"the inbox {self._path} {what}; what it had is fetched again")
         self._aside = None
         return store
+
+    def _last_taken(self) -> int:
+        """
+        Return up to which server time (ms) the inbox that was lost may have taken messages in.
+
+        That is up to the last commit. Before the first one of this process, no other can have had the account since it
+        began.
+        """
+        return self._exact() - int(1000 * (boottime() - self._last))
 
     def _note(self, error: Exception) -> None:
         self._failures += 1
