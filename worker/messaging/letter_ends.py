@@ -37,9 +37,11 @@ class LetterEnds:
         self._waiting.setdefault(number, []).append(news)  # first: it may be settled while we look
         try:
             letter = await self._letter(number)
+            if news.done() or (letter is not None and letter.state in OPEN_STATES):
+                return await news
             if letter is None:
                 raise LookupError(f"no letter {number} in the outbox")
-            return await news if letter.state in OPEN_STATES else letter
+            return letter
         finally:
             waiting = self._waiting.get(number, [])
             if news in waiting:
