@@ -344,3 +344,18 @@ async def test_an_echo_that_the_server_changed_costs_no_answer(tmp_path: Path) -
         found = rows(tmp_path, "state, reason")[:3]
 
     assert found[::2] == [("done", None)] * 2
+
+
+async def test_the_first_batch_is_acked_and_means_nothing(gateway: Gateway, tmp_path: Path) -> None:
+    """S8: /s/vulcan, with its session item, is acked and counted; it is no message, and nothing unknown."""
+    async with Station(gateway.endpoint, tmp_path, mail=mail(tmp_path)) as station:
+        await station.reach(State.CONNECTED)
+        await until(lambda: gateway.stats(UNB)["acks"] == gateway.stats(UNB)["pushes"] == 1)
+        gateway.push(UNB, lwp="/s/vulcan", items=[{"type": "session"}, {"type": "text", "text": "在吗"}])
+        await until(lambda: station.last.mail.stored == 1)
+        await until(lambda: gateway.stats(UNB)["acks"] == 2)
+        figures = station.last.mail
+
+    assert gateway.stats(UNB)["bad_acks"] == 0
+    assert figures.strange == {}
+    assert [row[1] for row in rows(tmp_path)] == ["在吗"]
