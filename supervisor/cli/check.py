@@ -17,6 +17,8 @@ from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.log_budget import log_bytes
 from xyfleet.supervisor.config.machine_limits import read_limits
 from xyfleet.supervisor.config.reading.problems import BadFile
+from xyfleet.supervisor.credentials.at_rest import records
+from xyfleet.supervisor.credentials.browser_changes import changes
 from xyfleet.supervisor.settings import Settings
 from xyfleet.worker.process.hardening import keep_secrets
 
@@ -37,7 +39,9 @@ def check(setup: Setup, file: Path) -> int:
         click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
         return USAGE
     limits = read_limits(settings.fleet.log.dir, settings.fleet.state_dir)
-    _warn([*map(str, warnings), *_foreign(settings), *shortfalls(settings, limits)])
+    _warn(
+        [*map(str, warnings), *_foreign(settings), *shortfalls(settings, limits), *_browsers(settings, setup.language)]
+    )
     click.echo(_summary(settings))
     return OK
 
@@ -50,6 +54,14 @@ def _foreign(settings: Settings) -> Iterator[str]:
                 refuse_foreign(folder, owners(settings.path))
         except PathRefused as refusal:
             yield str(refusal)
+
+
+def _browsers(settings: Settings, language: str) -> Iterator[str]:
+    """Yield whose browser is another one than the file says, as far as this user may see what is kept of them."""
+    wanted = {name: it.identity for name, it in settings.accounts.items() if it.identity is not None and it.enabled}
+    held = records(settings.fleet.state_dir, wanted)
+    if (text := changes((name, held[name], wanted[name]) for name in held)) is not None:
+        yield text.say(language)
 
 
 def _warn(sentences: Iterable[str]) -> None:

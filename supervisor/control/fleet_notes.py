@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.credentials.browser_changes import changes
 from xyfleet.supervisor.supervision.fleet import Fleet
 
 _CLOCK: Final = {
@@ -38,6 +39,9 @@ def notes_of(fleet: Fleet) -> list[Text]:
             " xyfleet wire-report %(name)s shows, which has no texts and no ids"
         )
         notes.append(Text(text, {"count": len(strange), "name": strange[0]}))
+    accounts = ((name, fleet.store.get(name), member.account.identity) for name, member in fleet.members.items())
+    if (browsers := changes(accounts)) is not None:
+        notes.append(browsers)
     if fleet.events.problem is not None:
         notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": fleet.events.problem}))
     return notes

@@ -18,6 +18,7 @@ from xyfleet.supervisor.control.status_schema import (
     RefreshView,
     RttView,
 )
+from xyfleet.supervisor.credentials.browser_changes import next_browser
 from xyfleet.supervisor.credentials.cookies import parse
 from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.login_hook.policy import left_today, next_allowed
@@ -83,6 +84,7 @@ def account_view(
         login=login_view(held, renewed=account.renew_login),
         drift=drift,
         browser=browser_name(shown(held, account.identity).user_agent),
+        next_browser=next_browser(held, account.identity),
     )
 
 

@@ -144,6 +144,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """How often came what this version does not know of the platform, such as `objectType 40999`."""
     browser: str | None = None
     """The browser that it shows itself as, by its user agent; a check by risk control must be passed in that one."""
+    next_browser: str | None = None
+    """The one that the file says, if it is another: it counts from the next login on."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

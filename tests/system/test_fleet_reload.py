@@ -15,11 +15,11 @@ from xyfleet.supervisor.api.client import Refused
 
 
 def test_a_reload_that_ends_much_of_the_fleet_is_refused(tmp_path: Path, gateway: Gateway) -> None:
-    """Three accounts may go; four of six, removed or disabled, go only when it is said to be meant."""
+    """Three may go; four of six, removed or disabled, go only when it is said to be meant; a new browser waits."""
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=6)
     with running(fleet):
         fleet.wait_connected()
-        fleet.config["accounts"] = [account(0, enabled=False), account(1), account(2)]
+        fleet.config["accounts"] = [account(0, enabled=False), account(1, identity={"browser": "edge"}), account(2)]
         fleet.write()
         with pytest.raises(Refused, match=r"4 of 6 accounts would be removed or disabled .*reload --yes") as caught:
             fleet.client.post("/v1/reload", {"yes": False})
@@ -27,6 +27,10 @@ def test_a_reload_that_ends_much_of_the_fleet_is_refused(tmp_path: Path, gateway
         fleet.wait_connected()
         assert len(fleet.accounts()) == 6
         assert len(fleet.client.post("/v1/reload", {"yes": True})["removed"]) == 3
+        browsers = {name: (one["browser"], one["next_browser"]) for name, one in fleet.accounts().items()}
+        assert browsers["a1"] == ("Chrome 151 (Windows)", "Edge 151 (Windows)")
+        assert browsers["a2"] == ("Chrome 151 (Windows)", None)
+        assert any("first for a1: Edge 151" in note for note in fleet.status()["fleet"]["notes"])
 
 
 def test_an_include_that_fits_nothing_any_more_is_refused(tmp_path: Path, gateway: Gateway) -> None:

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 from support.standin import run
+from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.identity import made
+from xyfleet.worker.secret import Secret
 
 GOOD = """\
 version: 1
@@ -92,3 +95,20 @@ async def test_real_endpoint_is_not_called_a_simulator(tmp_path: Path) -> None:
     assert ended.code == 0
     assert "SIMULATOR" not in ended.out
     assert "chmod 600" in ended.err
+
+
+async def test_a_browser_that_waits_for_the_next_login(tmp_path: Path) -> None:
+    """The file's browser is not the one that the login began with: said, and no fault."""
+    store = Store(tmp_path / "state", retry=0.1)
+    store.load([])
+    store.adopt("shop-001", Secret("unb=2200000000001; cookie2=x"), "file", made(version=140))
+    await store.close()
+    text = GOOD.replace("name: shops", "name: shops\n  state_dir: state")
+    (tmp_path / "f.yml").write_text(
+        text.replace("  - name: shop-001", "  - name: shop-001\n    identity: {browser: edge}")
+    )
+    ended = await run(tmp_path, "check", str(tmp_path / "f.yml"))
+
+    assert ended.code == 0
+    assert "first for shop-001: Edge 151 (Windows), not Chrome 140 (Windows)" in ended.err
+    assert "next login" in ended.err

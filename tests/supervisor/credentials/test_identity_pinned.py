@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xyfleet.supervisor.credentials.record import shown
+import pytest
+
+from xyfleet.supervisor.credentials.at_rest import records
+from xyfleet.supervisor.credentials.browser_changes import changes, next_browser
+from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.identity import DEFAULT, LEGACY, made
+from xyfleet.supervisor.identity import DEFAULT, LEGACY, Identity, made, raw
 from xyfleet.worker.secret import Secret
 
 COOKIE = Secret("unb=101; cookie2=sim-a")
@@ -49,3 +53,46 @@ async def test_login_of_an_older_version_keeps_what_it_showed(tmp_path: Path) ->
     assert shown(store.get("said"), NEW) == OLD
     assert shown(store.get("nobody"), None) == DEFAULT
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (None, None),
+        (made(version=148), None),
+        (NEW, "Chrome 151 (Windows)"),
+        (made("edge", 148, "macos"), "Edge 148 (macOS)"),
+        (made(version=148, language="en-US"), "Chrome 148 (Windows), en-US"),
+        (raw("Agent/1"), "Agent/1"),
+    ],
+)
+def test_another_browser_in_the_file(wanted: Identity | None, told: str | None) -> None:
+    """It is told as what the next login shows; who has no login has nothing to keep."""
+    assert next_browser(Credentials(cookie=COOKIE, identity=OLD), wanted) == told
+    assert next_browser(Credentials(), wanted) is None
+
+
+def files(folder: Path) -> list[tuple[Path, bytes]]:
+    """Return all that is there."""
+    return sorted((path, path.read_bytes()) for path in folder.rglob("*") if path.is_file())
+
+
+async def test_who_only_looks_sees_it_too(tmp_path: Path) -> None:
+    """From the disk, changing nothing; one sentence for all; a record that can't be read is none."""
+    store = opened(tmp_path)
+    for number, name in enumerate(("one", "two", "three")):
+        store.adopt(name, Secret(f"unb=10{number}; cookie2=x"), "file", OLD)
+    await store.close()
+    (tmp_path / "users" / "102.json").write_text("{")
+    (tmp_path / "users" / "102.json.bak").unlink(missing_ok=True)
+    before = files(tmp_path)
+    held = records(tmp_path, ["one", "two", "three", "nobody"])
+    text = changes((name, found, NEW) for name, found in held.items())
+
+    assert sorted(held) == ["one", "two"]
+    assert text is not None
+    assert "for 2 accounts" in text.say("en")
+    assert "first for one: Chrome 151 (Windows), not Chrome 148 (Windows)" in text.say("en")
+    assert changes((name, found, OLD) for name, found in held.items()) is None
+    assert files(tmp_path) == before
+    assert records(tmp_path / "nowhere", ["one"]) == {}
