@@ -17,11 +17,11 @@ MAX_REPLY: Final = 4000
 """Characters of one message to a buyer."""
 _HIDDEN: Final = "‹text›"
 _WORDS: Final = re.compile(r"\w{4,}")
+"""Words of a message that are shorter are not looked for: hiding them would garble every sentence."""
 _HAN: Final = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]|\\u[3-9][0-9a-fA-F]{3}")
 """A Chinese character, or how JSON and ASCII spell it."""
-"""Words of a message that are shorter are not looked for: hiding them would garble every sentence."""
-_MOST_LOOKED_AT: Final = 10_000
-"""Characters of a message that are looked for by word."""
+MOST_LOOKED_FOR: Final = 10_000
+"""Characters of a message that may be looked for: of a million it takes half a minute, and a GiB."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -130,8 +130,8 @@ def with_image_from(folder: str, reply: str | Reply | None) -> str | Reply | Non
 
 
 def conceal(words: str, text: str) -> str:
-    """Return `words`, the text of an error say, without the buyer's text that they may repeat."""
-    told = [text, *sorted(set(_WORDS.findall(text[:_MOST_LOOKED_AT])))]
+    """Return `words`, the text of an error say, without the buyer's text (`MOST_LOOKED_FOR`) that they may repeat."""
+    told = [text, *sorted(set(_WORDS.findall(text)))]
     forms = [form for each in told if each.strip() for form in (each, repr(each)[1:-1], json.dumps(each)[1:-1])]
     for form in dict.fromkeys(forms):
         words = re.sub(re.escape(form), _HIDDEN, words, flags=re.IGNORECASE)
@@ -140,8 +140,7 @@ def conceal(words: str, text: str) -> str:
 
 def _without_han(words: str, text: str) -> str:
     """Hide all Chinese of two and more characters that is in the text: it has no blanks, so any part may be a word."""
-    told = text[:_MOST_LOOKED_AT]
-    pairs = {told[at : at + 2] for at in range(len(told) - 1)}
+    pairs = {text[at : at + 2] for at in range(len(text) - 1)}
     found = [(match.start(), match.end(), _spelled_out(match[0])) for match in _HAN.finditer(words)]
     kept: list[str] = []
     end = 0

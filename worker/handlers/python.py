@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from xyfleet.worker.handlers.api import Account, Send
 from xyfleet.worker.handlers.base import (
+    MOST_LOOKED_FOR,
     HandlerFailed,
     HandlerUnsure,
     NotCalled,
@@ -173,8 +174,8 @@ class PythonHandler:
                 return _Outcome(reason=f"no answer within {timeout:g} s")
             if self._closed:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
-            trace = conceal(shortened("".join(traceback.format_exception(error))), message.text)
-            return _Outcome(reason=self._log.clean(conceal(sentence(error), message.text)), trace=trace)
+            reason, trace = told(error, message.text)
+            return _Outcome(reason=self._log.clean(reason), trace=trace)
 
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""
@@ -267,6 +268,14 @@ def described(error: BaseException) -> tuple[str, str | None]:
     if isinstance(error, Unusable):
         return str(error), None
     return sentence(error), shortened("".join(traceback.format_exception(error)))
+
+
+def told(error: BaseException, text: str) -> tuple[str, str]:
+    """Return why a call failed and where, without the message's text; to look for one too long takes too long."""
+    if len(text) > MOST_LOOKED_FOR:
+        return type(error).__name__, shortened("".join(traceback.format_tb(error.__traceback__)))
+    trace = shortened("".join(traceback.format_exception(error)))
+    return conceal(sentence(error), text), conceal(trace, text)
 
 
 def sentence(error: BaseException) -> str:
