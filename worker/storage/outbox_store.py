@@ -210,6 +210,8 @@ class OutboxStore:
 
     def _prove_sent(self, message_id: str, conversation: str | None, text: str, time: int) -> bool:
         """Settle the letter of which an own message is the echo; return whether there is one."""
+        if self._letter("message_id = ? AND state = 'sent' LIMIT 1", message_id) is not None:
+            return True  # not of another one that says the same and is on its way
         found = self._on_its_way(message_id, conversation, text.strip(), time + ECHO_SLACK)
         if found is None:
             return self._letter("message_id = ? LIMIT 1", message_id) is not None

@@ -156,6 +156,22 @@ def test_what_is_no_echo(store: MessageStore, message: dict[str, Any]) -> None:
     assert letter(store).state == "sending"
 
 
+def test_an_echo_of_a_settled_letter_is_of_no_other(store: MessageStore) -> None:
+    """The same text is on its way again when the first one's echo comes: the second's echo is no takeover either."""
+    for number in (1, 2):
+        store.queue(f"u{number}", "c1", "b", "x", NOW)
+        store.sending(number, f"u{number}", 0)
+        store.settle(1, "sent", "8.PNM", None, NOW)
+    add(store, own("8.PNM", text="x"))
+    state = letter(store, 2).state
+    store.settle(2, "sent", "9.PNM", None, NOW)
+    add(store, own("9.PNM", text="x"))
+    add(store, incoming("10.PNM"))
+
+    assert state == "sending"
+    assert stands(store, 3) == ("waiting", None)
+
+
 def test_an_echo_before_its_answer_that_looks_like_the_owners(store: MessageStore) -> None:
     """The server changed the text on the way: when the answer tells the id, the handler goes on."""
     store.queue("u1", "c1", "b", "x", NOW)
