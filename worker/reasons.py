@@ -173,6 +173,24 @@ TEXTS: Final[dict[str, str]] = {
     "address_unusable": "address can't be used",
     "proxy_unusable": "proxy address can't be used",
     "connection_failed": "connection failed: %(words)s",
+    # What handlers and programs ask of the platform; the code without `ask_` is the error's.
+    "ask_stopped": "the account was stopped, removed or got another login",
+    "ask_login": "the account's login is not well",
+    "ask_risk": "the platform wants a person to pass a check first",
+    "ask_outage": "an outage, or another login, holds the account's calls back",
+    "ask_busy": "%(count)d questions of the account wait already",
+    "ask_budget": "the account has made its %(count)d calls of a day; the next one in %(seconds).0f s",
+    "ask_slower": "the platform asks for fewer calls: %(of)s",
+    "ask_refused": "the platform says no: %(words)s",
+    "ask_network": "no answer: %(of)s",
+    "ask_strange": "the answer has a shape that is not known",
+    "ask_large": "the answer is longer than %(size)d KiB",
+    "ask_late": "no answer within %(seconds).0f s",
+    "ask_api": "%(words)s is not named under `apis` of the account",
+    "ask_bad": "not a question that can be asked: %(words)s",
+    "ask_disk": "not done: it can't be put on record, the disk refuses",
+    "ask_unknown": "nobody knows whether order %(words)s was marked as shipped: look in the app",
+    "ask_fault": "a fault in xyfleet: %(words)s",
 }
 """Code to raw words. A code, once out, keeps its meaning; a newer version may know more of them."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from xyfleet.supervisor.simulator.mailbox import Mailbox
+from xyfleet.supervisor.simulator.shop import Shop
 
 _KEPT: Final = 10_000
 """Most times of dials, times of token calls and acked pushes kept for each account."""
@@ -51,6 +52,8 @@ class Counters:
     token_calls: int = 0
     token_times: deque[float] = field(default_factory=_newest)
     tokens_issued: int = 0
+    asks: dict[str, int] = field(default_factory=dict)
+    """Signed calls besides the token's, by their API."""
     closes: dict[str, int] = field(default_factory=dict)
     """How connections ended: the code of the client's close frame, or `none` without one."""
 
@@ -85,6 +88,7 @@ class Account:
     unb: str
     counters: Counters = field(default_factory=Counters)
     mailbox: Mailbox = field(default_factory=Mailbox)
+    shop: Shop = field(default_factory=Shop)
     acked: deque[str] = field(default_factory=_newest)
     """Mids of the newest pushes that were acked."""
     ack_ms: deque[float] = field(default_factory=_newest)

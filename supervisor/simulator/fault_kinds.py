@@ -29,6 +29,8 @@ class Point(StrEnum):
     CALL = "call"
     """Any other request on the socket."""
     TOKEN = "token"
+    ASK = "ask"
+    """A signed call about items and orders."""
     PUSH = "push"
     """What the gateway says by itself: its time, and what becomes of pushes."""
     ACT = "act"
@@ -187,6 +189,11 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("token_without_token", Point.TOKEN, {}),
         Kind("token_key", Point.TOKEN, {"key": (text, "novelty")}),
         Kind("token_ttl", Point.TOKEN, {"seconds": (positive, ...)}),
+        Kind("ask_slow", Point.ASK, {"seconds": (seconds, ...)}),
+        Kind("ask_http", Point.ASK, {"status": (whole(300, 599), 502)}),
+        Kind("ask_risk", Point.ASK, {"form": (one_of(*RISK_FORMS), "ret")}),
+        Kind("ask_ret", Point.ASK, {"ret": (text, ...)}),
+        Kind("ask_lost", Point.ASK, {}),
         Kind("close", Point.ACT, {"code": (ending, 1000)}, connections="live"),
         Kind("reset", Point.ACT, {}, connections="live"),
         Kind("drop", Point.ACT, {"how": (ending, "none")}, connections="all", after=1.0),

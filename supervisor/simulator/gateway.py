@@ -15,6 +15,8 @@ from xyfleet.supervisor.simulator.accounts import Account, Counters, total
 from xyfleet.supervisor.simulator.compose import Composed, PushRequest, Wanted, compose
 from xyfleet.supervisor.simulator.connection import Connection, Unacked
 from xyfleet.supervisor.simulator.faults import FaultBook
+from xyfleet.supervisor.simulator.mailbox import Message
+from xyfleet.supervisor.simulator.shop import SoldOrder
 from xyfleet.supervisor.simulator.signing import Stamps
 
 _ACK_COPIES: Final = ("mid", "sid", "app-key", "ua", "dt")
@@ -235,7 +237,16 @@ class Gateway:
         composed = compose(wanted, account.unb, f"{stamp}.PNM", when)
         if composed.message is not None:
             account.mailbox.add(composed.message, wanted.peer)
+            self._sell(account, composed.message, wanted.peer)
         return composed
+
+    def _sell(self, account: Account, card: Message, buyer: str) -> None:
+        """Have the shop know of the order that a card is about."""
+        if card.trade is not None:
+            held = account.shop.orders.get(card.trade.order)
+            order = held or SoldOrder(id=card.trade.order, item=card.item, buyer=buyer, time=card.time)
+            order.status = card.trade.status
+            account.shop.put(order)
 
     def deliver(self, request: PushRequest) -> dict[str, Any]:
         """Carry out a push request; returns the mids sent and the message ids in the order asked for."""

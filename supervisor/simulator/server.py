@@ -22,7 +22,8 @@ from xyfleet.supervisor.simulator.faults import Fault
 from xyfleet.supervisor.simulator.gateway import Gateway, Options
 from xyfleet.supervisor.simulator.listener import Listener
 from xyfleet.supervisor.simulator.passport import Passport
-from xyfleet.supervisor.simulator.tokencall import ANY_API, TOKEN_PATH, TokenCall, unknown_api
+from xyfleet.supervisor.simulator.shop_calls import ShopCalls
+from xyfleet.supervisor.simulator.tokencall import TOKEN_PATH, TokenCall
 from xyfleet.supervisor.simulator.uploads import Uploads
 
 ORIGIN: Final = "https://www.goofish.com"
@@ -66,7 +67,7 @@ class Server:
         passport = Passport(self.gateway)
         application.router.add_routes([*passport.routes(), *passport.control(PREFIX)])
         application.router.add_routes(Uploads().routes(PREFIX))
-        application.router.add_route("*", ANY_API, unknown_api)
+        application.router.add_routes(ShopCalls(self.gateway).routes(PREFIX))
 
     async def start(self, faults: list[Fault]) -> Address:
         """Listen, start the script, and return where."""

@@ -22,17 +22,10 @@ from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import (
     Alive,
-    CatchUpRequest,
     Change,
     Go,
-    Hello,
-    Redone,
     Report,
-    Sent,
-    Strange,
-    TicketRequest,
     Up,
-    UploadRequest,
 )
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.reasons import Reason
@@ -206,7 +199,7 @@ class SupervisedAccount(AccountFacts):
                     return
                 case Report():
                     self._reported(message)
-                case TicketRequest() | Hello() | Sent() | Redone() | CatchUpRequest() | UploadRequest() | Strange():
+                case _:
                     self._ports.heard(self, child, message)
 
     def gone(self, child: WorkerProcess) -> None:

@@ -18,6 +18,7 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import (
     Apply,
+    Ask,
     CatchUpRequest,
     Change,
     Go,
@@ -147,6 +148,8 @@ class AccountServices:
                 self._hear_of_clock(message.clock)
             case UploadRequest():
                 self._parts.jobs.run(self._parts.images.answer(member, child, message))
+            case Ask():
+                self._parts.jobs.run(self._parts.asks.answer(member, child, message))
             case Strange():
                 self._parts.drift.heard(message.place, message.name, message.shape)
             case Sent() | Redone() | CatchUpRequest():

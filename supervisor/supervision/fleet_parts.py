@@ -22,6 +22,7 @@ from xyfleet.supervisor.supervision.jobs import Jobs
 from xyfleet.supervisor.supervision.logins import Logins
 from xyfleet.supervisor.supervision.machine_clock import MachineClock
 from xyfleet.supervisor.supervision.outage_recovery import OutageRecovery
+from xyfleet.supervisor.supervision.platform_asks import PlatformAsks
 from xyfleet.supervisor.supervision.qr_logins import QrLogins
 from xyfleet.supervisor.supervision.renewals import Renewals
 from xyfleet.supervisor.supervision.restart_policy import RestartRules, restart_rules
@@ -90,6 +91,7 @@ class FleetParts:
         self.qr = QrLogins(self.members, store, tokens, self.users.lock_for_login, self.free_user)
         self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.record.account)
         self.images = ImageUploads(store, tokens, self._login_troubled)
+        self.asks = PlatformAsks(self.members, store, tokens, self._login_troubled)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self.clock = MachineClock()
@@ -123,6 +125,7 @@ class FleetParts:
         proxies = {member.account.proxy for member in self.members.values()}
         self.desk.keep(proxies)
         self.tokens.keep(proxies)
+        self.asks.calls.keep(self.members, proxies)
 
     def forget_person(self, name: str) -> None:
         """Forget whatever the login hook said of a person once: the account connects, or is to try again."""

@@ -22,6 +22,8 @@ _SIGN: Final = (
 _UNSURE: Final = ("FAIL_SYS_ILLEGAL_ACCESS",)
 """A dead login to some clients, a bad signature to others."""
 _SLOWER: Final = ("FLOWLIMIT", "TRAFFIC_LIMIT")
+_DECLINED: Final = re.compile(r"FAIL_BIZ_(?!.*(SYSTEM|TIMEOUT|BUSY|RETRY))", re.IGNORECASE)
+"""The business side has looked at the call and says no. Its own failures, and other words, leave open what it did."""
 _CHECK_PAGE: Final = re.compile(rb"punish|x5sec|captcha|_____tmd_____|rgv587", re.IGNORECASE)
 """In a page, an address or a key, wherever it stands (`nocaptcha` and `rgv587_flag` too)."""
 _PERSON_PAGE: Final = re.compile(r"/iv/|identity_verify|normal_validate|mini_login_check|photoverify", re.IGNORECASE)
@@ -51,6 +53,11 @@ def unsure(codes: Iterable[str]) -> bool:
 def slower(codes: Iterable[str]) -> bool:
     """Say whether they ask to be asked less often. Their text may be that of a check: the code counts."""
     return _any(_SLOWER, codes)
+
+
+def declined(codes: Iterable[str]) -> bool:
+    """Say whether they say for certain that what was asked for was not done."""
+    return any(_DECLINED.match(code.partition("::")[0]) for code in codes)
 
 
 def check_page(text: bytes) -> bool:

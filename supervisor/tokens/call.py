@@ -39,14 +39,14 @@ class RawAnswer(NamedTuple):
     """Where a redirect leads to; none is followed."""
 
 
-def headers(identity: Identity) -> dict[str, str]:
+def headers(identity: Identity, origin: str = _ORIGIN, referer: str = f"{_ORIGIN}/") -> dict[str, str]:
     """Return what the page's own call has beside its cookie."""
     return {
         "accept": "application/json",
         "cache-control": "no-cache",
-        "origin": _ORIGIN,
+        "origin": origin,
         "pragma": "no-cache",
-        "referer": f"{_ORIGIN}/",
+        "referer": referer,
         **({"priority": "u=1, i"} if identity.brands else {}),
         "sec-fetch-dest": "empty",
         "sec-fetch-mode": "cors",
@@ -81,13 +81,37 @@ async def post(
         CallFailed: there was no answer.
     """
     data = mtop.form_data(device_id)
+    return await post_signed(
+        session,
+        url,
+        mtop.query(cookies.sign_token(cookie), str(int(now * 1000)), data, page),
+        data,
+        headers(identity),
+        cookie=cookie,
+        timeout=timeout,
+        proxy=proxy,
+    )
+
+
+async def post_signed(
+    session: aiohttp.ClientSession,
+    url: str,
+    query: dict[str, str],
+    data: str,
+    headers: dict[str, str],
+    *,
+    cookie: Secret,
+    timeout: float,
+    proxy: Secret | None = None,
+) -> RawAnswer:
+    """Make any signed call; arguments and errors as of `post`."""
     mark: dict[str, bool] = {}
     try:
         async with session.post(
             url,
-            params=mtop.query(cookies.sign_token(cookie), str(int(now * 1000)), data, page),
+            params=query,
             data={"data": data},
-            headers={**headers(identity), "cookie": cookies.sendable(cookie).reveal()},
+            headers={**headers, "cookie": cookies.sendable(cookie).reveal()},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
             trace_request_ctx=mark,

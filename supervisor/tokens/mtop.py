@@ -20,6 +20,7 @@ import msgspec
 from xyfleet.supervisor.tokens import answer_words
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
+from xyfleet.worker.text import cut
 
 API: Final = "mtop.taobao.idlemessage.pc.login.token"
 APP_KEY: Final = "34839810"
@@ -160,6 +161,40 @@ def refusal(status: int, body: bytes, location: str = "") -> Answer | None:
     if any(code.upper().startswith("SUCCESS") for code in codes):
         return None
     return Unknown(_unknown(codes))
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the service said to a call that is not the token's."""
+
+    data: Any
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """The service itself has judged the call and says no, in these words; what was asked for was not done."""
+
+    words: str
+
+
+def judged(status: int, body: bytes, location: str = "") -> Answer | Said | Declined:
+    """
+    Say what the answer to a call about items or orders means. Never raises.
+
+    Of an answer that says SUCCESS only its addresses are looked at for a check: the rest are texts of people.
+    """
+    answer = _decoded(body)
+    codes, data = _codes(answer), _data(answer)
+    if status == 200 and codes and all(code.upper().startswith("SUCCESS") for code in codes):
+        address = data.get("url") if isinstance(data, dict) else None
+        places = f"{location} {address if isinstance(address, str) else ''}"
+        return Risk() if answer_words.check_page(places.encode(errors="replace")) else Said(data)
+    found = refusal(status, body, location)
+    if isinstance(found, Unknown) and not found.wait and status == 200 and answer_words.declined(codes):
+        return Declined(_short_words(codes))
+    return Transient(Reason("no_json")) if found is None else found
+
+
+def _short_words(codes: list[str]) -> str:
+    return cut(" ".join(codes))
 
 
 def _decoded(body: bytes) -> object:

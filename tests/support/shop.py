@@ -17,6 +17,7 @@ from support.station import until
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import Limits, PythonHandler
+from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
@@ -118,6 +119,10 @@ class Shop:
         self.log_file = folder / "a0.log"
         self.log = AccountLog("a0", LogSettings(dir=str(folder), format="json"))
         self.sent: list[tuple[str, str]] = []
+        self.asked: list[Ask] = []
+        """What the handler asked of the platform."""
+        self.answer = Answered(request=0)
+        """The answer to all of it."""
         self.stuck: list[str] = []
         self.changes = 0
         self.replies = 0
@@ -131,7 +136,9 @@ class Shop:
 
     def python(self, limits: Limits = FAST) -> PythonHandler:
         """Return a handler of the settings' function."""
-        return PythonHandler(self.settings, "a0", self._send, self.log, self._changed, self.stuck.append, limits)
+        return PythonHandler(
+            self.settings, "a0", self._send, self._ask, self.log, self._changed, self.stuck.append, limits
+        )
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -143,6 +150,10 @@ class Shop:
         await self.stop()
         await self.inbox.close()
         self.log.close()
+
+    async def _ask(self, question: Ask) -> Answered:
+        self.asked.append(question)
+        return self.answer
 
     def start(self) -> None:
         """Let the dispatcher run."""

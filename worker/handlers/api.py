@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_image_from
+from xyfleet.worker.ipc.messages import Answered, Ask
+from xyfleet.worker.protocol.shop import Item
 
-__all__ = ["Account", "Reply"]
+__all__ = ["Account", "AskFailed", "Reply"]
+
+_T = TypeVar("_T")
 
 Send = Callable[[str, str, str | None], Coroutine[Any, Any, bool]]
 """Puts a text, or the image of a path, for a conversation into the outbox; returns whether somebody is known there to
 send it to."""
 
+Question = Callable[[Ask], Coroutine[Any, Any, Answered]]
+"""Asks the platform."""
+_PREFIX: Final = "ask_"
+
+
+class AskFailed(Exception):
+    """
+    There is no answer; `str()` says why.
+
+    Args:
+        code: Why, for programs: `refused`, `risk`, `outage`, … (docs/handlers.md).
+    """
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
 
 class Account:
     """What a handler gets beside the message."""
 
-    def __init__(self, name: str, label: str, send: Send, folder: str) -> None:
+    def __init__(self, name: str, label: str, send: Send, ask: Question, folder: str) -> None:
         self.name = name
         """Its name in the accounts file."""
         self.label = label
         self._send = send
         self._folder = folder
+        self._ask = ask
         self._loop = asyncio.get_running_loop()
 
     async def send(self, conversation: str, text: str | None = None, *, image: str | None = None) -> None:
@@ -52,3 +76,21 @@ class Account:
         taken = asyncio.run_coroutine_threadsafe(self._send(conversation, words, path), self._loop)
         if not await asyncio.wrap_future(taken):
             raise LookupError(f"nobody is known in conversation {conversation}: no message of it is in the inbox")
+
+    async def item(self, id: str) -> Item:
+        """Return an item of the platform's by its id; kept for 10 minutes. Raises `AskFailed`."""
+        return await self._answer(Ask(request=0, what="item", id=_id(id)), Item)
+
+    async def _answer(self, question: Ask, kind: type[_T]) -> _T:
+        asked = asyncio.run_coroutine_threadsafe(self._ask(question), self._loop)
+        answer = await asyncio.wrap_future(asked)
+        if answer.reason is not None:
+            raise AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))
+        return msgspec.convert(answer.value, kind)
+
+
+def _id(value: object) -> str:
+    """Return an id as text; a whole number is taken too, and anything else is no id."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""

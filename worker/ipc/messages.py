@@ -5,7 +5,7 @@ How they become bytes: `xyfleet.worker.ipc.codec`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -18,6 +18,10 @@ from xyfleet.worker.states import State
 
 MAX_CHANGES: Final = 8
 """Most state changes in one report; of a longer row the newest are kept."""
+
+
+Question = Literal["item", "order", "orders", "ship", "call"]
+"""What can be asked of the platform."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_defaults=True):
@@ -186,6 +190,21 @@ class UploadRequest(Message, frozen=True, tag="upload"):
     """The file's."""
 
 
+class Ask(Message, frozen=True, tag="question"):
+    """A question to the platform, which a worker can't ask: it has no cookies. Answered by `Answered`."""
+
+    request: int
+    what: Question
+    id: str = ""
+    """Of the item or the order; of `orders` the page's number."""
+    again: bool = False
+    """Of `ship`: also where nobody knows what came of it before."""
+    api: str = ""
+    version: str = ""
+    data: str = ""
+    """Of `call`: JSON."""
+
+
 class Redone(Message, frozen=True, tag="redone"):
     """The answer to a `Redo`."""
 
@@ -278,6 +297,15 @@ class Uploaded(Message, frozen=True, tag="uploaded"):
     """Whether another try may do better."""
 
 
+class Answered(Message, frozen=True, tag="answer"):
+    """What came of an `Ask`: a value, or why there is none."""
+
+    request: int
+    value: Any = None
+    """As JSON: of `item` an `Item`, of `order` an `Order`, of `orders` an `OrderPage`, of `ship` a `Shipped`."""
+    reason: Reason | None = None
+
+
 class Redo(Message, frozen=True, tag="redo"):
     """Give dead letters to the handler again; answered by `Redone`."""
 
@@ -294,5 +322,5 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Sent | Redone | Strange
-Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | Uploaded | CatchUpTurn | Stop
+Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Ask | Sent | Redone | Strange
+Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | Uploaded | Answered | CatchUpTurn | Stop

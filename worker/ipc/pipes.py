@@ -15,12 +15,13 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import MAX_CHANGES, Down, Redone, Report, Sent, Strange, Up
+from xyfleet.worker.ipc.messages import MAX_CHANGES, Ask, Down, Redone, Report, Sent, Strange, Up, UploadRequest
 from xyfleet.worker.reasons import Reason
 
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
 READ_SIZE: Final = 65536
+_NUMBERED: Final = (Sent, Redone, Ask, UploadRequest)
 CURT: Final = 60
 """Characters that are left of each text in a message that is too long."""
 NO_SHAPE: Final = "null"
@@ -89,13 +90,13 @@ class ReportPipe:
         self._fd = fd
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        # At most one of each kind, but for answers: one for each request. In the order of their coming.
+        # At most one of each kind, but for questions and answers: one for each request. In the order of their coming.
         self._waiting: dict[tuple[type, int], Up] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     def send(self, message: Up) -> None:
         """Write the message, or keep it until there is room, in the place of an older one of its kind."""
-        place = (type(message), message.request if isinstance(message, Sent | Redone) else 0)
+        place = (type(message), message.request if isinstance(message, _NUMBERED) else 0)
         self._waiting[place] = newer(self._waiting.get(place), message)
         if self._retry is None:
             self._flush()

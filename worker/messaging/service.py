@@ -19,8 +19,9 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redo, Send, Strange, Up, Uploaded
+from xyfleet.worker.ipc.messages import Answered, CatchUpRequest, MailFigures, Redo, Send, Strange, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
+from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.intake import PushIntake
 from xyfleet.worker.messaging.requests import Requests
@@ -85,6 +86,7 @@ class MessageService:
         )
         self._losses = 0
         self._uploads = Uploads(send)
+        self._asks = Asks(send)
         self._outbox = OutboxSender(
             self._inbox,
             settings.mail,
@@ -138,12 +140,14 @@ class MessageService:
             if part is not None:
                 part.apply(settings)
 
-    def receive(self, message: Send | Redo | Turn | Uploaded) -> None:
+    def receive(self, message: Send | Redo | Turn | Uploaded | Answered) -> None:
         """Take what the supervisor says about messages."""
         if isinstance(message, Turn):
             self._catch_up.turn()
         elif isinstance(message, Uploaded):
             self._uploads.heard(message)
+        elif isinstance(message, Answered):
+            self._asks.heard(message)
         else:
             self._requests.ask(message)
 
@@ -230,7 +234,9 @@ class MessageService:
     def _make_handler(self, account: str) -> Handler | None:
         settings = self._settings
         if settings.handler is not None:
-            return PythonHandler(settings, account, self._answer_later, self._log, self._changed, self._stuck)
+            return PythonHandler(
+                settings, account, self._answer_later, self._asks.ask, self._log, self._changed, self._stuck
+            )
         if settings.webhook is not None:
             return WebhookHandler(
                 settings.webhook, (settings.fleet, account), self._changed, folder=settings.handler_path

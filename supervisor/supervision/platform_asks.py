@@ -1,0 +1,128 @@
+"""Answers questions to the platform for accounts: those of their workers, and the API's. Shell.
+
+Never in an outage, under risk, or for an account that is stopped; an answer that comes after that is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.platform_calls import answers, apis
+from xyfleet.supervisor.platform_calls.apis import ApiCall
+from xyfleet.supervisor.platform_calls.kept_answers import KeptAnswers
+from xyfleet.supervisor.platform_calls.service import Asker, AskRefused, PlatformCalls, refused
+from xyfleet.supervisor.supervision.account import SupervisedAccount
+from xyfleet.supervisor.supervision.account_state import Login, Wish
+from xyfleet.supervisor.tokens.service import TokenService
+from xyfleet.supervisor.workers.process import WorkerProcess
+from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.messages import Answered, Ask
+from xyfleet.worker.reasons import Reason
+
+LONGEST: Final = 100.0
+"""Seconds that an answer may take in all, its turn included; a worker waits for longer."""
+LARGEST: Final = 200
+"""KiB of an answer."""
+KEEP_ITEMS: Final = 600.0
+"""Seconds for which an item's description is not asked for again."""
+
+log = logging.getLogger(__name__)
+
+
+class PlatformAsks:
+    """
+    Asks for all accounts.
+
+    Args:
+        troubled: Whether an outage, or another login of it, holds an account's calls back now.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, SupervisedAccount],
+        store: Store,
+        tokens: TokenService,
+        troubled: Callable[[SupervisedAccount], bool],
+    ) -> None:
+        self._members = members
+        self._store = store
+        self._troubled = troubled
+        self.calls = PlatformCalls(store, tokens)
+        self._items = KeptAnswers(KEEP_ITEMS)
+
+    async def answer(self, member: SupervisedAccount, child: WorkerProcess, question: Ask) -> None:
+        """Answer a worker, whatever goes wrong."""
+        try:
+            value = await self.ask(member, question)
+            found = Answered(request=question.request, value=value)
+            if len(msgspec.json.encode(value)) > LARGEST * 1024:
+                found = Answered(request=question.request, reason=Reason("ask_large", {"size": LARGEST}))
+        except AskRefused as error:
+            found = Answered(request=question.request, reason=error.reason)
+        except Exception as error:
+            log.exception("fault while something was asked account=%s what=%s", member.name, question.what)
+            found = Answered(request=question.request, reason=Reason("ask_fault", {"words": type(error).__name__}))
+        child.send(found)
+
+    async def ask(self, member: SupervisedAccount, question: Ask) -> Any:
+        """Return the answer to a question. Raises `AskRefused`."""
+        asker = self._asker(member)
+        try:
+            async with asyncio.timeout(LONGEST):
+                return await self._ask(asker, question)
+        except TimeoutError:
+            raise AskRefused(Reason("ask_late", {"seconds": LONGEST}), sure=False) from None
+
+    async def _ask(self, asker: Asker, question: Ask) -> Any:
+        if not apis.ID.fullmatch(question.id):
+            raise refused("ask_bad", words="an id has up to 32 digits")
+        match question.what:
+            case "item":
+                return await self._item(asker, question.id)
+            case _:
+                raise refused("ask_bad", words=question.what)
+
+    async def _item(self, asker: Asker, number: str) -> Any:
+        key = self._store.key(asker.name)
+        asker.may()
+        found = self._items.get((key, number))
+        if found is None:
+            found = _known(answers.item(await self._call(asker, apis.item(number)), number))
+            self._items.put((key, number), found)
+        return found
+
+    async def _call(self, asker: Asker, call: ApiCall) -> Any:
+        data = await self.calls.ask(asker, call)
+        asker.may()
+        return data
+
+    # Who may ask.
+
+    def _asker(self, member: SupervisedAccount) -> Asker:
+        may = partial(self._may, member, self._store.get(member.name).login)
+        return Asker(member.name, member.account.proxy, member.account.identity, may)
+
+    def _may(self, member: SupervisedAccount, login: int) -> None:
+        """Raise `AskRefused` where no call may be made now, or where what was asked under that login is nobody's."""
+        held, it = self._store.get(member.name), member.condition
+        if self._members.get(member.name) is not member or it.wish is not Wish.RUN or held.login != login:
+            raise refused("ask_stopped")
+        if held.verdict is not None and held.verdict.cause is Cause.RISK:
+            raise refused("ask_risk")
+        if it.login is not Login.FINE or held.cookie is None or held.verdict is not None:
+            raise refused("ask_login")
+        if self._troubled(member):
+            raise refused("ask_outage")
+
+
+def _known(found: Any) -> Any:
+    if found is None:
+        raise refused("ask_strange")
+    return found
