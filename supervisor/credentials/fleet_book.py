@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from xyfleet.supervisor.common.paths import fleet_file
-from xyfleet.supervisor.credentials.fleet_document import CanaryTurn, FleetDocument, Stopped
+from xyfleet.supervisor.credentials.fleet_document import FleetDocument, KeptOutage, Stopped
 from xyfleet.supervisor.credentials.state_files import StateFiles
 
 
@@ -62,9 +62,9 @@ class FleetBook:
         """Let every account run again (`start --fresh`)."""
         self.set_running(list(self.now.stopped))
 
-    def keep_canaries(self, turns: dict[str, CanaryTurn]) -> None:
-        """Remember when the next canary of each outage of logins may go, and only of these."""
-        self._keep(self.now.but(canaries=turns))
+    def keep_outages(self, outages: list[KeptOutage], went_ahead: list[str]) -> None:
+        """Remember the outages that go on, and only them, and who has been a canary."""
+        self._keep(self.now.but(outages=outages, went_ahead=went_ahead))
 
     async def saved(self) -> bool:
         """Wait until it is on disk as it is now; False when the disk refuses."""

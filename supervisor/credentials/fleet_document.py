@@ -18,13 +18,26 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time."""
 
 
-class CanaryTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """When the next account may try for all whose logins are refused."""
+class KeptOutage(msgspec.Struct, frozen=True, kw_only=True):
+    """An outage that goes on. Times are wall times; of scope, group and cause a later version may know more words."""
 
-    at: float
-    """Wall time."""
-    wait: float
-    """Seconds until the one after it, should it fail."""
+    scope: str
+    """`outage_values.scope_key`: nothing that tells a proxy's address."""
+    group: str
+    cause: str
+    since: float
+    accounts: int
+    """How many were down when it began."""
+    next_try: float
+    """When the next probe or canary is due."""
+    canary_wait: float
+    """Seconds between the next canary and the one after it, should it fail."""
+    ahead: bool = False
+    """Whether a canary was out."""
+    logged_in: bool = False
+    """Whether its login hook had run."""
+    down: list[str] = []
+    """Names of the accounts that were down for it."""
 
 
 class FleetDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +49,10 @@ class FleetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The user (`unb`) of each account that ever had a login. No user has two names."""
     stopped: dict[str, Stopped] = {}
     """The accounts that are to stay stopped."""
-    canaries: dict[str, CanaryTurn] = {}
-    """Of outages of logins, by `outage_values.scope_key`: a new supervisor does not begin them with a login at once."""
+    outages: list[KeptOutage] = []
+    """Those that go on: a new supervisor does not begin in them with everybody's dial or login."""
+    went_ahead: list[str] = []
+    """Who was a canary, the last one last."""
 
     def but(self, **changes: Any) -> FleetDocument:
         """Return a document like this one but for these fields."""

@@ -75,6 +75,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold_level: int = 0
     held_for: float = 0.0
     """Seconds."""
+    waits: Cause | None = None
+    """For what its login is dead, while it waits for the end of an outage with it."""
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

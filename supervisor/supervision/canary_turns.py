@@ -15,6 +15,15 @@ NEXT_CANARY: Final = 60.0
 """After a canary that says nothing: it turned out to need a person, or was stopped."""
 
 
+def ended(outage: Outage, now: float, *, failed: bool) -> None:
+    """A canary's turn has ended without an end of the outage: say when the next one goes."""
+    if failed:
+        outage.next_try = now + outage.canary_wait
+        outage.canary_wait = min(2 * outage.canary_wait, CANARY_WAIT[1])
+    else:
+        outage.next_try = now + NEXT_CANARY
+
+
 class CanaryTurns:
     """One canary at a time for each outage. Every call costs O(1), but for `choose`."""
 
@@ -43,11 +52,7 @@ class CanaryTurns:
     def came_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         """The canary is not CONNECTED: it failed, or says nothing. The next one goes later."""
         self.call_back(outage)
-        if failed:
-            outage.next_try = now + outage.canary_wait
-            outage.canary_wait = min(2 * outage.canary_wait, CANARY_WAIT[1])
-        else:
-            outage.next_try = now + NEXT_CANARY
+        ended(outage, now, failed=failed)
 
     def call_back(self, outage: Outage) -> None:
         """Nobody goes ahead for this outage now."""
@@ -56,6 +61,15 @@ class CanaryTurns:
             if ahead:
                 self._ahead[outage.canary] = ahead
             outage.canary = None
+
+    def went(self) -> list[str]:
+        """Return who went ahead, whose turn was last at the end."""
+        return sorted(self._sent, key=lambda name: self._sent[name])
+
+    def remember(self, went: Iterable[str]) -> None:
+        """Let the turns go on after those whom a supervisor before sent."""
+        self._sent = {name: number for number, name in enumerate(went, start=1)}
+        self._last_sent = len(self._sent)
 
     def forget(self, name: str) -> None:
         """There is no such account any more."""

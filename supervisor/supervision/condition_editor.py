@@ -167,6 +167,11 @@ class ConditionEditor:
     def _hooks_shut(self) -> bool:
         return self._it.reach_gate or self._it.login_gate
 
+    def _outage_is_over(self) -> None:
+        """The session that he has may be good by now: only who is told again that it is dead logs in."""
+        self._set(login=Login.FINE, waits_for=None, hook_needed=False)
+        self.actions.append(do.ForgiveToken())
+
     def _cancel_hook(self) -> None:
         if self._it.login in HOOK:
             if self._it.hook is not None:

@@ -38,7 +38,11 @@ class Fleet(FleetParts):
         if held.needs_human:
             condition = msgspec.structs.replace(condition, login=Login.PERSON, person="hook_says")
         condition = restored(condition, held.past, time.monotonic(), time.time(), self.rules())
+        down = self.recovery.was_down(account.name)
+        if down is not None and condition.login is Login.FINE:
+            condition = msgspec.structs.replace(condition, cause=down)
         member = SupervisedAccount(account, condition, self._services.ports())
+        member.was_down = down is not None or condition.waits_for == "outage"
         if stop is not None:
             member.stopped_by = f"{stop.by} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(stop.at))}"
         self.members[account.name] = member
@@ -47,7 +51,7 @@ class Fleet(FleetParts):
     def begin(self, member: SupervisedAccount) -> None:
         """Have an account that was just taken in do what is wanted of it."""
         faults = member.faults
-        self.recovery.moved(member)
+        self.recovery.joins(member)
         member.begin()
         if member.faults == faults:
             member.settled = Settled(member.account, self.settings.fleet)
@@ -93,6 +97,7 @@ class Fleet(FleetParts):
     async def stop_all(self) -> None:
         """End every worker politely and wait until all are gone; nothing that was asked for goes on."""
         self.launcher.closed = True
+        self.recovery.end()
         members = list(self.members.values())
         for member in members:
             member.happened(Event(kind=Kind.REMOVED))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
-from xyfleet.supervisor.credentials.fleet_document import CanaryTurn
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Settings
+from xyfleet.supervisor.supervision import outage_memory
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Worker
 from xyfleet.supervisor.supervision.account_users import AccountUsers
@@ -74,8 +74,8 @@ class FleetParts:
         self.users = AccountUsers(store, settings.fleet.state_dir, user_locks, lambda: self.settings.fleet.endpoint)
         self.notes: dict[str, Text] = {}
         """What a person should know, by topic."""
-        self.recovery = OutageRecovery(self.members, self._probe, self.record.outage, tokens.hurry, self._keep_canaries)
-        self._remember_canaries()
+        self.recovery = OutageRecovery(self.members, self._probe, self.record.outage, tokens.hurry, self._keep_outages)
+        self._restore_outages()
         self.desk = TicketIssuer(tokens, self.recovery, settings.fleet, self.jobs.run)
         self.logins = Logins(
             self.members,
@@ -144,15 +144,16 @@ class FleetParts:
         if it.worker is Worker.NONE and not logs_in:
             self.users.leave(member)
 
-    def _remember_canaries(self) -> None:
-        shift = time.time() - time.monotonic()
-        for scope, turn in self.store.book.now.canaries.items():
-            self.recovery.watch.remember(scope, turn.at - shift, turn.wait, time.monotonic())
+    def _restore_outages(self) -> None:
+        document = self.store.book.now
+        proxies = {each.proxy for each in self.settings.accounts.values()} | {None}
+        outages, down = outage_memory.restored(document.outages, proxies, time.monotonic(), time.time())
+        self.recovery.restore(outages, down, document.went_ahead)
 
-    def _keep_canaries(self) -> None:
-        shift = time.time() - time.monotonic()
-        turns = self.recovery.watch.turns().items()
-        self.store.book.keep_canaries({scope: CanaryTurn(at=at + shift, wait=wait) for scope, (at, wait) in turns})
+    def _keep_outages(self) -> None:
+        watch = self.recovery.watch
+        found = outage_memory.kept(watch, time.monotonic(), time.time())
+        self.store.book.keep_outages(found, watch.canaries.went())
 
     def _slots(self) -> list[WorkerSlot]:
         return [member.slot for member in self.members.values()]

@@ -74,9 +74,7 @@ class LoginMoves(ConditionEditor):
             self._keep_hook_for_later()
             self._need_no_person_yet()
         elif was_shut and before.waits_for == "outage":
-            # The session that he has may be good by now: only who is told again that it is dead logs in.
-            self._set(login=Login.FINE, waits_for=None, hook_needed=False)
-            self.actions.append(do.ForgiveToken())
+            self._outage_is_over()
             self._revive("outage_over", drop=False, stale=False)
             return
         if (before.reach_gate and not event.reach) or (was_shut and not self._hooks_shut()):

@@ -14,7 +14,7 @@ from typing import Final
 from xyfleet.supervisor.supervision import canary_turns
 from xyfleet.supervisor.supervision.canary_turns import CanaryTurns
 from xyfleet.supervisor.supervision.outage_tally import OutageTally
-from xyfleet.supervisor.supervision.outage_values import PLATFORM, Egress, Group, Outage, Scope, scope_key
+from xyfleet.supervisor.supervision.outage_values import PLATFORM, Egress, Group, Outage, Scope
 from xyfleet.worker.causes import Cause
 
 PROBE_EVERY: Final = 2.0
@@ -37,20 +37,8 @@ class OutageWatch:
         """Who has a new login that was not tried yet."""
         self._ended: dict[tuple[Scope, Group], tuple[float, float]] = {}
         """When an outage of a scope ended a moment ago, and its probe's first wait."""
-        self._turns: dict[str, tuple[float, float]] = {}
         self._taken: dict[Scope, float] = {}
         """Until when it is known that the platform takes logins by a scope."""
-
-    def remember(self, scope: str, at: float, wait: float, now: float) -> None:
-        """Let an outage of logins of this scope (`scope_key`), if it begins again, go on with its canaries' turns."""
-        first, longest = canary_turns.CANARY_WAIT
-        if now - at < longest:
-            self._turns[scope] = (min(at, now + longest), min(max(wait, first), longest))
-
-    def turns(self) -> dict[str, tuple[float, float]]:
-        """Return by scope when the next canary of an outage of logins may go, and the wait after that one."""
-        logins = (each for each in self.outages.values() if each.group is Group.LOGIN)
-        return self._turns | {scope_key(each.scope): (each.next_try, each.canary_wait) for each in logins}
 
     def stands(
         self, name: str, egress: Egress, cause: Cause | None, now: float, *, failing: bool = False
@@ -78,6 +66,10 @@ class OutageWatch:
         """There is no such account any more."""
         self.leaves(name)
         self.canaries.forget(name)
+
+    def down(self) -> dict[tuple[Scope, Group], list[str]]:
+        """Return who is down, by scope and group; costs one step for each member."""
+        return self._tally.names()
 
     def somebody_got_in(self) -> None:
         """A new token was given: whose login could not be mended before is in a trouble of his own."""
@@ -197,6 +189,4 @@ class OutageWatch:
             probe_wait=wait,
             canary_wait=canary_turns.CANARY_WAIT[0],
         )
-        if group is Group.LOGIN and (turn := self._turns.pop(scope_key(scope), None)) is not None:
-            outage.next_try, outage.canary_wait = max(now, turn[0]), turn[1]
         return outage

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from xyfleet.supervisor.common.event_log import Kind as EventKind
@@ -39,10 +39,13 @@ class OutageRecovery:
     ) -> None:
         """
         Args:
-            keep: Called when canaries' turns (`watch.turns()`) are others than before.
+            keep: Called a moment after there is something else to remember of the outages (`outage_memory`).
         """
         self.watch = OutageWatch()
         self._keep = keep
+        self._to_keep = False
+        self._was_down: dict[str, Cause] = {}
+        """Who was down when the supervisor before ended, and was not met yet."""
         self._members = members
         self._probes = WayProbes(probe)
         self._note = note
@@ -119,11 +122,29 @@ class OutageRecovery:
         elif member.just_connected or member.failed_again:
             self.watch.tried(member.name)
 
-    def moved(self, member: SupervisedAccount) -> None:
-        """The account is new, or goes another way now: what was lost on the old one says nothing."""
-        member.was_down = False
+    def restore(self, outages: Iterable[Outage], down: Mapping[str, Cause], went_ahead: Iterable[str]) -> None:
+        """Go on with the outages in which the supervisor before ended; before any account comes."""
+        self.watch.outages |= {(each.scope, each.group): each for each in outages}
+        self.watch.canaries.remember(went_ahead)
+        self._was_down = dict(down)
+
+    def was_down(self, name: str) -> Cause | None:
+        """Return for what an account that comes was down when the supervisor before ended. Asked once."""
+        return self._was_down.pop(name, None)
+
+    def end(self) -> None:
+        """The supervisor ends: what is known now is kept; that all accounts leave changes nothing in it."""
+        self._keep()
+
+    def joins(self, member: SupervisedAccount) -> None:
+        """The account begins."""
         self.stands(member)
         self._news.tell(member)
+
+    def moved(self, member: SupervisedAccount) -> None:
+        """The account goes another way now: what was lost on the old one says nothing."""
+        member.was_down = False
+        self.joins(member)
 
     def leave(self, name: str) -> None:
         """The account is gone for good, or all that was known about it."""
@@ -154,6 +175,7 @@ class OutageRecovery:
 
     async def run(self) -> None:
         """Probe and send canaries for ever."""
+        self._was_down.clear()
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
@@ -169,6 +191,9 @@ class OutageRecovery:
                 elif now - outage.canary_since > CANARY_PATIENCE:
                     held = outage.canary in self._members and self.holds(self._members[outage.canary])
                     self._come_back(outage, now, failed=not held)
+            if self._to_keep:
+                self._to_keep = False
+                self._keep()
 
     # Probes.
 
@@ -193,6 +218,7 @@ class OutageRecovery:
         name = self.watch.canaries.choose(m.name for m in self._members.values() if self._could_go(m, outage))
         if name is not None:
             self.watch.canaries.send(outage, name, now)
+            self._to_keep = True
             self._note(name, "outage", "canary", {})
             self._news.tell_name(name)
 
@@ -206,14 +232,16 @@ class OutageRecovery:
         """That its login is dead is what a canary goes ahead with: it logs in, once in its turn."""
         it = member.condition
         for outage in self.watch.canaries.of(member.name):
-            outage.logged_in |= it.login is Login.HOOK_RUNNING
+            if it.login is Login.HOOK_RUNNING and not outage.logged_in:
+                outage.logged_in = True
+                self._to_keep = True
             if hopeless or (member.failed_again and (it.cause is not Cause.AUTH or outage.logged_in)):
                 self._come_back(outage, now, failed=True)
 
     def _come_back(self, outage: Outage, now: float, *, failed: bool) -> None:
         name = outage.canary
         self.watch.canaries.came_back(outage, now, failed=failed)
-        self._keep()
+        self._to_keep = True
         if name is not None:
             self._news.tell_name(name)
 
@@ -230,14 +258,14 @@ class OutageRecovery:
         facts: dict[str, object] = {"cause": outage.cause, "accounts": outage.accounts, "reason": reason}
         self._note(None, "outage", "begun", facts)
         self.watch.take_over(outage, time.monotonic())
-        self._keep()
+        self._to_keep = True
         self._news.tell_all(self._ways.accounts(outage.scope))
 
     def _over(self, outage: Outage, reason: Reason, now: float) -> None:
         if self.watch.outages.get((outage.scope, outage.group)) is not outage:
             return
         self.watch.over(outage, now)
-        self._keep()
+        self._to_keep = True
         self._note(None, "outage", "over", {"reason": reason})
         if outage.group is Group.REACH and outage.cause is not Cause.PLATFORM:  # whoever answers oddly was reached
             self._hurry()

@@ -45,7 +45,7 @@ class _Count:
 
 class OutageTally:
     """Hears how each account stands. Every call costs O(1), but for `somebody_got_in` and `helpless`, which cost each
-    failing account one step."""
+    failing account one step, and `names`."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Seen] = {}
@@ -84,6 +84,15 @@ class OutageTally:
         """Return how many of a scope are down for causes of a group."""
         count = self._counts.get(scope)
         return 0 if count is None else count.down[group]
+
+    def names(self) -> dict[tuple[Scope, Group], list[str]]:
+        """Return who is down, by scope and group; costs one step for each member."""
+        found: dict[tuple[Scope, Group], list[str]] = {}
+        for name, it in self.seen.items():
+            if it.group is not None:
+                for scope in (it.egress, PLATFORM):
+                    found.setdefault((scope, it.group), []).append(name)
+        return found
 
     def helpless(self, scope: Scope) -> int:
         """Return how many of a scope have logins that nobody could mend, and nobody got in since."""

@@ -19,6 +19,8 @@ class OwnerMoves(ConditionEditor):
         """The supervisor meets the account: its worker is to be started, unless the one before held it still."""
         if self._it.login is Login.HELD and self._it.hold is not None:
             self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
+        if self._it.waits_for == "outage" and not self._hooks_shut():
+            self._outage_is_over()
         self._go(0.0)
 
     def want(self, event: Event) -> None:

@@ -28,6 +28,7 @@ def past_of(it: Condition, now: float, wall: float) -> Past:
         hold_until=0.0 if it.hold is None else wall + it.hold.until - now,
         hold_level=it.hold_level,
         held_for=it.held_for,
+        waits=it.cause if it.waits_for == "outage" else None,
     )
 
 
@@ -37,7 +38,7 @@ def same_past(one: Condition, other: Condition) -> bool:
 
 
 def _part(it: Condition) -> tuple[object, ...]:
-    return it.crashes, it.window, it.fresh_restart_at, it.hold, it.hold_level, it.held_for
+    return it.crashes, it.window, it.fresh_restart_at, it.hold, it.hold_level, it.held_for, it.waits_for == "outage"
 
 
 def restored(it: Condition, past: Past, now: float, wall: float, rules: RestartRules) -> Condition:
@@ -51,7 +52,12 @@ def restored(it: Condition, past: Past, now: float, wall: float, rules: RestartR
         hold_level=max(0, min(past.hold_level, MOST_LEVELS)),
         held_for=max(0.0, min(past.held_for, longest)),
     )
-    if past.hold not in HOLDS or past.hold_until <= wall or it.login is not Login.FINE:
+    if it.login is not Login.FINE:
+        return changed
+    if past.waits is not None:
+        waiting = {"login": Login.HOOK_WAITING, "waits_for": "outage", "hook_needed": True, "cause": past.waits}
+        return msgspec.structs.replace(changed, **waiting)
+    if past.hold not in HOLDS or past.hold_until <= wall:
         return changed
     hold = Hold(cause=past.hold, until=now + min(past.hold_until - wall, HOLDS[past.hold][1]))
     return msgspec.structs.replace(changed, login=Login.HELD, hold=hold, cause=past.hold)

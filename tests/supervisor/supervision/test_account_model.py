@@ -213,10 +213,15 @@ class AccountModel(RuleBasedStateMachine):
         if self.it.wish is not Wish.REMOVED:
             self.happen(Kind.SETTINGS_LIVE, has_hook=has_hook)
 
-    @rule(clock=st.floats(-1e6, 1e6), down=st.floats(0.0, 4000.0))
+    @rule(clock=st.floats(-1e6, 1e6), down=st.floats(0.0, 4000.0), kept=st.booleans())
     @precondition(lambda self: self.it.wish is Wish.RUN)
-    def supervisor_restarts(self, clock: float, down: float) -> None:
-        """A new supervisor reads what the one before wrote down after each step; the wall clock may have been set."""
+    def supervisor_restarts(self, clock: float, down: float, kept: bool) -> None:
+        """
+        A new supervisor reads what the one before wrote down after each step; the wall clock may have been set.
+
+        The outages are kept too, unless they ended meanwhile with the way that they were of.
+        """
+        gates = self.it.reach_gate, self.it.login_gate
         person = self.it.person if self.it.person == "hook_says" else None
         fresh = Condition(user=self.it.user, person=person, login=Login.FINE if person is None else Login.PERSON)
         held = self.it.hold
@@ -227,6 +232,8 @@ class AccountModel(RuleBasedStateMachine):
         self.spawns.clear()
         self.hooks.clear()
         self.late.clear()
+        if kept:
+            self.happen(Kind.GATES, reach=gates[0], login=gates[1])
         self.happen(Kind.BEGIN)
 
     @rule()
@@ -240,6 +247,7 @@ class AccountModel(RuleBasedStateMachine):
         self.kept = msgspec.json.decode(msgspec.json.encode(past_of(self.it, self.now, self.wall)), type=Past)
         read = restored(Condition(), self.kept, self.now, self.wall, self.policy)
         assert (read.crashes, read.window, read.hold_level) == (self.it.crashes, self.it.window, self.it.hold_level)
+        assert (read.waits_for == "outage") == (self.it.waits_for == "outage")
         left = 0.0 if self.it.hold is None else max(0.0, self.it.hold.until - self.now)
         assert (0.0 if read.hold is None else read.hold.until - self.now) == pytest.approx(left, abs=1e-3)
 

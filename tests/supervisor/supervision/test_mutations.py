@@ -86,6 +86,18 @@ MUTATIONS = {
         "now + min(past.hold_until - wall, HOLDS[past.hold][1])",
         "now + past.hold_until - wall",
     ),
+    "who waited for an outage logs in after a restart": ("past.py", "if past.waits is not None:", "if False:"),
+    "an outage that is gone is waited for": (
+        "owner_moves.py",
+        'if self._it.waits_for == "outage" and not self._hooks_shut():',
+        "if False:",
+    ),
+    "a canary that a restart cut off goes again": ("outage_memory.py", "if it.ahead:", "if False:"),
+    "a clock set back holds canaries": (
+        "outage_memory.py",
+        "min(max(0.0, it.next_try - wall), longest)",
+        "it.next_try - wall",
+    ),
     "a fresh restart of the future": ("past.py", "return now - max(0.0, wall - at)", "return now - wall + at"),
 }
 PURE = (
@@ -94,6 +106,7 @@ PURE = (
     "test_account_model.py",
     "test_outage.py",
     "test_outage_members.py",
+    "test_outage_memory.py",
     "test_canaries_of_ways.py",
     "test_login_doubt.py",
     "test_logins_are_taken.py",
