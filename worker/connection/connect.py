@@ -7,12 +7,10 @@ The one border where exceptions of websockets, python-socks, ssl and the system 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import Any, Final
 
-from aiohappyeyeballs import start_connection
-from websockets.asyncio.client import ClientConnection, connect, connect_http_proxy, connect_socks_proxy
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -23,6 +21,7 @@ from websockets.proxy import parse_proxy
 from websockets.typing import Origin
 
 from xyfleet.worker.connection.loss_causes import lost_by_dial
+from xyfleet.worker.connection.open_tcp import open_tcp, open_tcp_through
 from xyfleet.worker.protocol.frames import MAX_SIZE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
@@ -32,8 +31,6 @@ CLOSE_TIMEOUT: Final = 2.0
 """Seconds that a polite end may take."""
 HANG_UP: Final = 1.0
 """Seconds from a close frame to the end of TCP; else we would be deaf until the next beat."""
-HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""Seconds that an address of several has before the next one is tried beside it (RFC 8305)."""
 
 
 class _Dial(connect):
@@ -50,7 +47,7 @@ class _Dial(connect):
     async def open_tcp_connection(self) -> ClientConnection:
         """Return a connection whose handshake is still to come."""
         loop = asyncio.get_running_loop()
-        transport = await self._tcp(loop)
+        transport = await self._tcp()
         connection = self.factory(self.ws_uri)
         assert isinstance(connection, Socket)
         transport.set_protocol(connection)
@@ -67,35 +64,12 @@ class _Dial(connect):
         connection.connection_made(transport)
         return connection
 
-    async def _tcp(self, loop: asyncio.AbstractEventLoop) -> asyncio.Transport:
+    async def _tcp(self) -> asyncio.Transport:
         """Return a transport to the endpoint, through the proxy if there is one."""
         if self.proxy is None:
-            return await _first_to_answer(loop, self.ws_uri.host, self.ws_uri.port)
+            return await open_tcp(self.ws_uri.host, self.ws_uri.port)
         assert isinstance(self.proxy, str)
-        proxy = parse_proxy(self.proxy)
-        if proxy.scheme.startswith("http"):
-            return await connect_http_proxy(proxy, self.ws_uri)
-        return await _over(loop, await connect_socks_proxy(proxy, self.ws_uri))
-
-
-async def _first_to_answer(loop: asyncio.AbstractEventLoop, host: str, port: int) -> asyncio.Transport:
-    """Return a transport to the first of the host's addresses that answers."""
-    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, _, _, _, address = addresses[0]
-    if len(addresses) == 1 and family == socket.AF_INET:
-        # Nothing to choose from: uvloop's own way costs a worker 0.2 MiB less on Python 3.11.
-        transport, _ = await loop.create_connection(asyncio.Protocol, str(address[0]), port)
-        return transport
-    try:
-        return await _over(loop, await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY))
-    except RuntimeError as error:  # uvloop's, of a handle that it has closed
-        raise OSError(str(error)) from error
-
-
-async def _over(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> asyncio.Transport:
-    """Return a transport over a connected socket."""
-    transport, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
-    return transport
+        return await open_tcp_through(parse_proxy(self.proxy), self.ws_uri)
 
 
 class Socket(ClientConnection):

@@ -14,9 +14,11 @@ import pytest
 import uvloop
 
 from support.gateway import Gateway
+from support.proxies import TinyProxy
 from support.station import FAST, TLS, settings_for
 from xyfleet.worker.causes import Cause, ConnectionLost
 from xyfleet.worker.connection.connect import Socket, dial
+from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
 
@@ -35,9 +37,10 @@ class Resolving(uvloop.Loop):  # type: ignore[misc]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
 
 
-def settings(port: int) -> WorkerSettings:
-    """Return settings for an endpoint of that name."""
-    return settings_for(f"ws://shop.test:{port}/", Path("unused"), msgspec.structs.replace(FAST, open_timeout=3.0))
+def settings(port: int, proxy: Secret | None = None) -> WorkerSettings:
+    """Return settings for an endpoint of that name, or for a proxy of it."""
+    host, cycle = "127.0.0.1" if proxy else "shop.test", msgspec.structs.replace(FAST, open_timeout=3.0)
+    return settings_for(f"ws://{host}:{port}/", Path("unused"), cycle, proxy=proxy)
 
 
 @contextmanager
@@ -78,6 +81,23 @@ def test_a_dead_address_costs_a_moment(gateway: Gateway, dead: int) -> None:
             stack.enter_context(black_hole(hole, gateway.port))
 
         assert peer_of(Resolving(*holes, "127.0.0.1"), gateway.port) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_a_dead_address_of_a_proxy_costs_a_moment(gateway: Gateway, kind: Any) -> None:
+    """So is a dead address of a proxy's name, whatever the proxy speaks (H5)."""
+
+    async def once() -> list[tuple[str, int]]:
+        async with TinyProxy(kind) as proxy:
+            port = int(proxy.url.rpartition(":")[2])
+            with black_hole("127.0.0.2", port):
+                secret = Secret(proxy.url.replace("127.0.0.1", "shop.test"))
+                connection = await dial(settings(gateway.port, secret), TLS)
+                await connection.close()
+            return proxy.asked
+
+    with asyncio.Runner(loop_factory=lambda: Resolving("127.0.0.2", "127.0.0.1")) as runner:
+        assert runner.run(once()) == [("127.0.0.1", gateway.port)]
 
 
 def test_a_refusing_address_costs_nothing(gateway: Gateway) -> None:
