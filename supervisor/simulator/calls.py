@@ -7,6 +7,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from xyfleet.supervisor.simulator.mailbox import RECALL_TIME, Message, listed
 
 SILENT: Final = object()
 """Stands for no answer at all."""
+_CALL_FAULTS: Final = frozenset({"call_refused", "call_silent"})
 _SEND_FAULTS: Final = frozenset({"send_rejected", "send_busy", "send_silent"})
 _BUSY: Final = {"reason": "闲鱼走神了，您稍后再试～", "code": "EXCEPTION", "scope": "IMPaaSApp"}
 _NO_LATER: Final = {"code": "400600001"}
@@ -52,7 +54,22 @@ class Calls:
         handler = _CALLS.get(lwp)
         if handler is None:
             raise Refused(404, {"reason": f"unknown lwp {lwp}"})
-        return handler(self, connection, account, body)
+        fault = self._call_fault(lwp, connection, account)
+        if fault is not None and fault.kind.name == "call_refused":
+            raise Refused(fault.params["code"], {"reason": fault.params["reason"]})
+        if fault is not None and not fault.params["done"]:
+            return SILENT
+        answer = handler(self, connection, account, body)
+        return answer if fault is None else SILENT
+
+    def _call_fault(self, lwp: str, connection: Connection, account: Account) -> Fault | None:
+        """Return the newest fault in force that means this call, and count the strike."""
+        now, opened = time.monotonic(), connection.opened
+        for fault in self._gateway.faults.in_force(_CALL_FAULTS, account.unb, now, opened=opened):
+            if fnmatchcase(lwp, fault.params["lwp"]):
+                fault.strikes += 1
+                return fault
+        return None
 
     def _fault(self, kinds: frozenset[str], connection: Connection, account: Account) -> Fault | None:
         return self._gateway.faults.strike(kinds, account.unb, time.monotonic(), opened=connection.opened)

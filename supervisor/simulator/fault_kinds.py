@@ -146,6 +146,8 @@ _REASON: Final[dict[str, tuple[Check, Any]]] = {
     "where": (one_of("body", "headers"), "body"),
     "close": (_optional(ending), None),
 }
+_CALLS: Final[dict[str, tuple[Check, Any]]] = {"lwp": (text, "*")}
+"""Which calls are meant: a pattern."""
 _SYSTEM_ERROR: Final = "system is error"
 _DEAD: Final = "FAIL_SYS_SESSION_EXPIRED::Session过期"
 RISK_FORMS: Final = ("ret", "one", "rrxvv", "flag", "page", "redirect", "url")
@@ -175,6 +177,8 @@ KINDS: Final[dict[str, Kind]] = {
         Kind("send_rejected", Point.CALL, {"reason": (text, "安全拦截")}),
         Kind("send_busy", Point.CALL, {"reason": (text, "闲鱼走神了")}),
         Kind("send_silent", Point.CALL, {}),
+        Kind("call_refused", Point.CALL, {**_CALLS, "reason": (text, "闲鱼走神了"), "code": (whole(200, 999), 500)}),
+        Kind("call_silent", Point.CALL, {**_CALLS, "done": (flag, False)}),
         Kind("clock", Point.PUSH, {"seconds": (number, ...)}),
         Kind("ack_or_drop", Point.PUSH, {"seconds": (positive, 3.0)}),
         Kind("session_expired", Point.TOKEN, {"logins": (flag, False), "ret": (text, _DEAD)}),
