@@ -30,6 +30,7 @@ from xyfleet.worker.ipc.messages import (
     Redo,
     Send,
     Stop,
+    TalkRequest,
     Ticket,
     Uploaded,
 )
@@ -112,7 +113,7 @@ class AccountRunner:
             self._reconnect(message)
         elif isinstance(message, Apply):
             self._apply(message.settings)
-        elif isinstance(message, Send | Redo | CatchUpTurn | Uploaded | Answered):
+        elif isinstance(message, Send | Redo | TalkRequest | CatchUpTurn | Uploaded | Answered):
             self._mail.receive(message)
         else:
             self._desk.take(message)

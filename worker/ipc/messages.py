@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.talks import TalkQuestion
 from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
@@ -213,6 +214,16 @@ class Redone(Message, frozen=True, tag="redone"):
     """How many dead letters wait for the handler again."""
 
 
+class TalkPiece(Message, frozen=True, tag="talk_piece"):
+    """A part of the answer to a `TalkRequest`, which is longer than one message may be."""
+
+    request: int
+    number: int
+    """From 0."""
+    data: bytes
+    last: bool = False
+
+
 class Strange(Message, frozen=True, tag="strange"):
     """The platform sent something that this version does not know; told once for each."""
 
@@ -314,6 +325,13 @@ class Redo(Message, frozen=True, tag="redo"):
     """None named: all."""
 
 
+class TalkRequest(Message, frozen=True, tag="talk"):
+    """Ask the platform about conversations, or do something in one; answered by `TalkPiece`s."""
+
+    request: int
+    question: TalkQuestion
+
+
 class CatchUpTurn(Message, frozen=True, tag="turn"):
     """Look for missed messages now."""
 
@@ -322,5 +340,30 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Ask | Sent | Redone | Strange
-Down = Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | Uploaded | Answered | CatchUpTurn | Stop
+Up = (
+    Hello
+    | Alive
+    | Report
+    | TicketRequest
+    | CatchUpRequest
+    | UploadRequest
+    | Ask
+    | Sent
+    | Redone
+    | TalkPiece
+    | Strange
+)
+Down = (
+    Ticket
+    | Queued
+    | Refusal
+    | Reconnect
+    | Apply
+    | Send
+    | Redo
+    | TalkRequest
+    | Uploaded
+    | Answered
+    | CatchUpTurn
+    | Stop
+)

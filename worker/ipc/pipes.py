@@ -15,13 +15,16 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import MAX_CHANGES, Ask, Down, Redone, Report, Sent, Strange, Up, UploadRequest
+from xyfleet.worker.ipc.messages import MAX_CHANGES, Ask, Down, Redone, Report, Sent, Strange, TalkPiece, Up, UploadRequest
 from xyfleet.worker.reasons import Reason
+
+_Place = tuple[type, int, int]
+"""A kind of message, and of an answer its request and its number."""
 
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
 READ_SIZE: Final = 65536
-_NUMBERED: Final = (Sent, Redone, Ask, UploadRequest)
+_NUMBERED: Final = (Sent, Redone, Ask, UploadRequest, TalkPiece)
 CURT: Final = 60
 """Characters that are left of each text in a message that is too long."""
 NO_SHAPE: Final = "null"
@@ -90,13 +93,15 @@ class ReportPipe:
         self._fd = fd
         self._gone = gone
         self._loop = asyncio.get_running_loop()
-        # At most one of each kind, but for questions and answers: one for each request. In the order of their coming.
-        self._waiting: dict[tuple[type, int], Up] = {}
+        # At most one of each kind, but for questions and answers: one for each request, or its pieces. In the order of
+        # their coming.
+        self._waiting: dict[_Place, Up] = {}
         self._retry: asyncio.TimerHandle | None = None
 
     def send(self, message: Up) -> None:
         """Write the message, or keep it until there is room, in the place of an older one of its kind."""
-        place = (type(message), message.request if isinstance(message, _NUMBERED) else 0)
+        request = message.request if isinstance(message, _NUMBERED) else 0
+        place = (type(message), request, message.number if isinstance(message, TalkPiece) else 0)
         self._waiting[place] = newer(self._waiting.get(place), message)
         if self._retry is None:
             self._flush()
@@ -109,7 +114,7 @@ class ReportPipe:
         if self._retry is not None:
             self._retry.cancel()
 
-    def _frame(self, place: tuple[type, int], message: Up) -> bytes:
+    def _frame(self, place: _Place, message: Up) -> bytes:
         """Return a waiting message's frame; one that has none must not stand in the way of all others."""
         try:
             return fit(message)

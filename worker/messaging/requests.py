@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent, Up
+from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent, TalkPiece, TalkRequest, Up
+from xyfleet.worker.ipc.talks import TalkAnswer, changes, pieces
 from xyfleet.worker.messaging.sender import OutboxSender
+from xyfleet.worker.messaging.talk_line import Errand
+from xyfleet.worker.messaging.talks import TalkDesk
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.operations import Redo as RedoRows
 from xyfleet.worker.storage.results import OUTBOX_FULL, OutgoingMessage
@@ -33,6 +36,7 @@ class Requests:
         self,
         inbox: AsyncStore,
         outbox: OutboxSender,
+        talks: TalkDesk,
         log: AccountLog,
         send: Callable[[Up], None],
         used: Callable[[], None],
@@ -40,14 +44,15 @@ class Requests:
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
+        self._talks = talks
         self._log = log
         self._send = send
         self._used = used
         self._redone = redone
-        self._asked: asyncio.Queue[Send | Redo] = asyncio.Queue()
+        self._asked: asyncio.Queue[Send | Redo | TalkRequest] = asyncio.Queue()
         self._open = 0
 
-    def ask(self, request: Send | Redo) -> None:
+    def ask(self, request: Send | Redo | TalkRequest) -> None:
         """Take a request."""
         self._asked.put_nowait(request)
 
@@ -56,6 +61,9 @@ class Requests:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 request = await self._asked.get()
+                if isinstance(request, TalkRequest):
+                    tasks.create_task(self._talk(request))
+                    continue
                 if self._open >= MOST_REQUESTS or self._inbox.full():
                     self._refuse(request, f"{self._open} requests wait already")
                     continue
@@ -110,3 +118,22 @@ class Requests:
             count = await self._inbox.do(RedoRows(request.ids))
             self._redone()
         self._send(Redone(request=request.request, count=count))
+
+    async def _talk(self, request: TalkRequest) -> None:
+        """Ask the platform, and tell its answer; at the worker's end, what is known by then."""
+        errand = Errand()
+        try:
+            found = pieces(await self._talks.ask(request.question, errand))
+        except asyncio.CancelledError:
+            self._tell_pieces(request, pieces(errand.broken_off("stopped")))
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault of ours in one request must not end the others)
+            self._log.bug(error, request=request.request)
+            reason = f"a fault in xyfleet: {type(error).__name__}"
+            found = pieces(TalkAnswer(state="unknown" if changes(request.question) else "fault", reason=reason))
+        self._tell_pieces(request, found)
+
+    def _tell_pieces(self, request: TalkRequest, found: list[bytes]) -> None:
+        for number, data in enumerate(found):
+            last = number == len(found) - 1
+            self._send(TalkPiece(request=request.request, number=number, data=data, last=last))

@@ -19,13 +19,24 @@ from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import Answered, CatchUpRequest, MailFigures, Redo, Send, Strange, Up, Uploaded
+from xyfleet.worker.ipc.messages import (
+    Answered,
+    CatchUpRequest,
+    MailFigures,
+    Redo,
+    Send,
+    Strange,
+    TalkRequest,
+    Up,
+    Uploaded,
+)
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.intake import PushIntake
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
+from xyfleet.worker.messaging.talks import TalkDesk
 from xyfleet.worker.messaging.uploads import Uploads
 from xyfleet.worker.protocol.frames import MOST_HEAD, Push
 from xyfleet.worker.protocol.incoming import IncomingItem
@@ -97,7 +108,10 @@ class MessageService:
             resumed=self._look_again,
             upload=self._uploads.upload,
         )
-        self._requests = Requests(self._inbox, self._outbox, log, send, self._wanted.set, self._look_again)
+        self._talks = TalkDesk(
+            self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log.clean
+        )
+        self._requests = Requests(self._inbox, self._outbox, self._talks, log, send, self._wanted.set, self._look_again)
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
@@ -127,11 +141,13 @@ class MessageService:
         self._connected.set()
         self._outbox.connected(line)
         self._catch_up.connected(line)
+        self._talks.connected(line)
 
     def disconnected(self) -> None:
         """There is none any more."""
         self._outbox.disconnected()
         self._catch_up.disconnected()
+        self._talks.disconnected()
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings; another handler needs another worker."""
@@ -140,7 +156,7 @@ class MessageService:
             if part is not None:
                 part.apply(settings)
 
-    def receive(self, message: Send | Redo | Turn | Uploaded | Answered) -> None:
+    def receive(self, message: Send | Redo | TalkRequest | Turn | Uploaded | Answered) -> None:
         """Take what the supervisor says about messages."""
         if isinstance(message, Turn):
             self._catch_up.turn()

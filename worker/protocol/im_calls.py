@@ -30,6 +30,7 @@ MOST_ENTRIES: Final = 100
 _MOST_VALUES: Final = 50_000
 """Values of an answer; a page of real conversations has some 5,000."""
 _FLOW_CONTROL: Final = "400600001"
+FLOW_CONTROLLED: Final = f"flow control ({_FLOW_CONTROL})"
 _NOT_REGISTERED: Final = 401
 _BUSY_TEXTS: Final = ("闲鱼走神了", "system is error")
 _REASON_KEYS: Final = ("reason", "moreInfo")
@@ -118,7 +119,7 @@ def send_image(uuid: str, conversation: str, receiver: str, me: str, picture: Pi
 def _send(uuid: str, conversation: str, receiver: str, me: str, said: object) -> list[Any]:
     message = {
         "uuid": uuid,
-        "cid": _full(conversation),
+        "cid": full(conversation),
         "conversationType": 1,
         "content": {"contentType": 101, "custom": {"type": 1, "data": base64.b64encode(_encode(said)).decode()}},
         "redPointPolicy": 0,
@@ -127,17 +128,17 @@ def _send(uuid: str, conversation: str, receiver: str, me: str, said: object) ->
         "mtags": {},
         "msgReadStatusSetting": 1,
     }
-    return [message, {"actualReceivers": [_full(receiver), _full(me)]}]
+    return [message, {"actualReceivers": [full(receiver), full(me)]}]
 
 
-def list_talks(cursor: int) -> list[Any]:
+def list_talks(cursor: int, count: int = TALKS) -> list[Any]:
     """Return the body of a `LIST_TALKS`."""
-    return [cursor, TALKS]
+    return [cursor, count]
 
 
-def list_messages(conversation: str, cursor: int) -> list[Any]:
+def list_messages(conversation: str, cursor: int, count: int = MESSAGES) -> list[Any]:
     """Return the body of a `LIST_MESSAGES`."""
-    return [_full(conversation), False, cursor, MESSAGES, False]
+    return [full(conversation), False, cursor, count, False]
 
 
 class Uuids:
@@ -168,15 +169,15 @@ class Uuids:
 
 def sent(response: Response) -> Sent | Rejected | Busy | Unclear:
     """Return what the answer to a `SEND` says."""
-    body = _body(response)
+    body = body_of(response)
     message_id = body.get("messageId")
     if response.ok and isinstance(message_id, str) and message_id:
         return Sent(message_id)
-    if _flow_controlled(body):
-        return Busy(f"flow control ({_FLOW_CONTROL})")
+    if flow_controlled(body):
+        return Busy(FLOW_CONTROLLED)
     if response.code == _NOT_REGISTERED:
         return Busy(f"the connection is not registered ({_NOT_REGISTERED})")
-    words = "; ".join(value for key in _REASON_KEYS if isinstance(value := body.get(key), str) and value)
+    words = words_of(body)
     if any(text in words.lower() for text in _BUSY_TEXTS):
         return Busy(words)
     if words:
@@ -186,7 +187,7 @@ def sent(response: Response) -> Sent | Rejected | Busy | Unclear:
 
 def talks(response: Response) -> Page | Answer:
     """Return the page of `Talk`s that answers a `LIST_TALKS`; entries that are none are left out."""
-    page = _page(response, "userConvs")
+    page = page_of(response, "userConvs")
     if isinstance(page, Answer):
         return page
     return Page([talk for entry in page.entries if (talk := _talk(entry)) is not None], page.more, page.cursor)
@@ -194,18 +195,19 @@ def talks(response: Response) -> Page | Answer:
 
 def messages(response: Response) -> Page | Answer:
     """Return the page that answers a `LIST_MESSAGES`; its entries are for `decode.listed`."""
-    return _page(response, "userMessageModels")
+    return page_of(response, "userMessageModels")
 
 
-def _page(response: Response, name: str) -> Page | Answer:
-    body = _body(response)
+def page_of(response: Response, name: str) -> Page | Answer:
+    """Return the page that has its entries under this name, as they came."""
+    body = body_of(response)
     entries = body.get(name)
     if response.ok and isinstance(entries, list):
         return Page(
             entries[:MOST_ENTRIES], bool(entries) and _truth(body.get("hasMore")), _integer(body.get("nextCursor"))
         )
-    if _flow_controlled(body):
-        return Answer(f"flow control ({_FLOW_CONTROL})", busy=True)
+    if flow_controlled(body):
+        return Answer(FLOW_CONTROLLED, busy=True)
     reason = body.get("reason")
     words = "" if not reason else f": {reason if isinstance(reason, str) else shown(reason)}"
     return Answer(f"answer {shown(response.code)} without {name}{words}", busy=False)
@@ -221,7 +223,8 @@ def _talk(entry: Any) -> Talk | None:
     return Talk(cid.removesuffix(_SUFFIX), str(item) if has_item else None, _integer(found.get("modifyTime")))
 
 
-def _body(response: Response) -> dict[str, Any]:
+def body_of(response: Response) -> dict[str, Any]:
+    """Return an answer's body, empty where it is no object."""
     try:
         return _dict(load_json(bytes(response.body), Budget(_MOST_VALUES)))
     except Undecodable:
@@ -232,7 +235,13 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _flow_controlled(body: dict[str, Any]) -> bool:
+def words_of(body: dict[str, Any]) -> str:
+    """Return why the server will not; "" where it does not say."""
+    return "; ".join(value for key in _REASON_KEYS if isinstance(value := body.get(key), str) and value)
+
+
+def flow_controlled(body: dict[str, Any]) -> bool:
+    """Tell whether it asks for another time: it did nothing."""
     return shown(body.get("code")) == _FLOW_CONTROL
 
 
@@ -248,5 +257,6 @@ def _integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and is_number(value) else None
 
 
-def _full(name: str) -> str:
+def full(name: str) -> str:
+    """Return an id as the wire writes it."""
     return name.removesuffix(_SUFFIX) + _SUFFIX

@@ -101,6 +101,10 @@ class MessageStore(CallStore):
                 self._heard_own(each, time, now, rules)
         return Added(self._rows("row > ? ORDER BY row", last), uncalled)
 
+    def find(self, id_: str) -> Row | None:
+        """Return a message by its id."""
+        return next(iter(self._rows("id = ?", id_)), None)
+
     def last_row(self) -> int:
         """Return the highest row number that there ever was, 0 = none."""
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()

@@ -93,6 +93,12 @@ class Redo(Operation[int], frozen=True):
     ids: list[str]
 
 
+class Find(Operation[Row | None], frozen=True):
+    """Return a message by its id."""
+
+    id: str
+
+
 class Waiting(Operation[list[Row]], frozen=True):
     """Return messages that wait for the handler, in the order of their coming, behind a row number."""
 
@@ -192,6 +198,7 @@ AnyOperation = (
     | TakeBack
     | GiveUp
     | Redo
+    | Find
     | Waiting
     | Queue
     | Upload

@@ -55,6 +55,7 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.TakeBack: lambda store, it, now: store.take_back(it.row, it.attempt),
     ops.GiveUp: lambda store, it, now: store.give_up(it.row, it.state, it.reason),
     ops.Redo: lambda store, it, now: store.redo(it.ids),
+    ops.Find: lambda store, it, now: store.find(it.id),
     ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
     ops.Queue: lambda store, it, now: store.queue(
         it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image

@@ -50,6 +50,8 @@ EACH: list[tuple[Operation[Any], Callable[[Any], bool]]] = [
     (ops.TakeBack(1, 1), lambda it: it is None),
     (ops.GiveUp(1, "parked", "why"), lambda it: it is None),
     (ops.Redo(["3.PNM"]), lambda it: it in (0, 1)),
+    (ops.Find("3.PNM"), lambda it: it.row == 3),
+    (ops.Find("none.PNM"), lambda it: it is None),
     (ops.Waiting(0, 3), lambda it: [row.row for row in it] == [5, 6, 7]),
     (ops.Queue("u5", "c1", "third", None), lambda it: (it.letter.number, it.letter.receiver) == (3, "buyer")),
     (ops.Queue("u5", "nowhere", "third", None), lambda it: (it.letter, it.refused) == (None, "nobody")),
@@ -86,7 +88,7 @@ def test_all_operations_are_here() -> None:
     known = set(get_args(AnyOperation))
 
     assert known == {type(each) for each, _ in EACH} | {type(each) for each in BEFORE} == set(WAYS) - {Job}
-    assert len(known) == 19
+    assert len(known) == 20
 
 
 @pytest.mark.parametrize(("each", "true"), EACH, ids=lambda it: repr(it)[:40] if isinstance(it, Operation) else "")
