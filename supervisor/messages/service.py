@@ -14,11 +14,12 @@ from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
 from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import MessageRequests
+from xyfleet.supervisor.messages.talk_requests import TalkRequests
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent
+from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent, TalkPiece
 
 
 class MailService:
@@ -38,6 +39,7 @@ class MailService:
             inbox: Returns where an account's messages are; called in any thread.
         """
         self.post = MessageRequests()
+        self.talks = TalkRequests()
         self.hub = MessageFeed(inbox, settings.fleet.state_dir)
         self.webhooks = WebhookProcessManager(webhook_socket, settings.fleet.name, notes)
         self.webhooks.apply(table_of(settings.accounts.values()))
@@ -55,10 +57,12 @@ class MailService:
         self._turns.apply(settings.fleet.catch_up_rate)
         self.webhooks.apply(table_of(settings.accounts.values()))
 
-    def heard(self, child: WorkerProcess, message: Sent | Redone | CatchUpRequest) -> None:
+    def heard(self, child: WorkerProcess, message: Sent | Redone | TalkPiece | CatchUpRequest) -> None:
         """A worker answers a request, or wants its turn to look for missed messages."""
         if isinstance(message, CatchUpRequest):
             self._turns.ask(child)
+        elif isinstance(message, TalkPiece):
+            self.talks.heard(child, message)
         else:
             self.post.heard(child, message)
 
@@ -74,6 +78,7 @@ class MailService:
     def worker_gone(self, name: str, child: WorkerProcess) -> None:
         """Nothing more comes from this worker; the next one counts from zero."""
         self.post.gone(child)
+        self.talks.gone(child)
         self._turns.gone(child)
         self._hear_of_handler(name, None)
         if name in self._told:

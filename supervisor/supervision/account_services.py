@@ -27,6 +27,7 @@ from xyfleet.worker.ipc.messages import (
     Report,
     Sent,
     Strange,
+    TalkPiece,
     TicketRequest,
     Up,
     UploadRequest,
@@ -152,7 +153,7 @@ class AccountServices:
                 self._parts.jobs.run(self._parts.asks.answer(member, child, message))
             case Strange():
                 self._parts.drift.heard(message.place, message.name, message.shape)
-            case Sent() | Redone() | CatchUpRequest():
+            case Sent() | Redone() | TalkPiece() | CatchUpRequest():
                 self._parts.mail.heard(child, message)
 
     def _hear_of_clock(self, ahead: float | None) -> None:

@@ -13,7 +13,19 @@ from typing import Any
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.start_request import Spawned
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import CatchUpRequest, CatchUpTurn, Message, Redo, Redone, Send, Sent
+from xyfleet.worker.ipc.messages import (
+    CatchUpRequest,
+    CatchUpTurn,
+    Message,
+    Redo,
+    Redone,
+    Send,
+    Sent,
+    TalkPiece,
+    TalkRequest,
+)
+from xyfleet.worker.ipc.talks import ReadHistory, RecallMessage, TalkAnswer, pieces
+from xyfleet.worker.protocol.message import Message as Said
 from xyfleet.worker.storage.schema import TABLES
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -53,6 +65,8 @@ def work(up: Connection, down: Connection, inbox: str) -> None:
                 case Redo(request=request, ids=ids):
                     if ids != ["silent"]:
                         say(Redone(request=request, count=len(ids) or turns))
+                case TalkRequest() as asked:
+                    _talk(say, asked)
                 case CatchUpTurn():
                     turns += 1
 
@@ -83,6 +97,27 @@ def _send(say: Any, send: Send, inbox: str) -> None:
             os._exit(1)
         case "dies":
             os._exit(1)
+
+
+def _talk(say: Any, asked: TalkRequest) -> None:
+    """Answer as the conversation's or the message's name says."""
+    match asked.question:
+        case ReadHistory(conversation=what) | RecallMessage(message=what):
+            pass
+        case _:
+            what = ""
+    said = [Said(account="a", id="1.PNM", text="长" * 9000, time="2026-01-02T03:04:05Z")] if what == "long" else []
+    found = pieces(TalkAnswer(state="done", messages=said))
+    numbers = [1] if what == "gap" else range(len(found))
+    match what:
+        case "silent":
+            return
+        case "dies":
+            os._exit(1)
+        case "garbled":
+            found = [b"[" * 2900]
+    for number, data in zip(numbers, found, strict=True):
+        say(TalkPiece(request=asked.request, number=number, data=data, last=data is found[-1]))
 
 
 def _put(inbox: str, send: Send) -> None:
