@@ -12,6 +12,7 @@ from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
 from xyfleet.supervisor.api.middleware import answer, limited
 from xyfleet.supervisor.api.requests import CONTROL, USERS, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.api.send_routes import SEND_ROUTES
+from xyfleet.supervisor.api.talk_routes import TALK_ROUTES
 from xyfleet.supervisor.api.tcp_server import guard
 from xyfleet.supervisor.api.user_names import UserNames
 from xyfleet.supervisor.common.i18n import sentences
@@ -58,6 +59,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             *LOGIN_ROUTES,
             *MAIL_ROUTES,
             *SEND_ROUTES,
+            *TALK_ROUTES,
         ]
     )
     return app

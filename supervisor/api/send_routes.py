@@ -19,22 +19,22 @@ MAX_IDS: Final = 1000
 DOMAIN: Final = "@goofish"
 """Behind ids on the wire; ours go without, and who copies one with it means the same."""
 
-_Id = Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
+Id = Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
 """An id of the server's: printable ASCII without blanks."""
 
 
 class _Send(Struct):
     name: str
-    conversation: _Id
+    conversation: Id
     text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     image: Annotated[str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{1,1000}\Z")] | None = None
-    to: _Id | None = None
+    to: Id | None = None
     wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = DEFAULT_WAIT
 
 
 class _Retry(Struct):
     names: list[str]
-    ids: Annotated[list[_Id], Meta(max_length=MAX_IDS)] = []
+    ids: Annotated[list[Id], Meta(max_length=MAX_IDS)] = []
 
 
 class _Forget(Struct):

@@ -25,6 +25,7 @@ from xyfleet.supervisor.control.status import (
     what_it_waits_for,
 )
 from xyfleet.supervisor.control.status_schema import AccountView, FleetView, StatusView
+from xyfleet.supervisor.control.talk_operations import ask
 from xyfleet.supervisor.control.types import (
     Action,
     BrowserPlace,
@@ -42,6 +43,7 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
@@ -185,6 +187,12 @@ class FleetOperations:
         self._refuse_when_ending()
         (member,) = self._chosen([letter.account])
         return await self._office.send(member, letter, wait)
+
+    async def talk(self, name: str, question: TalkQuestion) -> TalkAnswer:
+        """Ask the platform about conversations, or do something in one. Raises `Refused`."""
+        self._refuse_when_ending()
+        (member,) = self._chosen([name])
+        return await ask(self._fleet, member, question)
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Give dead letters to handlers again. Raises `Refused`."""

@@ -25,6 +25,7 @@ from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.drift import Shape
+from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.secret import Secret
 
 Action = Literal["stop", "restart", "reconnect", "refresh"]
@@ -168,6 +169,9 @@ class Control(Protocol):
 
     async def send(self, letter: SendRequest, wait: float) -> Delivery:
         """Send a text; return when it is settled, or what is known after `wait` seconds. Raises `Refused`."""
+
+    async def talk(self, name: str, question: TalkQuestion) -> TalkAnswer:
+        """Ask the platform about conversations, or do something in one, as an account. Raises `Refused`."""
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Give dead letters (no ids: all) of the accounts to their handlers again. Raises `Refused`."""

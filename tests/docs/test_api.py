@@ -29,6 +29,9 @@ from xyfleet.supervisor.control.status_schema import (
 from xyfleet.supervisor.presentation.event_text import RESULTS, WHY_RESTART
 from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.talks import TalkAnswer
+from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.protocol.talk_calls import ListedTalk
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
@@ -54,6 +57,28 @@ def control(folder: Path) -> StandIn:
         folder,
         [account("shop-001", tags=("phones",)), failed("shop-002", Cause.AUTH, Process.NEEDS_LOGIN, **why)],
     )
+    last = Message(
+        account="shop-001",
+        id="3842.PNM",
+        conversation="60123",
+        item="8123",
+        sender="2200000000099",
+        sender_name="小王",
+        kind="text",
+        text="还有货吗？",
+        content_type=1,
+        time="2026-01-02T03:04:06.000Z",
+    )
+    talk = ListedTalk(
+        conversation="60123",
+        peer="2200000000099",
+        peer_name="小王",
+        item="8123",
+        item_title="测试商品",
+        unread=1,
+        last=last,
+    )
+    one.talked = TalkAnswer(state="done", talks=[talk], messages=[last], conversation="60123", count=2)
     one.log_folder = Path("/home/li/state/logs")
     one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", **why)
     one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", **why)

@@ -49,6 +49,7 @@ from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Condition, Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
 
@@ -136,6 +137,9 @@ class StandIn:
         self.letters: list[tuple[SendRequest, float]] = []
         """What was to be sent, and how long was to be waited."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")
+        self.questions: list[tuple[str, TalkQuestion]] = []
+        """What was asked about conversations, and of whom."""
+        self.talked: TalkAnswer | Exception = TalkAnswer(state="done")
         self.redone: list[tuple[list[str], list[str]]] = []
         """Accounts and ids of dead letters that were to be tried again."""
 
@@ -229,6 +233,14 @@ class StandIn:
         if isinstance(self.delivery, Exception):
             raise self.delivery
         return self.delivery
+
+    async def talk(self, name: str, question: TalkQuestion) -> TalkAnswer:
+        """Answer what the test prepared."""
+        self._chosen([name])
+        self.questions.append((name, question))
+        if isinstance(self.talked, Exception):
+            raise self.talked
+        return self.talked
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Two dead letters for every account that is connected."""
