@@ -192,21 +192,17 @@ def _refuse_if_ended(record: Record, client: Client) -> None:
 
 def _teller(setup: Setup, client: Client) -> _Show:
     """Return what turns a message's JSON into lines for people."""
-    import shutil
     from datetime import UTC, datetime
 
     import msgspec
 
-    from xyfleet.supervisor.common.timestamps import zone
-    from xyfleet.supervisor.presentation.message_text import MessageStyle, Shown, lines
+    from xyfleet.supervisor.cli.look import look, zone_of
+    from xyfleet.supervisor.presentation.message_text import Shown, lines
 
-    where = zone(json.loads(client.get("/v1/health").body)["timezone"])
-    terminal = sys.stdout.isatty()
+    where = zone_of(client)
     decoder = msgspec.json.Decoder(Shown)
 
     def tell(data: bytes) -> str:
-        width = shutil.get_terminal_size().columns if terminal else None
-        look = MessageStyle(setup.language, where, colour=terminal, width=width)
-        return "\n".join(lines(decoder.decode(data), look, datetime.now(UTC)))
+        return "\n".join(lines(decoder.decode(data), look(setup.language, where), datetime.now(UTC)))
 
     return tell

@@ -43,7 +43,7 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     return value
 
 
-def _some(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+def some(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse an id that is empty, or holds what no id has."""
     if value is not None and not (value.isascii() and value.isprintable() and value.strip() == value != ""):
         raise click.BadParameter(_("not an id: see the output of `xyfleet messages --json`"))
@@ -72,7 +72,7 @@ class _TextWithMinus(click.Command):
     ),
 )
 @click.argument("account")
-@click.argument("conversation", callback=_some)
+@click.argument("conversation", callback=some)
 @click.argument("text", required=False)
 @click.option(
     "--image",
@@ -80,7 +80,7 @@ class _TextWithMinus(click.Command):
     help=_("Send this image (JPEG, PNG or WebP, at most 10 MiB) instead of a text."),
 )
 @click.option(
-    "--to", callback=_some, metavar="USER", help=_("User id; default: whoever wrote last in that conversation.")
+    "--to", callback=some, metavar="USER", help=_("User id; default: whoever wrote last in that conversation.")
 )
 @click.option(
     "--wait",

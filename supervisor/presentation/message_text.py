@@ -60,17 +60,22 @@ def plain(text: str) -> str:
     return printable(" ".join(text.split()), instead="")
 
 
+def said(message: Message, language: str) -> str:
+    """Return what a message is and says."""
+    kind = tr(language, _KINDS.get(message.kind, "")) + " " if message.kind in _KINDS else ""
+    if message.order_status is not None:
+        kind += tr(language, _ORDERS[message.order_status]) % {"order": plain(message.order or "?")} + " "
+    return f"{kind}{plain(message.text)}"
+
+
 def lines(message: Shown, look: MessageStyle, now: datetime) -> list[str]:
     """Return when, whose, with whom and what; of a dead letter, in a second line, why."""
-    kind = tr(look.language, _KINDS.get(message.kind, "")) + " " if message.kind in _KINDS else ""
-    if message.order_status is not None:
-        kind += tr(look.language, _ORDERS[message.order_status]) % {"order": plain(message.order or "?")} + " "
     who = plain(message.sender_name or message.sender or "-")
     pieces: list[Piece] = [
         (clock(message.time, look.zone, now), GREY),
         (f"  {message.account}  {plain(message.conversation or '-')}  ", ""),
         (f"{who} →" if message.own else f"{who} ←", GREEN if message.own else YELLOW),
-        (f" {kind}{plain(message.text)}", ""),
+        (f" {said(message, look.language)}", ""),
     ]
     shown = [draw(pieces, colour=look.colour, width=look.width)]
     if message.state is not None:
