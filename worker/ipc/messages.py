@@ -340,30 +340,7 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = (
-    Hello
-    | Alive
-    | Report
-    | TicketRequest
-    | CatchUpRequest
-    | UploadRequest
-    | Ask
-    | Sent
-    | Redone
-    | TalkPiece
-    | Strange
-)
+Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Ask | Sent | Redone | TalkPiece | Strange
 Down = (
-    Ticket
-    | Queued
-    | Refusal
-    | Reconnect
-    | Apply
-    | Send
-    | Redo
-    | TalkRequest
-    | Uploaded
-    | Answered
-    | CatchUpTurn
-    | Stop
+    Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | TalkRequest | Uploaded | Answered | CatchUpTurn | Stop
 )

@@ -15,7 +15,18 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import MAX_CHANGES, Ask, Down, Redone, Report, Sent, Strange, TalkPiece, Up, UploadRequest
+from xyfleet.worker.ipc.messages import (
+    MAX_CHANGES,
+    Ask,
+    Down,
+    Redone,
+    Report,
+    Sent,
+    Strange,
+    TalkPiece,
+    Up,
+    UploadRequest,
+)
 from xyfleet.worker.reasons import Reason
 
 _Place = tuple[type, int, int]
