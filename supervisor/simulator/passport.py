@@ -16,6 +16,7 @@ from aiohttp import web
 
 from xyfleet.supervisor.simulator.accounts import Account
 from xyfleet.supervisor.simulator.gateway import Gateway
+from xyfleet.supervisor.simulator.login_script import LOGIN_SCRIPT
 from xyfleet.supervisor.simulator.signing import fingerprint, issue_sign_cookie, read_cookies, read_sign_cookie, sign
 
 USER_PATH: Final = "/h5/mtop.taobao.idlemessage.pc.loginuser.get/1.0/"
@@ -147,9 +148,8 @@ class Passport:
         return _setting(web.json_response({"success": True}), cookies)
 
     async def _im(self, request: web.Request) -> web.Response:
-        """Who logs in at the page itself is played by `POST /_sim/qr` with `do: browser`."""
-        page = "<html><head><meta http-equiv=refresh content=1></head><body>simulator</body></html>"
-        response = web.Response(text=page, content_type="text/html")
+        """A page with a code to be scanned; who logs in there by hand is played by `POST /_sim/qr`, `do: browser`."""
+        response = _page_with(LOGIN_SCRIPT)
         unb, self._at_page = self._at_page, ""
         if not unb:
             return response

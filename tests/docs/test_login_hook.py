@@ -61,7 +61,8 @@ async def test_it_logs_in_and_stops_at_every_check(tmp_path: Path) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        found = {name: await _run(hook, f"{base}/{name}") for name in PAGES}
+        answers = await asyncio.gather(*(_run(hook, name, f"{base}/{name}") for name in PAGES))
+        found = dict(zip(PAGES, answers, strict=True))
     finally:
         await runner.cleanup()
 
@@ -73,8 +74,8 @@ async def test_it_logs_in_and_stops_at_every_check(tmp_path: Path) -> None:
     assert found["refused"]["error"] == "账密错误"
 
 
-async def _run(hook: Path, url: str) -> dict[str, Any]:
-    asked = {"account": "a", "username": "u", "password": "p", "proxy": None}
+async def _run(hook: Path, account: str, url: str) -> dict[str, Any]:
+    asked = {"account": account, "username": "u", "password": "p", "proxy": None}
     process = await asyncio.create_subprocess_exec(
         sys.executable, hook, url, "--headless", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
