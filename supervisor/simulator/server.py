@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from xyfleet.supervisor.simulator.acts import Acts
 from xyfleet.supervisor.simulator.answers import Answers
@@ -113,7 +113,10 @@ class Server:
             self.gateway.nobody.refused += 1
             return web.Response(status=403, text=objection)
         ws = web.WebSocketResponse(compress=False, autoclose=False, max_msg_size=_LONGEST_FRAME)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ClientConnectionResetError:  # hung up before it was answered
+            return ws
         transport = request.transport
         if transport is None:
             return ws

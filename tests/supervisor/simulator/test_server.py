@@ -18,6 +18,12 @@ from support.gateway import Gateway
 from support.imclient import ORIGIN, UNB, Login, connected, dial
 
 
+_HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
 @pytest.fixture
 def shared(fresh_gateway: Gateway) -> Gateway:
     """Use the gateway that serves the whole run."""
@@ -175,6 +181,21 @@ async def test_clients_that_do_not_answer_don_t_hold_the_end_up() -> None:
             await asyncio.gather(hanging, waiting, return_exceptions=True)
     finally:
         gateway.close()
+
+
+async def test_who_hangs_up_in_the_handshake_is_no_fault(capfd: pytest.CaptureFixture[str]) -> None:
+    """Twenty clients are gone before their handshake is answered: nothing is logged, and the next one gets in."""
+    gateway = Gateway()
+    try:
+        for _ in range(20):
+            gateway.process.send_signal(signal.SIGSTOP)
+            with socket.create_connection(("127.0.0.1", gateway.port)) as gone:
+                gone.sendall(_HANDSHAKE)
+            gateway.process.send_signal(signal.SIGCONT)
+        assert await handshake(gateway) == 101
+    finally:
+        gateway.close()
+    assert capfd.readouterr().err == ""
 
 
 async def test_port_can_be_taken_again_at_once() -> None:
