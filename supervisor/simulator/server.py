@@ -116,7 +116,7 @@ class Server:
         try:
             await ws.prepare(request)
         except ClientConnectionResetError:  # hung up before it was answered
-            return ws
+            return web.Response(status=400)
         transport = request.transport
         if transport is None:
             return ws

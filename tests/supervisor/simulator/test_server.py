@@ -17,7 +17,6 @@ import websockets
 from support.gateway import Gateway
 from support.imclient import ORIGIN, UNB, Login, connected, dial
 
-
 _HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
