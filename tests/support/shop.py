@@ -14,10 +14,12 @@ from typing import Any, Self
 
 from support.jobs import Job
 from support.station import until
+from xyfleet.worker.handlers.api import HandlerPorts
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import Limits, PythonHandler
 from xyfleet.worker.ipc.messages import Answered, Ask
+from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
@@ -123,6 +125,11 @@ class Shop:
         """What the handler asked of the platform."""
         self.answer = Answered(request=0)
         """The answer to all of it."""
+        self.talked: list[TalkQuestion] = []
+        """What it asked about conversations."""
+        self.told = TalkAnswer(state="done")
+        """The answer to all of that."""
+        self.ports = HandlerPorts(self._send, self._ask, self._talk)
         self.stuck: list[str] = []
         self.changes = 0
         self.replies = 0
@@ -136,9 +143,7 @@ class Shop:
 
     def python(self, limits: Limits = FAST) -> PythonHandler:
         """Return a handler of the settings' function."""
-        return PythonHandler(
-            self.settings, "a0", self._send, self._ask, self.log, self._changed, self.stuck.append, limits
-        )
+        return PythonHandler(self.settings, "a0", self.ports, self.log, self._changed, self.stuck.append, limits)
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -154,6 +159,10 @@ class Shop:
     async def _ask(self, question: Ask) -> Answered:
         self.asked.append(question)
         return self.answer
+
+    async def _talk(self, question: TalkQuestion) -> TalkAnswer:
+        self.talked.append(question)
+        return self.told
 
     def start(self) -> None:
         """Let the dispatcher run."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_image_from
 from xyfleet.worker.ipc.messages import Answered, Ask
+from xyfleet.worker.ipc.talks import MOST_LISTED, ReadHistory, TalkAnswer, TalkQuestion
+from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.protocol.shop import Item
 
 __all__ = ["Account", "AskFailed", "Reply"]
@@ -21,7 +23,28 @@ Send = Callable[[str, str, str | None], Coroutine[Any, Any, bool]]
 send it to."""
 
 Question = Callable[[Ask], Coroutine[Any, Any, Answered]]
-"""Asks the platform."""
+"""Asks the platform through the supervisor."""
+
+Talk = Callable[[TalkQuestion], Coroutine[Any, Any, TalkAnswer]]
+"""Asks the platform about a conversation, over the account's connection."""
+
+
+class HandlerPorts(NamedTuple):
+    """What a handler may have done. All of it runs in the worker's loop."""
+
+    send: Send
+    ask: Question
+    talk: Talk
+
+
+_UNTOLD: Final = {
+    "rejected": ("refused", "the platform says no: %s"),
+    "offline": ("offline", "the account is not connected, or its connection ended"),
+    "busy": ("busy", "the platform asks to wait: %s"),
+    "late": ("late", "the platform did not answer in time"),
+    "crowded": ("busy", "too many questions about conversations wait already"),
+}
+"""Why there is no history: a code and words, by the state of the answer."""
 _PREFIX: Final = "ask_"
 
 
@@ -41,13 +64,12 @@ class AskFailed(Exception):
 class Account:
     """What a handler gets beside the message."""
 
-    def __init__(self, name: str, label: str, send: Send, ask: Question, folder: str) -> None:
+    def __init__(self, name: str, label: str, ports: HandlerPorts, folder: str) -> None:
         self.name = name
         """Its name in the accounts file."""
         self.label = label
-        self._send = send
+        self._ports = ports
         self._folder = folder
-        self._ask = ask
         self._loop = asyncio.get_running_loop()
 
     async def send(self, conversation: str, text: str | None = None, *, image: str | None = None) -> None:
@@ -73,16 +95,35 @@ class Account:
         except HandlerFailed as error:
             raise ValueError(error.reason.replace("returned", "account.send() got")) from None
         words, path = (fit.text or "", fit.image) if isinstance(fit, Reply) else (fit or "", None)
-        taken = asyncio.run_coroutine_threadsafe(self._send(conversation, words, path), self._loop)
+        taken = asyncio.run_coroutine_threadsafe(self._ports.send(conversation, words, path), self._loop)
         if not await asyncio.wrap_future(taken):
             raise LookupError(f"nobody is known in conversation {conversation}: no message of it is in the inbox")
+
+    async def history(self, conversation: str, limit: int = 20) -> list[Message]:
+        """
+        Return the newest messages of a conversation as the platform has them now, oldest first, without `raw`.
+
+        Raises:
+            ValueError: it is no conversation's id, or the limit is not from 1 to 200.
+            AskFailed: there is no answer; with the code `offline`, `busy`, `late`, `refused` or `fault`.
+        """
+        if not isinstance(conversation, str) or not conversation.isprintable() or not 0 < len(conversation) <= 128:
+            raise ValueError("account.history() got no conversation's id")
+        if not isinstance(limit, int) or not 0 < limit <= MOST_LISTED:
+            raise ValueError(f"account.history() got no limit from 1 to {MOST_LISTED}")
+        asked = self._ports.talk(ReadHistory(conversation, int(limit)))
+        answer = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, self._loop))
+        if answer.state != "done":
+            code, words = _UNTOLD.get(answer.state, ("fault", "nothing was found out: %s"))
+            raise AskFailed(code, words.replace("%s", answer.reason or "-"))
+        return answer.messages
 
     async def item(self, id: str) -> Item:
         """Return an item of the platform's by its id; kept for 10 minutes. Raises `AskFailed`."""
         return await self._answer(Ask(request=0, what="item", id=_id(id)), Item)
 
     async def _answer(self, question: Ask, kind: type[_T]) -> _T:
-        asked = asyncio.run_coroutine_threadsafe(self._ask(question), self._loop)
+        asked = asyncio.run_coroutine_threadsafe(self._ports.ask(question), self._loop)
         answer = await asyncio.wrap_future(asked)
         if answer.reason is not None:
             raise AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from xyfleet.worker.handlers.api import Account, Question, Send
+from xyfleet.worker.handlers.api import Account, HandlerPorts
 from xyfleet.worker.handlers.base import (
     MOST_LOOKED_FOR,
     HandlerFailed,
@@ -73,8 +73,7 @@ class PythonHandler:
         self,
         settings: MailSettings,
         account: str,
-        send: Send,
-        ask: Question,
+        ports: HandlerPorts,
         log: AccountLog,
         changed: Callable[[], None],
         stuck: Callable[[str], None],
@@ -86,8 +85,7 @@ class PythonHandler:
         self._timeout = settings.handler_timeout
         self._label = settings.label
         self._account_name = account
-        self._send = send
-        self._ask = ask
+        self._ports = ports
         self._log = log
         self._changed = changed
         self._stuck: Callable[[str], None] | None = stuck
@@ -118,7 +116,7 @@ class PythonHandler:
         """Begin the import."""
         if self._thread is None and not self._closed:
             self._thread = LoopThread("handler", self._say_stray)
-            self._account = Account(self._account_name, self._label, self._send, self._ask, self._folder)
+            self._account = Account(self._account_name, self._label, self._ports, self._folder)
             self._importing = asyncio.create_task(self._import(self._thread))
 
     async def ready(self) -> None:

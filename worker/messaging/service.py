@@ -15,6 +15,7 @@ from typing import Final
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.fleet_users import FleetUsers
+from xyfleet.worker.handlers.api import HandlerPorts
 from xyfleet.worker.handlers.base import Handler
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import PythonHandler
@@ -250,9 +251,8 @@ class MessageService:
     def _make_handler(self, account: str) -> Handler | None:
         settings = self._settings
         if settings.handler is not None:
-            return PythonHandler(
-                settings, account, self._answer_later, self._asks.ask, self._log, self._changed, self._stuck
-            )
+            ports = HandlerPorts(self._answer_later, self._asks.ask, self._talks.ask)
+            return PythonHandler(settings, account, ports, self._log, self._changed, self._stuck)
         if settings.webhook is not None:
             return WebhookHandler(
                 settings.webhook, (settings.fleet, account), self._changed, folder=settings.handler_path

@@ -113,7 +113,7 @@ async def test_missing_module_and_function(tmp_path: Path) -> None:
     for spec, words in (("nowhere.replies:answer", "No module named 'nowhere'"), ("json", "no function is named")):
         shop = Shop(tmp_path, GOOD)
         settings = MailSettings(handler=spec, handler_path=str(tmp_path))
-        handler = PythonHandler(settings, "a0", shop._send, shop._ask, shop.log, lambda: None, print, FAST)
+        handler = PythonHandler(settings, "a0", shop.ports, shop.log, lambda: None, print, FAST)
         handler.start()
         await until(lambda: handler.trouble)  # noqa: B023
         await handler.close()
