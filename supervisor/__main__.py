@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from xyfleet.supervisor.common import standard_streams
 from xyfleet.supervisor.runtime.bootstrap import Options, boot
+from xyfleet.supervisor.runtime.claims import FAILURE
+from xyfleet.supervisor.runtime.leaving import leave
 
 
 def options(words: list[str]) -> Options:
@@ -34,6 +38,16 @@ def options(words: list[str]) -> Options:
     )
 
 
+def main(found: Options) -> NoReturn:
+    """Run a fleet, and end the process."""
+    code = FAILURE
+    try:
+        code = boot(found)
+    except Exception:  # noqa: BLE001 (told as the interpreter would)
+        traceback.print_exc()
+    leave(code)
+
+
 if __name__ == "__main__":
     standard_streams.fill()
-    sys.exit(boot(options(sys.argv[1:])))
+    main(options(sys.argv[1:]))

@@ -27,6 +27,7 @@ from xyfleet.supervisor.config.reading.problems import BadFile, Problem
 from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.supervisor.runtime import signals
 from xyfleet.supervisor.runtime.claims import USAGE, StartRefused, claim, take_port, unusable, user_locks, write_record
+from xyfleet.supervisor.runtime.leaving import LooseThreads
 from xyfleet.supervisor.runtime.log_setup import NAME as SUPERVISOR_LOG
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
@@ -65,6 +66,7 @@ def boot(options: Options) -> int:
             _premises(settings, env, options, language) as premises,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
+            runner.get_loop().set_default_executor(LooseThreads())
             # Imported only now, while the forkserver does its own imports beside us: half of the time of a start.
             from xyfleet.supervisor.runtime.service import serve
 

@@ -34,12 +34,16 @@ class Housekeeping:
         """Said once, not every two seconds."""
 
     async def run(self) -> None:
-        """Do the chores for ever."""
+        """Do the chores that nothing holds up for ever."""
         while True:
-            await self.look_at_cookie_files()
             await self._keep_socket()
             self._fleet.tidy()
-            self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in self._fleet.members}
+            await asyncio.sleep(EVERY)
+
+    async def watch_cookie_files(self) -> None:
+        """Look for ever; a file on a share whose server is gone holds up all others, but no other chore."""
+        while True:
+            await self.look_at_cookie_files()
             await asyncio.sleep(EVERY)
 
     async def look_at_cookie_files(self) -> None:

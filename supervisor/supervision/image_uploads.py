@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from xyfleet.supervisor.credentials import cookies
@@ -13,7 +14,7 @@ from xyfleet.supervisor.credentials.record import shown
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.passport import image_files
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls, CheckWanted, NoAnswer
-from xyfleet.supervisor.passport.image_files import BadImage
+from xyfleet.supervisor.passport.image_files import BadImage, Image
 from xyfleet.supervisor.passport.image_upload import NotUploaded, upload
 from xyfleet.supervisor.passport.sites import sites_of
 from xyfleet.supervisor.supervision.account import SupervisedAccount
@@ -25,6 +26,10 @@ from xyfleet.worker.protocol.im_calls import Picture
 
 LONGEST: Final = 100.0
 """Seconds that an upload may take in all, its turn included; the worker waits for longer."""
+AT_ONCE: Final = 8
+"""Images that are in memory at one time, over the whole fleet."""
+READERS: Final = 2
+"""Threads that read them. One may hang in a share whose server is gone: so they are nobody else's."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,8 @@ class ImageUploads:
         self._store = store
         self._tokens = tokens
         self._troubled = troubled
+        self._readers = ThreadPoolExecutor(READERS, "images")
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: UploadRequest) -> None:
         """Upload, and say where the image is, or why it is nowhere."""
@@ -67,10 +74,18 @@ class ImageUploads:
         child.send(found)
 
     async def _upload(self, member: SupervisedAccount, path: str) -> Picture:
-        image = await asyncio.to_thread(image_files.read, path)
+        await self._read(path)  # what can't be sent takes no turn; what waits for one is not held in memory
         self._check(member)
         await self._tokens.turn(member.name, member.account.proxy)
-        self._check(member)
+        async with self._room:
+            image = await self._read(path)
+            self._check(member)
+            return await self._send(member, image)
+
+    async def _read(self, path: str) -> Image:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, image_files.read, path)
+
+    async def _send(self, member: SupervisedAccount, image: Image) -> Picture:
         key = self._store.key(member.name)
         held, account = self._store.at(key), member.account
         assert held.cookie is not None, "checked before"
