@@ -5,6 +5,7 @@ Source and how sure it is: docs/protocol.md, Images. Untested against the live s
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ class NotUploaded(Exception):
 async def upload(calls: BrowserCalls, image: Image) -> Picture:
     """Upload; raises `NotUploaded`, and `NoAnswer` and `CheckWanted` as `BrowserCalls.ask`."""
     form = aiohttp.FormData()
-    form.add_field("file", image.data, filename=f"image.{image.kind}", content_type=f"image/{image.kind}")
+    # As a stream: of many bytes at once aiohttp warns, and puts all of them into its errors.
+    form.add_field("file", io.BytesIO(image.data), filename=f"image.{image.kind}", content_type=f"image/{image.kind}")
     web = calls.sites.web
     answer = await calls.ask(
         "POST",
