@@ -16,6 +16,11 @@ from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
 from xyfleet.supervisor.api.client import Refused
 
+HANDLER = """
+async def answer(message, account):
+    if message.text == "几条":
+        return str(len(await account.history("61")))
+"""
 COMMAND = [sys.executable, "-c", "import sys; from xyfleet.supervisor.cli.main import main; sys.exit(main())"]
 BUYER = "3300000000002"
 LONG = "长" * 3000
@@ -30,9 +35,10 @@ def command(fleet: Fleet, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_talks_through_a_whole_fleet(gateway: Gateway, tmp_path: Path) -> None:
-    """Recalled, listed, read, opened; nothing of it is stored; a stop in the middle is answered."""
+    """Recalled, listed, read, opened, by a handler too; nothing is stored; a stop in the middle is answered."""
+    (tmp_path / "counts.py").write_text(HANDLER)
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, 1)
-    fleet.config["defaults"] |= {"send_rate": 0, "catch_up_every": 0}
+    fleet.config["defaults"] |= {"send_rate": 0, "catch_up_every": 0, "handler": "counts:answer"}
     old = {"conversation": "61", "peer": BUYER, "item": "8001", "time": int(time.time() * 1000) - 86_400_000}
     with running(fleet):
         fleet.wait_connected()
@@ -40,6 +46,8 @@ def test_talks_through_a_whole_fleet(gateway: Gateway, tmp_path: Path) -> None:
         taken_back(fleet)
         looking(fleet)
         opening(fleet)
+        gateway.push(unb(0), items=[{"text": "几条", "conversation": "63", "peer": BUYER}])
+        fleet.until(lambda: gateway.messages(unb(0))[-1]["text"] == "2", "the handler knows the talk")
         stored = fleet.client.get("/v1/messages").body.decode()
         stopped_in_the_middle(fleet, gateway)
     assert "在" not in stored + fleet.log_of("a0") + fleet.own_log() + fleet.console()
