@@ -18,7 +18,7 @@ from python_socks.async_.asyncio.v2 import Proxy
 
 from xyfleet.worker.connection.client_tls import client_tls
 from xyfleet.worker.reasons import Reason, words
-from xyfleet.worker.secret import Secret, masked, proxy_secrets, spelled
+from xyfleet.worker.secret import Secret, Spelled, masked, proxy_secrets
 from xyfleet.worker.text import cut
 
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -87,7 +87,7 @@ def describe(error: BaseException, proxy: Secret | None = None) -> Reason:
 def _quoting(code: str, said: str, proxy: Secret | None, *, plain: bool = False) -> Reason:
     """Return a reason with a proxy's words, without what it was told: masked first, and cut then."""
     secrets = {secret.reveal() for secret in proxy_secrets(proxy) if secret}
-    clean = cut(masked(said, *map(spelled, sorted(secrets, key=len, reverse=True))))
+    clean = cut(masked(said, *map(Spelled, sorted(secrets, key=len, reverse=True))))
     return Reason(code, {"words": clean.encode("ascii", "replace").decode() if plain else clean})
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xyfleet.supervisor.settings import Account, Webhook
-from xyfleet.worker.secret import MASK, Secret, spelled
+from xyfleet.worker.secret import Secret, Spelled
 
 Table = Mapping[str, Webhook]
 """Webhooks by account."""
@@ -110,7 +110,7 @@ def masked(line: str, table: Table) -> str:
     """Return a line of the process's standard error with the table's secrets masked."""
     # The longest first: one may be a part of another.
     for secret in sorted(_secrets(table), key=len, reverse=True):
-        line = spelled(secret).sub(MASK, line)
+        line = Spelled(secret).masked(line)
     return line
 
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.secret import Secret, masked, spelled
+from xyfleet.worker.secret import Secret, Spelled, masked
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import LineWriter, Outlet, RotatingFile, Sink, StreamSink
 from xyfleet.worker.telemetry.log_texts import BEATS, DEBUG, INFO, LINES_LOST, PROGRAM_ERROR, WARNING, LogText
@@ -100,8 +100,8 @@ class AccountLog:
         self._account = account
         self._settings = settings
         self._wall = wall
-        self._always_hidden = [spelled(secret.reveal()) for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
-        self._hidden: deque[re.Pattern[str]] = deque(maxlen=_HIDDEN)
+        self._always_hidden = [Spelled(secret.reveal()) for secret in secrets if len(secret.reveal()) >= _MIN_HIDDEN]
+        self._hidden: deque[Spelled] = deque(maxlen=_HIDDEN)
         self._channels: list[_Channel] | None = None
         self._writer = LineWriter()
         self._pid = os.getpid()
@@ -111,8 +111,8 @@ class AccountLog:
     def hide(self, secret: Secret) -> None:
         """Never let this text through from now on, should an error message or a server's reason repeat it."""
         text = secret.reveal()
-        if len(text) >= _MIN_HIDDEN and (pattern := spelled(text)) not in self._hidden:
-            self._hidden.append(pattern)
+        if len(text) >= _MIN_HIDDEN and (spelled := Spelled(text)) not in self._hidden:
+            self._hidden.append(spelled)
 
     def mask(self, text: str) -> str:
         """Return the text without the hidden ones, in whatever spelling; to be done before it is cut."""

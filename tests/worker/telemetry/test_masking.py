@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from support.rawserver import raw_server, receive, registered
 from support.station import Station, slow_retry, until
-from xyfleet.worker.secret import MASK, Secret, masked, spelled
+from xyfleet.worker.secret import MASK, Secret, Spelled, masked
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog, LibraryLogHandler
@@ -62,7 +62,7 @@ def test_long_token_is_masked_in_every_spelling(
 def test_any_text_is_found_as_it_is_and_encoded(text: str) -> None:
     """Whatever characters it has."""
     for said in (text, json.dumps(text)[1:-1], quote(text, safe="")):
-        assert masked(said, spelled(text)) == MASK
+        assert masked(said, Spelled(text)) == MASK
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
