@@ -53,6 +53,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """From the word to leave to the end: the supervisor kills who takes 5."""
     least_for_mail: float = 1.0
     """Of them at least so much is the messages', however long the goodbye to the server took."""
+    memory_after: float = 5.0
+    """Before its own memory is read for the first time: a millisecond, and a start of a thousand has none to spare."""
 
 
 class ClockDrift:

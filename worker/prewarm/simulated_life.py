@@ -18,25 +18,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple
 
 import msgspec
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from xyfleet.worker.account import AccountRunner
 from xyfleet.worker.clock import Timing
 from xyfleet.worker.ipc import codec, messages
-from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
+from xyfleet.worker.process import entry, shield
+from xyfleet.worker.process.runtime import WorkerRuntime
 from xyfleet.worker.protocol import im_calls, items
 from xyfleet.worker.protocol.frames import GET_STATE
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings
 from xyfleet.worker.storage import rehearsal
-from xyfleet.worker.telemetry.account_log import AccountLog
-from xyfleet.worker.telemetry.memory import Memory
 
+_Ts = TypeVarTuple("_Ts")
 CONNECTIONS: Final = 3
 """Connections in one life."""
 _SPEED: Final = 1000.0
@@ -50,6 +49,7 @@ _FEW_BEATS: Final = 3 * _BEATS
 _CYCLE: Final = Cycle(
     heartbeat_interval=_BEATS, heartbeat_timeout=60.0, open_timeout=60 * _SPEED, register_timeout=60 * _SPEED
 )
+_PACE: Final = Timing(dial_gap=0.0, leave_within=4.0 * _SPEED, least_for_mail=1.0 * _SPEED, memory_after=0.0)
 _STATE: Final = {"pts": 1, "topic": "sync"}
 _BODIES: Final[dict[str, Any]] = {
     GET_STATE: _STATE,
@@ -101,23 +101,25 @@ async def _live(folder: Path, tls: ssl.SSLContext) -> None:
         cycle=_CYCLE,
         log=LogSettings(dir=str(folder)),
         mail=MailSettings(file=str(folder / "a.db")),
+        user_lock=str(folder / "lock"),
     )
     ticket = messages.Ticket(request=0, serial=1, token=Secret("a token"))
-    with _pipe() as (up_end, up), _pipe() as (down, down_end), contextlib.closing(AccountLog("a", settings.log)) as log:
-        pipe = ReportPipe(up, _nobody_gone)
-        pace = Timing(dial_gap=0.0, leave_within=4.0 * _SPEED, least_for_mail=1.0 * _SPEED)
-        cycle = AccountRunner(settings, ticket, pipe, log, tls, Memory(0.0), pace)
+    with _pipe() as (up_end, up), _pipe() as (down, down_end):
         supervisor = _Supervisor(up_end, down_end)
-        commands = CommandPipe(down, cycle.receive, _nobody_gone)
+        supervisor.tell(messages.Go(settings=settings, ticket=ticket))
+        go = entry.first_command(down)
+        assert go is not None
+        hello = messages.Hello(pid=os.getpid(), marker=shield.MARKER, imported=shield.imported_since(most=0))
+        life = WorkerRuntime(go.settings, go.ticket, hello, tls, _PACE)
         try:
-            async with asyncio.timeout(_PATIENCE * _SPEED):
-                await cycle.run()
+            with life.surroundings():
+                async with asyncio.timeout(_PATIENCE * _SPEED):
+                    await life.live(up, down)
         except TimeoutError:
             raise RuntimeError(f"a rehearsed life did not end within {_PATIENCE} s") from None
         finally:
             supervisor.close()
-            commands.close()
-            pipe.close()
+            life.close()
 
 
 @contextlib.contextmanager
@@ -128,10 +130,6 @@ def _pipe() -> Iterator[tuple[int, int]]:
     finally:
         for end in ends:
             os.close(end)
-
-
-def _nobody_gone(why: str) -> None:
-    raise AssertionError(f"both ends of a pipe are ours: {why}")
 
 
 class _Supervisor:
@@ -154,16 +152,17 @@ class _Supervisor:
         for body in self._heard.feed(os.read(self._up, 65536)):
             said = codec.decode_up(body)
             if isinstance(said, messages.TicketRequest):
-                self._tell(messages.Ticket(request=said.request, serial=1, token=Secret("a token")))
+                self.tell(messages.Ticket(request=said.request, serial=1, token=Secret("a token")))
             elif isinstance(said, messages.CatchUpRequest):
                 self._turns += 1
-                self._tell(messages.CatchUpTurn())
+                self.tell(messages.CatchUpTurn())
                 self._loop.call_later(_FEW_BEATS * _SPEED, self._go_on, self._turns)
 
     def _go_on(self, turn: int) -> None:
-        self._tell(messages.Stop() if turn >= CONNECTIONS else messages.Reconnect(why="rehearsal"))
+        self.tell(messages.Stop() if turn >= CONNECTIONS else messages.Reconnect(why="rehearsal"))
 
-    def _tell(self, message: messages.Down) -> None:
+    def tell(self, message: messages.Down | messages.Go) -> None:
+        """Send a command."""
         os.write(self._down, codec.encode(message, codec.MAX_DOWN))
 
 
@@ -197,7 +196,7 @@ class _Server(asyncio.Protocol):
         if lwp is None:
             return  # an ack
         headers = {"mid": request["headers"]["mid"], "sid": "s"}
-        self._say({"code": 200, "headers": headers, "body": _BODIES.get(lwp)})
+        self._say({"code": 200, "headers": headers, "body": _BODIES.get(lwp) or {"timestamp": int(time.time() * 1000)}})
         if lwp == im_calls.LIST_TALKS:
             self._say({"lwp": "/s/para", "headers": {**headers, "app-key": "k"}, "body": {"syncPushPackage": _TYPING}})
 
@@ -218,6 +217,9 @@ class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the fast clock's time."""
         return time.monotonic() * _SPEED
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        """Leave the forkserver's signals as they are."""
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         """Return some address, whatever the name."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import signal
 from multiprocessing import forkserver
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from xyfleet.worker.ipc.messages import Go
 
 _MOST_NAMES: Final = 40
 """So many modules are named in the first message; it must fit into one write."""
@@ -34,7 +37,7 @@ def run_worker(forkserver_pid: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    from xyfleet.worker.ipc import codec, messages
+    from xyfleet.worker.ipc import messages
     from xyfleet.worker.process import descendants, hardening, runtime, shield
 
     hardening.die_with(forkserver_pid)
@@ -46,10 +49,9 @@ def run_worker(forkserver_pid: int) -> None:
     fds = forkserver.get_inherited_fds()
     assert fds is not None
     up, down = fds
-    body = _read(down, int.from_bytes(_read(down, 4), "big"))
-    if not body:
+    go = first_command(down)
+    if go is None:
         os._exit(_NOT_WANTED)
-    go = codec.decode_go(body)
     hardening.name_process(f"xyfleet: {go.settings.account}")
     imported = shield.imported_since(most=_MOST_NAMES)
     hello = messages.Hello(pid=os.getpid(), marker=shield.MARKER, imported=imported)
@@ -59,6 +61,14 @@ def run_worker(forkserver_pid: int) -> None:
         descendants.end_all(_LAST_WORK)  # so is whoever would end what the handler started, unless the forkserver can
     # Nothing is left to be done after it that the kernel does not do, and faster.
     os._exit(code)
+
+
+def first_command(down: int) -> Go | None:
+    """Wait for who this worker is to be; None: nobody wants it any more."""
+    from xyfleet.worker.ipc import codec
+
+    body = _read(down, int.from_bytes(_read(down, 4), "big"))
+    return codec.decode_go(body) if body else None
 
 
 def _read(fd: int, size: int) -> bytes:

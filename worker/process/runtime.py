@@ -42,11 +42,19 @@ MAX_STACKS: Final = 65_536
 class WorkerRuntime:
     """One worker's life in its process. `run()` returns the exit code."""
 
-    def __init__(self, settings: WorkerSettings, ticket: Ticket | None, hello: Hello, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        ticket: Ticket | None,
+        hello: Hello,
+        tls: ssl.SSLContext,
+        pace: Timing = Timing(),  # noqa: B008 - it is frozen
+    ) -> None:
         self._settings = settings
         self._ticket = ticket
         self._hello = hello
         self._tls = tls
+        self._pace = pace
         self._log = AccountLog(settings.account, settings.log, proxy_secrets(settings.proxy))
         self._code = STOPPED
         # Never closed: uvloop's `close()` waits for a name look-up that hangs, half a minute and more. Our reference
@@ -55,18 +63,30 @@ class WorkerRuntime:
 
     def run(self, up: int, down: int) -> int:
         """Live until stopped, until the supervisor is gone, or until a program error."""
-        bridge = LibraryLogHandler(self._log)
-        logging.getLogger().addHandler(bridge)
         try:
-            with stack_dumps(self._settings.account, self._settings.log), self._listening_to_handler():
-                self._runner.run(self._live(up, down))
+            with self.surroundings():
+                self._runner.run(self.live(up, down))
         except Exception as error:  # noqa: BLE001 (the process ends here: the log is the last that can hear of it)
             self._log.bug(error)
             self._code = BUG
         finally:
-            logging.getLogger().removeHandler(bridge)
-            self._log.close()
+            self.close()
         return self._code
+
+    def close(self) -> None:
+        """Have the last lines written."""
+        self._log.close()
+
+    @contextlib.contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Lead what libraries log, and where threads are at a crash, to the account's files."""
+        bridge = LibraryLogHandler(self._log)
+        logging.getLogger().addHandler(bridge)
+        try:
+            with stack_dumps(self._settings.account, self._settings.log), self._listening_to_handler():
+                yield
+        finally:
+            logging.getLogger().removeHandler(bridge)
 
     @contextlib.contextmanager
     def _listening_to_handler(self) -> Iterator[None]:
@@ -74,14 +94,16 @@ class WorkerRuntime:
         with contextlib.nullcontext() if self._settings.mail.handler is None else ordinary(self._log):
             yield
 
-    async def _live(self, up: int, down: int) -> None:
+    async def live(self, up: int, down: int) -> None:
+        """Live in the loop that runs; `run()` has one of its own."""
         loop = asyncio.get_running_loop()
         zero_pages.give_back_zeroes(loop)
         settings = self._settings
         # The system's trust store is the forkserver's, shared by all; one of the settings is this worker's own.
         tls = self._tls if settings.ca_file is None else client_tls(settings.ca_file)
         pipe = ReportPipe(up, self._gone)
-        self._cycle = AccountRunner(settings, self._ticket, pipe, self._log, tls, Memory(), Timing())
+        memory = Memory(self._pace.memory_after)
+        self._cycle = AccountRunner(settings, self._ticket, pipe, self._log, tls, memory, self._pace)
         pipe.send(self._hello)
         commands = CommandPipe(down, self._cycle.receive, self._gone)
         loop.add_signal_handler(signal.SIGTERM, self._cycle.stop, Reason("stopped_by_signal"))

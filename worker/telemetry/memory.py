@@ -8,15 +8,13 @@ from typing import Final
 
 EVERY: Final = 60.0
 """Seconds between two readings; one walks all page tables of the process."""
-FIRST_AFTER: Final = 5.0
-"""Seconds before the first one: it costs a millisecond, and in a start of a thousand there is none to spare."""
 _ROLLUP: Final = "/proc/self/smaps_rollup"
 
 
 class Memory:
-    """The proportional set size, read again when it is old."""
+    """The proportional set size, read again when it is old, and for the first time after so many seconds."""
 
-    def __init__(self, first_after: float = FIRST_AFTER) -> None:
+    def __init__(self, first_after: float) -> None:
         self._due = time.monotonic() + first_after
         self._bytes: int | None = None
 
