@@ -26,7 +26,7 @@ class Cause(StrEnum):
     REMOVED = "removed"
     RISK = "risk"
     PLATFORM = "platform"
-    """The platform was reached and answered, with words that are not known here or that ask for less."""
+    """The platform was reached and answered with an HTTP error, or words that are not known here or ask for less."""
     BUG = "bug"
     STORAGE = "storage"
     """The server ended a connection on which nothing was acked, for nothing could be stored."""

@@ -50,9 +50,9 @@ ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
         "Then copy that browser's cookie, and run `xyfleet login %(name)s`."
     ),
     Cause.PLATFORM: N_(
-        "The platform answers, but not as this version knows it, or asks to be called less. The network is well, and "
-        "a new login would not help. xyfleet tries again by itself, at longer intervals; if it goes on, look for a "
-        "newer xyfleet."
+        "The platform answers, but with an error, or not as this version knows it, or asks to be called less. "
+        "The network is well, and a new login would not help. xyfleet tries again by itself, at longer intervals; "
+        "if it goes on, look for a newer xyfleet."
     ),
     Cause.BUG: N_("This is a fault in xyfleet. See `xyfleet logs %(name)s`, and please report it."),
     Cause.STORAGE: N_(

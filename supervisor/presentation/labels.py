@@ -43,7 +43,7 @@ CAUSES: Final[dict[str, str]] = {
     Cause.REFUSED: N_("token refused"),
     Cause.REMOVED: N_("session ended from elsewhere"),
     Cause.RISK: N_("risk control"),
-    Cause.PLATFORM: N_("the platform answers something unknown"),
+    Cause.PLATFORM: N_("the platform answers with an error, or something unknown"),
     Cause.BUG: N_("fault in xyfleet"),
     Cause.STORAGE: N_("messages can't be stored"),
 }

@@ -227,7 +227,7 @@ class SupervisedAccount(AccountFacts):
             return
         if report.state is State.FAILED and self._failed_since != report.since:
             self._failed_since = report.since
-            self._ports.failed(self, Event(kind=Kind.FAILED, cause=report.cause or Cause.BUG))
+            self._ports.failed(self, Event(kind=Kind.FAILED, cause=report.cause or Cause.BUG, reason=report.reason))
         elif report.memory is not None and report.memory > (self.account.max_memory or report.memory):
             self.happened(Event(kind=Kind.OUTGROWN, reason=Reason("memory", {"mib": report.memory / 2**20})))
 

@@ -26,6 +26,7 @@ from xyfleet.supervisor.supervision.restart_policy import (
     RestartRules,
     hold_time,
     restart_window,
+    unanswered,
 )
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason
@@ -127,13 +128,14 @@ class ConditionEditor:
             self._cancel_timer_of("restart")
             self._go(0.0)
 
-    def _climb(self, cause: Cause) -> None:
+    def _climb(self, cause: Cause, reason: Reason | None) -> None:
+        no_answer = unanswered(cause, reason)
         fresh = self._it.fresh_restart_at
         if fresh is None or self._now - fresh > HOUR:
             self._set(fresh_restart_at=self._now)
-            self._again(0.0, why="failed", void=cause is not Cause.PLATFORM)
-        elif cause in HOPELESS_FOR_LOGIN or not self._rules.has_hook:
-            self._again(self._count(), why="failed", void=cause is not Cause.PLATFORM)
+            self._again(0.0, why="failed", void=not no_answer)
+        elif no_answer or cause in HOPELESS_FOR_LOGIN or not self._rules.has_hook:
+            self._again(self._count(), why="failed", void=not no_answer)
         else:
             self._ask_hook(needed=False)
 

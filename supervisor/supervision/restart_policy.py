@@ -11,6 +11,7 @@ from typing import Final
 
 from xyfleet.supervisor.settings import Settings
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 
 HOUR: Final = 3600.0
 RISK_HOLD: Final = (30 * 60.0, 24 * HOUR)
@@ -18,8 +19,10 @@ RISK_HOLD: Final = (30 * 60.0, 24 * HOUR)
 RIVAL_HOLD: Final = (10 * 60.0, 2 * HOUR)
 """First and longest wait while another program holds the account."""
 HOLDS: Final = {Cause.RISK: RISK_HOLD, Cause.REMOVED: RISK_HOLD, Cause.RIVAL: RIVAL_HOLD}
-HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT, Cause.PLATFORM, Cause.STORAGE})
+HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT, Cause.STORAGE})
 """Causes that a login can't touch: a counted restart is all there is."""
+_SIGNING: Final = frozenset({"signing_refused", "signing_not_renewed"})
+"""What is wrong with a cookie, not with the way to the service: a new one may help."""
 PROXY_WAIT: Final = 60.0
 """Seconds until a hook is asked for again that could not run because its account's proxy does not answer."""
 MOST_CRASHES: Final = 64
@@ -49,6 +52,14 @@ def restart_rules(settings: Settings) -> RestartRules:
         failed_grace=restart.failed_grace,
         has_hook=settings.refresh.command is not None,
     )
+
+
+def unanswered(cause: Cause, reason: Reason | None) -> bool:
+    """Say whether a worker gave up for want of the token call's answer: that says nothing of its login or token."""
+    if cause is Cause.PLATFORM:
+        return True
+    what = reason.fields.get("of") if reason is not None and reason.code == "token_call" else None
+    return isinstance(what, Reason) and what.code not in _SIGNING
 
 
 def restart_window(crashes: int, rules: RestartRules) -> float:

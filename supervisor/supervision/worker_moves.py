@@ -64,7 +64,7 @@ class WorkerMoves(ConditionEditor):
         elif in_grace or self._it.reach_gate:
             return
         elif not self._it.login_gate:
-            self._climb(cause)
+            self._climb(cause, event.reason)
         elif cause is not Cause.REFUSED:
             # The outage is of logins: with the token in hand it may get in, and another one is not to be had.
             self._again(self._count(), why="failed")

@@ -76,7 +76,7 @@ class TokenAnswers:
                 self.strange(name, "ret", mtop.words(raw.body), raw.body)
                 raise self.failed(name, reason, cause=Cause.PLATFORM, wait=wait)
             case mtop.Transient(reason):
-                raise self.failed(name, reason)
+                raise self.failed(name, reason, cause=Cause.PLATFORM)
 
     def _issued(self, name: str, key: Key, held: Credentials, token: Secret, expires: float) -> Token:
         life = expires - self._wall()

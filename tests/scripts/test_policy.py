@@ -29,8 +29,8 @@ def test_two_days_of_a_few_shops(tmp_path: Path) -> None:
     assert all(row["most logins an account and day"] <= 6 for row in figures.values())
     assert all(row["dials"] > 40 for row in figures.values())
     assert figures["direct"]["most token calls in a second"] <= 11
-    # Ten by canaries and failing token calls; six more when a refused old token was taken for a new one.
-    assert all(row["needless logins"] <= 12 for row in figures.values())
+    # By canaries; more when failing token calls led to logins, or a refused old token was taken for a new one.
+    assert all(row["needless logins"] <= 10 for row in figures.values())
     assert "| dark minutes a shop |" in shown
 
 

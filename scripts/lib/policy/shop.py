@@ -90,7 +90,7 @@ class Worker:
                 self._hurry.clear()
                 await self._connect(ticket)
             except ConnectionLost as lost:
-                self._lose(lost.cause)
+                self._lose(lost.cause, lost.reason)
 
     async def _rest(self) -> None:
         if self._delay > 0:
@@ -144,7 +144,7 @@ class Worker:
             raise ConnectionLost(Cause.NETWORK, Reason("timeout"))
         await asyncio.sleep(DIAL)
 
-    def _lose(self, cause: Cause) -> None:
+    def _lose(self, cause: Cause, reason: Reason) -> None:
         self._failures += 1
         self._delay = delay(CYCLE.retry, cause, self._failures, random.random)
         if self._state is State.DISCONNECTED:
@@ -152,12 +152,14 @@ class Worker:
         self._move(State.RECONNECTING, cause)
         if cause in FATAL or self._failures >= CYCLE.max_connection_failures:
             self._hurry.clear()
-            self._move(State.FAILED, cause)
+            self._move(State.FAILED, cause, reason)
 
-    def _move(self, new: State, cause: Cause | None = None) -> None:
+    def _move(self, new: State, cause: Cause | None = None, reason: Reason | None = None) -> None:
         change = Change(time=time.time(), old=self._state, new=new, cause=cause)
         self._state = new
-        report = Report(state=new, since=change.time, cause=cause, failures=self._failures, changes=[change])
+        report = Report(
+            state=new, since=change.time, cause=cause, reason=reason, failures=self._failures, changes=[change]
+        )
         self._member.heard(self, report)  # type: ignore[arg-type]
 
 

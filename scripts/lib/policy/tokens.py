@@ -85,7 +85,7 @@ class MonthTokens:
         if not self._reaches(shop):
             await asyncio.sleep(UNANSWERED)
             self._turns.failed(shop.name, reached=False)
-            raise TokenRefused(Cause.NETWORK, words("not reached"))
+            raise TokenRefused(Cause.NETWORK, Reason("token_call", {"of": words("not reached")}))
         shop.calls = recent([*shop.calls, now], now)
         shop.month.figures.calls[int(now)] += 1
         await asyncio.sleep(CALL)
@@ -95,7 +95,7 @@ class MonthTokens:
         month = shop.month
         if month.ways.failing:
             self._turns.failed(shop.name, reached=True)
-            raise TokenRefused(Cause.NETWORK, words("HTTP 502"))
+            raise TokenRefused(Cause.PLATFORM, Reason("token_call", {"of": Reason("http_status", {"status": 502})}))
         if shop.risky:
             shop.risky = False
             shop.verdict = Cause.RISK

@@ -23,7 +23,7 @@ MEANINGS: Final = {
     "unsure": mtop.Unsure,
     "slower": mtop.Unknown,
     "unknown": mtop.Unknown,
-    "network": mtop.Transient,
+    "no_answer": mtop.Transient,
     "token": mtop.Ok,
 }
 CAUSES: Final = {
@@ -32,7 +32,7 @@ CAUSES: Final = {
     "unsure": Cause.AUTH,
     "slower": Cause.PLATFORM,
     "unknown": Cause.PLATFORM,
-    "network": Cause.NETWORK,
+    "no_answer": Cause.PLATFORM,
 }
 
 

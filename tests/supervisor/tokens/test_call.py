@@ -55,7 +55,7 @@ async def test_the_call_is_the_web_client_s(store: Store, server: TokenServer) -
         ("sign_token_empty", None, 2),
         ("session_expired", Cause.AUTH, 1),
         ("risk_control", Cause.RISK, 1),
-        ("not_json", Cause.NETWORK, 1),
+        ("not_json", Cause.PLATFORM, 1),
     ],
 )
 async def test_answers_of_the_vectors(
@@ -115,21 +115,21 @@ async def test_cookies_are_merged_on_every_answer(
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "cause", "reason"),
     [
-        (BROKEN, "token call: HTTP status 502"),
-        (Answer(status=302, body=b""), "token call: HTTP status 302"),
-        (Answer(body=b"x" * 3_000_000), "token call: answer is not JSON"),
-        (Answer(hang_up=True), "token call: connection closed without an answer"),
-        (Answer(delay=5), "token call: timed out"),
+        (BROKEN, Cause.PLATFORM, "token call: HTTP status 502"),
+        (Answer(status=302, body=b""), Cause.PLATFORM, "token call: HTTP status 302"),
+        (Answer(body=b"x" * 3_000_000), Cause.PLATFORM, "token call: answer is not JSON"),
+        (Answer(hang_up=True), Cause.NETWORK, "token call: connection closed without an answer"),
+        (Answer(delay=5), Cause.NETWORK, "token call: timed out"),
     ],
 )
-async def test_trouble_is_named(store: Store, server: TokenServer, answer: Answer, reason: str) -> None:
-    """HTTP errors, redirects, floods, silence: cause `network`, a reason without any of the body, and counted calls."""
+async def test_trouble_is_named(store: Store, server: TokenServer, answer: Answer, cause: Cause, reason: str) -> None:
+    """HTTP errors and floods are the platform's, silence the network's; no reason has any of the body; calls count."""
     server.say(answer)
     refusal = await refused(service(store, server, TokenLimits(rate=0, timeout=0.3)))
 
-    assert (refusal.cause, str(refusal.reason)) == (Cause.NETWORK, reason)
+    assert (refusal.cause, str(refusal.reason)) == (cause, reason)
     assert len(store.get("shop").calls) == 1
 
 
