@@ -11,6 +11,7 @@ import aiohttp
 
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.identity import Identity
+from xyfleet.supervisor.passport.page_headers import Maker, page_headers
 from xyfleet.supervisor.passport.sites import Sites
 from xyfleet.supervisor.tokens import answer_words
 from xyfleet.supervisor.tokens.call import CONNECT_TIMEOUT, RawAnswer, read_body
@@ -52,7 +53,7 @@ class BrowserCalls:
         self.set_cookie: list[str] = []
         """All that was set, in order."""
         self._way = way
-        self._identity = identity
+        self.identity = identity
         self._proxy = proxy
 
     async def ask(
@@ -62,6 +63,8 @@ class BrowserCalls:
         *,
         query: Mapping[str, str] | None = None,
         form: Mapping[str, str] | aiohttp.FormData | None = None,
+        page: str | None = None,
+        maker: Maker = "fetch",
         headers: Mapping[str, str] | None = None,
         passing: bool = False,
     ) -> RawAnswer:
@@ -69,15 +72,18 @@ class BrowserCalls:
         Make one call.
 
         Args:
+            page: where it is made from, and `maker` by what there.
+            headers: further ones, or others than a page's; lower case.
             passing: Whether a person is passing a check, whose pages may follow; sliders and the like may not.
 
         Raises:
             NoAnswer: there was none.
             CheckWanted: it leads to a check.
         """
-        sent = {**self._identity.headers(), "Accept": "*/*", **(headers or {})}
+        names = page_headers(maker, method, url, page, hints=bool(self.identity.brands))
+        sent = {**self.identity.headers(), **names, **(headers or {})}
         if self.jar:
-            sent["Cookie"] = cookies.sendable(cookies.render(self.jar)).reveal()
+            sent["cookie"] = cookies.sendable(cookies.render(self.jar)).reveal()
         try:
             async with (
                 self._way.session() as session,
@@ -87,6 +93,7 @@ class BrowserCalls:
                     params=query,
                     data=form,
                     headers=sent,
+                    skip_auto_headers=("content-type",) if form is None else (),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=CONNECT_TIMEOUT),
                 ) as response,
@@ -106,12 +113,12 @@ class BrowserCalls:
 
     async def visit(self, url: str, *, passing: bool = False) -> RawAnswer:
         """Open a page as a document, and go where it sends us on, inside the service. Arguments and errors of `ask`."""
-        answer = await self.ask("GET", url, passing=passing)
+        answer = await self.ask("GET", url, maker="document", passing=passing)
         for _ in range(MOST_REDIRECTS):
             url = urljoin(url, answer.location)
             if not answer.location or not self.sites.ours(url):
                 break
-            answer = await self.ask("GET", url, passing=passing)
+            answer = await self.ask("GET", url, maker="document", passing=passing)
         return answer
 
     def _take(self, set_cookie: list[str]) -> None:

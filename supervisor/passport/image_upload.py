@@ -49,7 +49,7 @@ async def upload(calls: BrowserCalls, image: Image) -> Picture:
         calls.sites.upload + PATH,
         query=_QUERY,
         form=form,
-        headers={"Origin": web, "Referer": f"{web}/", "Accept": "*/*"},
+        page=f"{web}/im",
     )
     return _picture(answer.status, answer.body, image)
 

@@ -17,7 +17,7 @@ import msgspec
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.passport import pages, second_code
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls, CheckWanted, NoAnswer
-from xyfleet.supervisor.passport.mtop_calls import USER_API, mtop_url, sign_query
+from xyfleet.supervisor.passport.mtop_calls import ask_user
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 
@@ -25,6 +25,8 @@ MOST_CODES: Final = 3
 """Codes that one login shows, one after the other."""
 MOST_UNCLEAR: Final = 5
 """Answers without a word, in a row."""
+_ANSWERED: Final = {"accept": "application/json, text/plain, */*"}
+"""What the login page's own script asks for."""
 MOST_URLS: Final = 5
 """Addresses that are opened to finish a login."""
 
@@ -91,15 +93,13 @@ class _Login:
     def __init__(self, calls: BrowserCalls, pace: QrPace) -> None:
         self._calls = calls
         self._pace = pace
-        passport = calls.sites.passport
-        self._page = f"{passport}/mini_login.htm"
-        self._headers = {"Origin": passport, "Referer": self._page}
+        self._page = self._at("/mini_login.htm")
 
     async def run(self) -> AsyncGenerator[Step, None]:
         form = await self._form()
         for _ in range(MOST_CODES):
             answer = await self._calls.ask(
-                "GET", self._at("/newlogin/qrcode/generate.do"), query=form, headers=self._headers
+                "GET", self._at("/newlogin/qrcode/generate.do"), query=form, page=self._page, headers=_ANSWERED
             )
             code = pages.code_of(answer.body)
             if code is None:
@@ -121,7 +121,8 @@ class _Login:
 
     async def _form(self) -> dict[str, str]:
         query = pages.PAGE_QUERY | {"rnd": f"{random.random():.16f}"}
-        page = await self._calls.ask("GET", self._page, query=query)
+        home = f"{self._calls.sites.web}/"
+        page = await self._calls.ask("GET", self._page, query=query, page=home, maker="iframe")
         form = pages.login_form(page.body.decode(errors="replace"))
         return form or pages.form_without_page(self._calls.jar, self._calls.sites.web)
 
@@ -133,7 +134,12 @@ class _Login:
         unclear = 0
         while asyncio.get_running_loop().time() < until:
             answer = await self._calls.ask(
-                "POST", self._at("/newlogin/qrcode/query.do"), query=pages.SITE, form=form, headers=self._headers
+                "POST",
+                self._at("/newlogin/qrcode/query.do"),
+                query=pages.SITE,
+                form=form,
+                page=self._page,
+                headers=_ANSWERED,
             )
             match pages.scan_state(answer.body):
                 case pages.Confirmed() as confirmed:
@@ -173,7 +179,7 @@ class _Login:
         """Do what the page does after a confirmation, in its order, and take the cookie if it is complete."""
         calls = self._calls
         if confirmed.dialog is not None and calls.sites.ours(confirmed.dialog):
-            await calls.ask("POST", confirmed.dialog, headers=self._headers)
+            await calls.ask("POST", confirmed.dialog, page=self._page, headers=_ANSWERED)
         if confirmed.token is not None:
             await self._redeem(confirmed.token)
         for url in confirmed.urls[:MOST_URLS]:
@@ -182,7 +188,7 @@ class _Login:
         await calls.visit(f"{calls.sites.web}/im")
         await self._stay_logged_in()
         if cookies.SIGNING not in calls.jar:
-            await self._sign_cookie()
+            await ask_user(calls, time.time())  # it refuses a call without the signing cookie, and sets it
         missing = [name for name in pages.PROOFS if not calls.jar.get(name)]
         if missing:
             return Ended(Reason("login_incomplete", {"words": ", ".join(missing)}))
@@ -197,22 +203,15 @@ class _Login:
             "confirm": "true",
         }
         form = {"deviceId": self._calls.jar.get("cna", "")}
-        await self._calls.ask("POST", self._at("/login_token/login.do"), query=query, form=form, headers=self._headers)
+        await self._calls.ask(
+            "POST", self._at("/login_token/login.do"), query=query, form=form, page=self._page, headers=_ANSWERED
+        )
 
     async def _stay_logged_in(self) -> None:
         """Turn the login of 30 days on, as the page's box does."""
         query = pages.SITE | {"bizEntrance": "web"}
         path = self._at("/ac/account/setLoginSettings.do")
-        await self._calls.ask("POST", path, query=query, form={"status": "0"}, headers=self._headers)
-
-    async def _sign_cookie(self) -> None:
-        """Any signed call sets the signing cookie, by refusing a call without it."""
-        web = self._calls.sites.web
-        query = sign_query(USER_API, self._calls.jar, "{}", time.time())
-        headers = {"Origin": web, "Referer": f"{web}/im"}
-        await self._calls.ask(
-            "POST", mtop_url(self._calls.sites, USER_API), query=query, form={"data": "{}"}, headers=headers
-        )
+        await self._calls.ask("POST", path, query=query, form={"status": "0"}, page=self._page, headers=_ANSWERED)
 
     def _at(self, path: str) -> str:
         return self._calls.sites.passport + path

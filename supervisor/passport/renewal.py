@@ -12,7 +12,7 @@ import msgspec
 
 from xyfleet.supervisor.passport import pages
 from xyfleet.supervisor.passport.browser_calls import BrowserCalls, CheckWanted, NoAnswer
-from xyfleet.supervisor.passport.mtop_calls import USER_API, mtop_url, sign_query
+from xyfleet.supervisor.passport.mtop_calls import ask_user
 from xyfleet.supervisor.tokens import mtop
 
 MOST_SIGNINGS: Final = 2
@@ -44,12 +44,8 @@ async def renew(calls: BrowserCalls) -> Renewed:
 
 
 async def _look(calls: BrowserCalls) -> Literal["unknown", "ok", "dead"]:
-    web = calls.sites.web
-    headers = {"Origin": web, "Referer": f"{web}/im"}
     for _ in range(MOST_SIGNINGS):
-        query = sign_query(USER_API, calls.jar, "{}", time.time())
-        url = mtop_url(calls.sites, USER_API)
-        answer = await calls.ask("POST", url, query=query, form={"data": "{}"}, headers=headers)
+        answer = await ask_user(calls, time.time())
         match mtop.refusal(answer.status, answer.body, answer.location):
             case None:
                 return "ok"
@@ -70,7 +66,7 @@ async def _silent(calls: BrowserCalls) -> bool:
     if query is None:
         return False
     url = f"{calls.sites.passport}/newlogin/silentHasLogin.do"
-    answer = await calls.ask("POST", url, query=query, headers={"Origin": web, "Referer": f"{web}/"})
+    answer = await calls.ask("POST", url, query=query, page=f"{web}/im")
     match pages.renewed(answer.body):
         case "check":
             raise CheckWanted

@@ -52,11 +52,11 @@ async def passed(calls: BrowserCalls, asked: Asked, seconds: float, poll: float)
     Raises:
         CheckWanted: he did not within `seconds`, or another check is asked for.
     """
-    headers = {"Referer": asked.page, "X-Requested-With": "XMLHttpRequest"}
+    headers = {"x-requested-with": "XMLHttpRequest"}
     until = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < until:
         question = calls.sites.passport + _QUESTION
-        answer = await calls.ask("GET", question, query={"htoken": asked.token}, headers=headers)
+        answer = await calls.ask("GET", question, query={"htoken": asked.token}, page=asked.page, headers=headers)
         said = check_pages.passed_at(answer.body)
         if said == "check":
             break

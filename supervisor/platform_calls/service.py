@@ -215,7 +215,7 @@ class PlatformCalls:
         return answer
 
     def _url(self, call: ApiCall) -> str:
-        return mtop_url(sites_of(self._tokens.url), call.api).removesuffix("1.0/") + f"{call.version}/"
+        return mtop_url(sites_of(self._tokens.url), call.api, call.version)
 
     def _meant(self, asker: Asker, call: ApiCall, meaning: mtop.Answer | mtop.Said | mtop.Declined) -> Any:
         """Return the answer's `data`, or raise, and hold back what is not to be asked again for a while."""

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Iterator
 
 import pytest
 
+from outsiders.page_table import NOT_SENT, SAME, TABLE, differences
 from outsiders.recorder import Recorder, Request
 from support.fleet import Fleet, running, unb
 from support.gateway import Gateway
-from support.places import REPOSITORY
-
-SAME = "="
-NOT_SENT = "–"
-
-
-class Row(NamedTuple):
-    """One line of the table."""
-
-    page: str
-    ours: str
-    why: str
-
-    @property
-    def wanted(self) -> str:
-        """What xyfleet is to send."""
-        return self.page if self.ours == SAME else self.ours
-
-
-def table() -> dict[str, dict[str, Row]]:
-    """Return the page's table by place and name."""
-    text = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
-    section = text.partition("## What the page sends, and what xyfleet sends")[2].partition("\n## ")[0]
-    found: dict[str, dict[str, Row]] = {}
-    line = re.compile(r"^\| ([^|]+) \| `([^|`]+)` \| ([^|]+) \| ([^|]+) \| ([^|]*)\|$", re.MULTILINE)
-    for place, name, page, ours, why in line.findall(section):
-        found.setdefault(place, {})[name] = Row(page.strip(" `"), ours.strip(" `"), why.strip())
-    return found
-
-
-TABLE = table()
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +19,19 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Request, li
     with Gateway("--strict", "--list-wait", "0") as gateway, Recorder(gateway.port) as recorder:
         port = str(recorder.port)
         endpoint, url = (each.replace(str(gateway.port), port) for each in (gateway.endpoint, gateway.token_url))
-        with running(Fleet(tmp_path_factory.mktemp("fleet"), endpoint, url, accounts=1)) as fleet:
+        fleet = Fleet(tmp_path_factory.mktemp("fleet"), endpoint, url, accounts=1)
+        fleet.config["defaults"]["send_rate"] = 0
+        with running(fleet):
             fleet.wait_connected()
             gateway.push(unb(0), "你好")
-            fleet.client.post(
-                "/v1/send", {"name": "a0", "conversation": "51000000001", "to": "3300000000002", "text": "在"}
-            )
+            said = {"name": "a0", "conversation": "51000000001", "to": "3300000000002", "text": "在"}
+            sent = fleet.client.post("/v1/send", said, timeout=20)["message_id"]
+            for what, asked in (
+                ("open", {"buyer": "3300000000003", "item": "900000000001"}),
+                ("read", {"conversation": "51000000001"}),
+                ("recall", {"message": sent}),
+            ):
+                fleet.client.post(f"/v1/talks/{what}", {"name": "a0", **asked}, timeout=20)
             listed = "/r/Conversation/listNewestPagination"
             fleet.until(lambda: listed in [each.get("lwp") for each in _socket(recorder).frames()], "a list")
         calls = [each for each in recorder.requests() if each.method == "POST"]
@@ -64,21 +40,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Request, li
 
 def _socket(recorder: Recorder) -> Request:
     return next(each for each in recorder.requests() if each.path == "/")
-
-
-def differences(place: str, sent: Mapping[str, str]) -> list[str]:
-    """Return where what was sent is not what the table says."""
-    rows = TABLE[place]
-    wanted = {name: row.wanted for name, row in rows.items() if row.wanted != NOT_SENT}
-    wrong = [name for name in wanted.keys() | sent.keys() if not _fits(wanted.get(name), sent.get(name))]
-    return [f"{name}: {sent.get(name)!r} instead of {wanted.get(name)!r}" for name in sorted(wrong)]
-
-
-def _fits(wanted: str | None, sent: str | None) -> bool:
-    if wanted is None or sent is None:
-        return False
-    pattern = "".join(".*" if part.startswith("<") else re.escape(part) for part in re.split(r"(<[^>]+>)", wanted))
-    return re.fullmatch(pattern, sent) is not None
 
 
 def test_handshake(seen: tuple[Request, list[Request]]) -> None:
@@ -107,17 +68,21 @@ def test_registration(seen: tuple[Request, list[Request]]) -> None:
 
 
 def test_frames(seen: tuple[Request, list[Request]]) -> None:
-    """Each kind of frame has the parts of its row; there is none without a row (F9-F15)."""
+    """Each kind of frame has the parts and the body of its rows; there is none without a row (F9-F15)."""
+    bodies: dict[str, str] = {}
     for frame in seen[0].frames():
         parts = " ".join([*(key for key in frame if key != "headers"), *sorted(frame["headers"])])
         name = frame.get("lwp", "ack")
         assert name in TABLE["frame"], name
         if name != "/reg":
             assert parts == TABLE["frame"][name].wanted
+        if "body" in frame:
+            bodies.setdefault(name, json.dumps(frame["body"], separators=(",", ":")))
+    assert differences("body", bodies) == []
 
 
 def test_every_difference_has_its_reason() -> None:
     """Where xyfleet does not do as the page, the table says why."""
-    assert len(TABLE) == 5
+    assert len(TABLE) == 12
     rows = [(place, name, row) for place, named in TABLE.items() for name, row in named.items()]
     assert [(place, name) for place, name, row in rows if row.ours != SAME and not row.why] == []
