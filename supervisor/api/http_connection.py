@@ -57,12 +57,14 @@ class ApiConnection(web.RequestHandler):
         faults: Where faults are said.
     """
 
-    __slots__ = ("_faults",)
+    __slots__ = ("_faults", "known")
 
     def __init__(self, server: web.Server, patience: float, faults: ConnectionFaults) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(server, loop=loop, keepalive_timeout=patience, access_log=None)  # type: ignore[arg-type]
         self._faults = faults
+        self.known = False
+        """Whether who is there has shown the token."""
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Say what went wrong, without the library's words."""

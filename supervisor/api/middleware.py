@@ -40,6 +40,7 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = error_answer(error.status, HTTP_CODES.get(error.status, "http"), f"{request.method} {request.path}")
         if "WWW-Authenticate" in error.headers:
             response.headers["WWW-Authenticate"] = error.headers["WWW-Authenticate"]
+            response.force_close()  # places are few
     except ConnectionError:
         return web.Response()  # nobody is there to get it
     except Exception:

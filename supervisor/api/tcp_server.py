@@ -31,9 +31,31 @@ def guard(token: Secret) -> Middleware:
         right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), wanted)
         if scheme.lower() != "bearer" or not right:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Bearer realm="xyfleet"'})
+        if isinstance(request.protocol, ApiConnection):
+            request.protocol.known = True
         return await handler(request)
 
     return check
+
+
+class _Visit:
+    """A connection from its first moment on, before it is the application's: that of a TLS handshake too."""
+
+    def __init__(self, connection: ApiConnection) -> None:
+        self.connection = connection
+        self.greeting: asyncio.Task[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.greeting is not None and self.greeting.done() and self.connection.transport is None
+
+    def end(self) -> None:
+        """End it now."""
+        if self.connection.transport is not None:
+            self.connection.transport.abort()
+        elif self.greeting is not None:
+            self.greeting.cancel()
 
 
 class TcpServer:
@@ -47,8 +69,8 @@ class TcpServer:
         self._door = door
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         self._faults = ConnectionFaults()
-        self._greeting: set[asyncio.Task[None]] = set()
-        """Connections that are not the application's yet: those of a TLS handshake."""
+        self._visits: list[_Visit] = []
+        """The first one came first."""
 
     @property
     def port(self) -> int:
@@ -70,8 +92,9 @@ class TcpServer:
 
     async def close(self) -> None:
         """Stop listening, and give running requests a second to end."""
-        for greeting in self._greeting:
-            greeting.cancel()
+        for visit in self._visits:
+            if visit.connection.transport is None:
+                visit.end()
         await self._runner.cleanup()
         self._door.close()
 
@@ -82,21 +105,41 @@ class TcpServer:
                 connection, _address = await loop.sock_accept(listener)
             except ConnectionError:
                 continue  # it had gone before its turn
-            server = self._runner.server
-            assert server is not None
-            if len(server.connections) + len(self._greeting) >= MAX_CONNECTIONS:
+            if self._has_room():
+                self._begin(connection)
+            else:
                 connection.close()
-                continue
-            greeting = asyncio.create_task(self._greet(connection, server))
-            self._greeting.add(greeting)
-            greeting.add_done_callback(self._greeting.discard)
 
-    async def _greet(self, connection: socket.socket, server: web.Server) -> None:
+    def _has_room(self) -> bool:
+        """
+        Return whether there is a place for another connection.
+
+        If none is free, whoever came first of those who have not shown the token makes room: 64 of them would shut the
+        owner out for good.
+        """
+        self._visits = [visit for visit in self._visits if not visit.over]
+        if len(self._visits) < MAX_CONNECTIONS:
+            return True
+        stranger = next((visit for visit in self._visits if not visit.connection.known), None)
+        if stranger is None:
+            return False
+        stranger.end()
+        self._visits.remove(stranger)
+        return True
+
+    def _begin(self, connection: socket.socket) -> None:
+        server = self._runner.server
+        assert server is not None
+        visit = _Visit(ApiConnection(server, SILENCE, self._faults))
+        visit.greeting = asyncio.create_task(self._greet(connection, visit.connection))
+        self._visits.append(visit)
+
+    async def _greet(self, connection: socket.socket, protocol: ApiConnection) -> None:
         """Have the application take a connection, after its handshake; whose handshake fails is let go."""
         tls = self._door.tls
         with contextlib.suppress(OSError):  # TLS errors are such too
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: ApiConnection(server, SILENCE, self._faults),
+                lambda: protocol,
                 connection,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else SILENCE,

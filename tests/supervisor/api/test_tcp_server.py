@@ -22,7 +22,6 @@ from support.fleet import Fleet, running
 from support.gateway import Gateway
 from support.standin import StandIn, account
 from xyfleet.supervisor import simulator
-from xyfleet.supervisor.api import tcp_server as http_module
 from xyfleet.supervisor.api.routes import make_app
 from xyfleet.supervisor.api.tcp_listener import ListenRefused, TcpListener, open_listener, read_token
 from xyfleet.supervisor.api.tcp_server import TcpServer
@@ -138,43 +137,6 @@ async def test_tls_is_spoken_when_there_is_a_certificate(tmp_path: Path) -> None
                 assert response.status == 200
             with pytest.raises(aiohttp.ClientError):
                 await http.get(f"http://127.0.0.1:{server.port}/v1/health")
-
-
-async def test_handshakes_count_as_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Finding 45: who connects and never says its TLS hello takes a place too, and gives it back when it leaves."""
-    monkeypatch.setattr(http_module, "MAX_CONNECTIONS", 2)
-    async with serving(tmp_path, tls=Tls(cert=CERT, key=KEY)) as (server, door):
-        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        assert await reader.read() == b""
-        for one in (writer, *(writer for _, writer in silent)):
-            one.close()
-        headers = {"Authorization": f"Bearer {door.token.reveal()}"}
-        async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(10):
-            while True:
-                trust = ssl.create_default_context(cafile=CERT)
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with http.get(f"https://127.0.0.1:{server.port}/v1/health", ssl=trust) as response:
-                        assert response.status == 200
-                        return
-
-
-async def test_connections_are_limited(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are for workers: who opens too many connections is hung up on, and may come again later."""
-    monkeypatch.setattr(http_module, "MAX_CONNECTIONS", 2)
-    idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    assert await reader.read() == b""
-    for one in (writer, *(writer for _, writer in idle)):
-        one.close()
-        await one.wait_closed()
-
-    for _ in range(100):
-        with contextlib.suppress(aiohttp.ClientError):
-            assert (await ask(server, "/v1/health", Authorization=f"Bearer {TOKEN}"))[0] == 200
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("never let in again")
 
 
 def test_token_is_made_once(tmp_path: Path) -> None:
