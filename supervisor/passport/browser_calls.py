@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urljoin
 
 import aiohttp
 
@@ -115,9 +114,10 @@ class BrowserCalls:
         """Open a page as a document, and go where it sends us on, inside the service. Arguments and errors of `ask`."""
         answer = await self.ask("GET", url, maker="document", passing=passing)
         for _ in range(MOST_REDIRECTS):
-            url = urljoin(url, answer.location)
-            if not answer.location or not self.sites.ours(url):
+            following = self.sites.onward(url, answer.location)
+            if following is None:
                 break
+            url = following
             answer = await self.ask("GET", url, maker="document", passing=passing)
         return answer
 

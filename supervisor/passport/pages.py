@@ -6,6 +6,7 @@ Sources, and how sure they are: docs/protocol.md, "The login page". Untested aga
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -31,6 +32,8 @@ PAGE_QUERY: Final = {
 SITE: Final = {"appName": "xianyu", "fromSite": "77"}
 PROOFS: Final = ("unb", "cookie2", "sgcookie", "_m_h5_tk", "_m_h5_tk_enc")
 """The cookies without which a login is not complete."""
+MOST_OF_A_CODE: Final = 1000
+"""Characters of a code; real ones have some 100, and none could be drawn of 3,000."""
 _VIEW: Final = re.compile(r"window\.viewData\s*=\s*")
 _TOKENS: Final = ("token", "lgToken", "loginToken", "st")
 _DIALOG: Final = "/newlogin/"
@@ -101,7 +104,7 @@ def code_of(body: bytes) -> Code | None:
     """Return the code that an answer brings, None if it brings none."""
     data = _data(body)
     text, key, stamp = data.get("codeContent"), data.get("ck"), data.get("t")
-    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_CODE or not isinstance(key, str) or stamp is None:
+    if not isinstance(text, str) or not 0 < len(text) <= MOST_OF_A_CODE or not isinstance(key, str) or stamp is None:
         return None
     return Code(text, {"t": _field(stamp), "ck": key})
 
@@ -208,4 +211,6 @@ def _field(value: object) -> str:
     """Return a value as a form sends it: a stamp keeps its digits (as a float, `1.7e12`, it is refused)."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(int(value)) if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if math.isfinite(value) else ""
+    return "" if value is None else str(value)

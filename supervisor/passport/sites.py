@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 DOMAIN: Final = "goofish.com"
 """The service's own; cookies go to no other."""
@@ -18,13 +18,24 @@ class Sites(NamedTuple):
     upload: str
 
     def ours(self, url: str) -> bool:
-        """Say whether an address is one of the service, to which its cookies may go."""
-        parts = urlsplit(url)
+        """Say whether an address is one of the service, to which its cookies may go; what is no address is none."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin in self:
             return True
         host = parts.hostname or ""
         return self == REAL and parts.scheme == "https" and (host == DOMAIN or host.endswith(f".{DOMAIN}"))
+
+    def onward(self, url: str, location: str) -> str | None:
+        """Return where a page sends its visitor, None for nowhere, or out of the service."""
+        try:
+            found = urljoin(url, location)
+        except ValueError:
+            return None
+        return found if location and self.ours(found) else None
 
 
 REAL: Final = Sites(
