@@ -32,8 +32,6 @@ PAGE_QUERY: Final = {
 SITE: Final = {"appName": "xianyu", "fromSite": "77"}
 PROOFS: Final = ("unb", "cookie2", "sgcookie", "_m_h5_tk", "_m_h5_tk_enc")
 """The cookies without which a login is not complete."""
-MOST_OF_A_CODE: Final = 1000
-"""Characters of a code; real ones have some 100, and none could be drawn of 3,000."""
 _VIEW: Final = re.compile(r"window\.viewData\s*=\s*")
 _TOKENS: Final = ("token", "lgToken", "loginToken", "st")
 _DIALOG: Final = "/newlogin/"
@@ -104,7 +102,7 @@ def code_of(body: bytes) -> Code | None:
     """Return the code that an answer brings, None if it brings none."""
     data = _data(body)
     text, key, stamp = data.get("codeContent"), data.get("ck"), data.get("t")
-    if not isinstance(text, str) or not 0 < len(text) <= MOST_OF_A_CODE or not isinstance(key, str) or stamp is None:
+    if not isinstance(text, str) or not 0 < len(text) <= LONGEST_CODE or not isinstance(key, str) or stamp is None:
         return None
     return Code(text, {"t": _field(stamp), "ck": key})
 
