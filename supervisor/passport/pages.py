@@ -52,7 +52,6 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...] = ()
     dialog: str | None = None
     """Where "keep me logged in" is confirmed."""
-    landing: str | None = None
     checked: bool = False
     """Whether the owner has passed a check for it, whose pages may follow."""
 
@@ -137,7 +136,6 @@ def _confirmed(data: dict[str, Any]) -> Confirmed | PersonCheck:
         token=next((found for key in _TOKENS if (found := _text(data, key))), None),
         urls=tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else (),
         dialog=dialog if isinstance(dialog, str) and _DIALOG in dialog else None,
-        landing=landing,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from support.tokens import FREE, TLS
 from xyfleet.supervisor.control.status import login_view
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials
-from xyfleet.supervisor.credentials.store import Store
+from xyfleet.supervisor.credentials.store import Key, Store
 from xyfleet.supervisor.passport.renewal_plan import RenewalPace
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account_state import Condition, Wish
@@ -42,11 +43,23 @@ class Member:
         return self.account.name
 
 
+class WatchedStore(Store):
+    """Remembers when each renewal began: what is on disk before it is made says so."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.begun: dict[Key, list[float]] = {}
+
+    async def write(self, key: Key, new: Credentials, if_serial: int) -> bool:
+        self.begun.setdefault(key, []).append(new.alive.last)
+        return await super().write(key, new, if_serial)
+
+
 @dataclass
 class Rig:
     """Accounts with long logins, and their renewals, a thousand times as often."""
 
-    store: Store
+    store: WatchedStore
     members: dict[str, Any]
     troubled: set[str] = field(default_factory=set)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -57,9 +70,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def renewing(tmp_path: Path, gateway: Gateway, every: float = 30.0) -> AsyncIterator[Rig]:
+async def renewing(
+    tmp_path: Path, gateway: Gateway, every: float = 30.0, pace: RenewalPace | None = None
+) -> AsyncIterator[Rig]:
     """Run renewals of three accounts."""
-    store = Store(tmp_path)
+    store = WatchedStore(tmp_path)
     store.load([])
     soon = int((time.time() + 86_400) * 1000)
     for index, unb in enumerate(UNBS):
@@ -67,15 +82,14 @@ async def renewing(tmp_path: Path, gateway: Gateway, every: float = 30.0) -> Asy
     accounts = [Account(name=f"a{index}", where="x", renew_login=index < 2) for index in range(3)]
     rig = Rig(store, {account.name: Member(account) for account in accounts})
     tokens = TokenService(store, gateway.token_url, TLS, FREE)
-    pace = RenewalPace(every=(every, every), gap=(0.05, 0.1))
     renewals = Renewals(
         rig.members,
         store,
         tokens,
         lambda member: member.name in rig.troubled,
         lambda member, _kind, to: rig.notes.append((member.name, to)),
-        pace,
-        look=0.02,
+        pace or RenewalPace(every=(every, every), gap=(0.05, 0.1)),
+        look=0.02 if pace is None else 0.002,
     )
     job = asyncio.create_task(renewals.run())
     try:
@@ -163,3 +177,32 @@ async def test_nobody_is_renewed_in_trouble(tmp_path: Path, gateway: Gateway) ->
         mark = rig.held(1).alive.last
         await asyncio.sleep(0.3)
         assert rig.held(1).alive.last == mark
+
+
+@pytest.mark.long
+async def test_a_scaled_month_keeps_its_limits(tmp_path: Path, gateway: Gateway) -> None:
+    """At 1:400,000: every 6 to 12 h, one account at a time, none in an outage, none after the first check."""
+    hour, gap = 3600 / 400_000, 0.005
+    pace = RenewalPace(every=(6 * hour, 12 * hour), gap=(gap, 2 * gap))
+    async with renewing(tmp_path, gateway, pace=pace) as rig:
+        await asyncio.sleep(10 * 24 * hour)
+        rig.troubled.add("a0")
+        began = time.time()
+        await asyncio.sleep(2 * 24 * hour)
+        ended = time.time()
+        rig.troubled.clear()
+        await asyncio.sleep(18 * 24 * hour)
+        await asyncio.to_thread(gateway.fault, UNBS[1], kind="renewal", answer="risk")
+        await until(lambda: rig.held(1).alive.over)
+        checked = time.time()
+        await asyncio.sleep(2 * 24 * hour)
+        month = [rig.store.begun.get(rig.store.key(f"a{index}"), []) for index in range(3)]
+
+    assert month[2] == []
+    for times in month[:2]:
+        assert 10 <= len(times) <= 130
+        assert min(later - before for before, later in itertools.pairwise(times)) >= 6 * hour
+    every_one = sorted(month[0] + month[1])
+    assert min(later - before for before, later in itertools.pairwise(every_one)) >= gap
+    assert [at for at in month[0] if began < at < ended] == []
+    assert month[1][-1] < checked < month[0][-1]
