@@ -84,10 +84,10 @@ def open_talk(setup: Setup, account: str, buyer: str, item: str) -> int:
     """Open one."""
     answer = _post(setup, "open", account, {"buyer": buyer, "item": item})
     sys.stdout.write(printable(answer["conversation"]) + "\n")
-    text = (
-        _("it was there already") if answer["state"] == "found" else _("opened; the buyer sees it with the first text")
-    )
-    click.echo(text, err=True)
+    text = _("opened; the buyer sees it with the first text: xyfleet send %(name)s %(talk)s TEXT --to %(buyer)s")
+    if answer["state"] == "found":
+        text = _("it was there already")
+    click.echo(text % {"name": account, "talk": printable(answer["conversation"]), "buyer": buyer}, err=True)
     return OK
 
 
@@ -104,7 +104,10 @@ def read(setup: Setup, account: str, conversation: str) -> int:
 
 
 @click.command(
-    help=_("Recall a message that the account sent. By its id, within some 2 minutes: the platform refuses older ones.")
+    help=_(
+        "Recall a message that the account sent. By its id (`send` prints it, `talk --json` has it), within some"
+        " 2 minutes: the platform refuses older ones."
+    )
 )
 @click.argument("account")
 @click.argument("message", callback=some)
