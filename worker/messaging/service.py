@@ -110,7 +110,7 @@ class MessageService:
             upload=self._uploads.upload,
         )
         self._talks = TalkDesk(
-            self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log.clean
+            self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log
         )
         self._requests = Requests(self._inbox, self._outbox, self._talks, log, send, self._wanted.set, self._look_again)
         self._handler = self._make_handler(settings.account)

@@ -21,6 +21,7 @@ from xyfleet.worker.ipc.talks import (
     RecallMessage,
     TalkAnswer,
     TalkQuestion,
+    changes,
 )
 from xyfleet.worker.messaging.talk_line import Ended, Errand, TalkLine, TalkPace, UnknownCall
 from xyfleet.worker.protocol import im_calls, talk_calls
@@ -28,6 +29,8 @@ from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.protocol.talk_calls import ListedTalk, TalkReader
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.operations import Find
+from xyfleet.worker.telemetry import log_texts
+from xyfleet.worker.telemetry.account_log import AccountLog
 
 MOST_OPEN: Final = 10
 """Questions of one account that wait or are asked at one time."""
@@ -35,6 +38,11 @@ MOST_LOOKED_AT: Final = 500
 """Conversations that are looked through for one before it is opened."""
 _TALKS: Final = (im_calls.LIST_TALKS, "userConvs")
 _MESSAGES: Final = (im_calls.LIST_MESSAGES, "userMessageModels")
+_SAID: Final = {
+    "done": log_texts.TALK_CHANGED,
+    "found": log_texts.TALK_CHANGED,
+    "unknown": log_texts.TALK_UNSURE,
+}
 _ITSELF: Final = "that user is this account itself"
 _NO_ID: Final = "the answer names no conversation"
 
@@ -46,7 +54,6 @@ class TalkDesk:
     Args:
         me: The account's own user id.
         send_rate: Returns how many calls a second may change something; 0 = no limit.
-        clean: Takes secrets out of foreign words.
     """
 
     def __init__(
@@ -56,7 +63,7 @@ class TalkDesk:
         me: str,
         clock: ServerClock,
         send_rate: Callable[[], float],
-        clean: Callable[[str], str],
+        log: AccountLog,
         pace: TalkPace = TalkPace(),  # noqa: B008 - it is frozen
     ) -> None:
         self._inbox = inbox
@@ -64,7 +71,7 @@ class TalkDesk:
         self._read = TalkReader(account, me)
         self._clock = clock
         self._send_rate = send_rate
-        self._clean = clean
+        self._log = log
         self._pace = pace
         self._line: TalkLine | None = None
         self._turn = asyncio.Lock()
@@ -73,7 +80,7 @@ class TalkDesk:
     def connected(self, line: RpcChannel) -> None:
         """There is a registered connection."""
         self.disconnected()
-        self._line = TalkLine(line, self._pace, self._clean)
+        self._line = TalkLine(line, self._pace, self._log.clean)
 
     def disconnected(self) -> None:
         """There is none any more: what was asked on it ends."""
@@ -88,7 +95,23 @@ class TalkDesk:
         Args:
             errand: Knows, when this is cancelled, how far it came.
         """
-        errand = errand or Errand()
+        errand, answer = errand or Errand(), TalkAnswer(state="stopped")
+        try:
+            answer = await self._answered(question, errand)
+        except asyncio.CancelledError:
+            answer = errand.broken_off("stopped")
+            raise
+        finally:
+            if changes(question):
+                self._note(question, answer)
+        return answer
+
+    def _note(self, question: TalkQuestion, answer: TalkAnswer) -> None:
+        """Put on record what was done for somebody, or may have been."""
+        text = _SAID.get(answer.state, log_texts.TALK_NOT_CHANGED)
+        self._log.say(text, what=type(question).__name__, state=answer.state, reason=answer.reason)
+
+    async def _answered(self, question: TalkQuestion, errand: Errand) -> TalkAnswer:
         if self._line is None:
             return TalkAnswer(state="offline")
         if self._open >= MOST_OPEN:
