@@ -135,6 +135,9 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: float = 90.0
     keep_bytes: int = 100_000_000
     catch_up_every: float = 1800.0
+    orders: bool | None = None
+    """None: where there is a handler or a webhook."""
+    orders_every: float = 1800.0
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +164,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """`package.module:function`, the Python handler; None = none. Never set together with `webhook`."""
     webhook: Webhook | None = None
     mail: Mail = Mail()
+    apis: tuple[str, ...] = ()
+    """Further APIs of the platform that its handler and the HTTP API may call."""
     max_memory: int | None = None
     """Bytes."""
     enabled: bool = True

@@ -128,6 +128,10 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Messages sent per second; 0 = no limit."""
     catch_up_every: float = 1800.0
     """Wait since the last message before missed ones are looked for on a living connection; 0 = never."""
+    orders: bool | None = None
+    """Whether the orders that wait for shipment are listed after each reconnect; null = where something answers."""
+    orders_every: float = 1800.0
+    """And so often on a living connection; 0 = never."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.api.ask_routes import ASK_ROUTES
 from xyfleet.supervisor.api.login_routes import LOGIN_ROUTES
 from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
 from xyfleet.supervisor.api.middleware import answer, limited
@@ -56,6 +57,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             web.get("/v1/logs/{name}", _logs),
             web.get("/v1/trace/{name}", _trace),
             web.get("/v1/wire/{name}", _wire),
+            *ASK_ROUTES,
             *LOGIN_ROUTES,
             *MAIL_ROUTES,
             *SEND_ROUTES,

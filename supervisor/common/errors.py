@@ -13,7 +13,7 @@ class Refused(Exception):
 
     status: ClassVar[int] = 409
     """HTTP status of the answer."""
-    code: ClassVar[str] = "refused"
+    code: str = "refused"
     """For programs: stable."""
 
     def __init__(self, text: Text, **facts: Any) -> None:
@@ -65,6 +65,14 @@ class BadFile(Refused):
     def __init__(self, problems: Sequence[str]) -> None:
         text = Text(N_("the file is not good, nothing was changed:\n%(problems)s"), {"problems": "\n".join(problems)})
         super().__init__(text, problems=list(problems))
+
+
+class NotAnswered(Refused):
+    """The platform gave no answer, or was not asked; `code` says why (docs/api.md)."""
+
+    def __init__(self, code: str, text: Text, **facts: Any) -> None:
+        super().__init__(text, **facts)
+        self.code = code
 
 
 class Stopping(Refused):

@@ -136,6 +136,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         handler=answerer.handler,
         webhook=answerer.webhook,
         mail=messaging.build(merged),
+        apis=tuple(api.value for api in value(merged, "apis") or ()),
         max_memory=value(merged, "max_memory"),
         enabled=value(merged, "enabled") is not False,
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
-from xyfleet.supervisor.common.errors import NotPossible, NotTaken, UnknownName
+from xyfleet.supervisor.common.errors import NotAnswered, NotPossible, NotTaken, UnknownName
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.control.types import Forgotten, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
+from xyfleet.supervisor.platform_calls.service import AskRefused
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.ipc.messages import Ask
+from xyfleet.worker.reasons import TEXTS, Reason
 
 
 class MessageOperations:
@@ -31,6 +35,15 @@ class MessageOperations:
             raise NotTaken(Text(text, {"name": member.name}))
         inbox = self._fleet.store.inbox(member.name)
         return await self._fleet.mail.post.send(child, letter, wait, inbox)
+
+    async def ask(self, member: SupervisedAccount, question: Ask) -> Any:
+        """Ask the platform something. Raises `NotAnswered`."""
+        try:
+            return await self._fleet.asks.ask(member, question)
+        except AskRefused as error:
+            seconds = error.reason.fields.get("seconds")
+            facts = {"seconds": seconds} if isinstance(seconds, int | float) else {}
+            raise NotAnswered(error.reason.code.removeprefix("ask_"), _text(error.reason), **facts) from None
 
     async def retry(self, members: Sequence[SupervisedAccount], ids: Sequence[str]) -> Retried:
         """Give dead letters to the handlers again."""
@@ -90,3 +103,9 @@ class MessageOperations:
         if member.condition.login is Login.HOOK_RUNNING:
             text = N_("the login hook of %(name)s still runs; try again when it has ended")
             raise NotPossible(Text(text, {"name": member.name}))
+
+
+def _text(reason: Reason) -> Text:
+    """Return a reason as a sentence."""
+    values = {key: _text(each) if isinstance(each, Reason) else each for key, each in reason.fields.items()}
+    return Text(TEXTS[reason.code], values)

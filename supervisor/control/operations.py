@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 from xyfleet.supervisor.common.errors import NotPossible, Stopping
 from xyfleet.supervisor.common.i18n import Text
@@ -43,6 +44,7 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.ipc.messages import Ask
 from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
@@ -193,6 +195,12 @@ class FleetOperations:
         self._refuse_when_ending()
         (member,) = self._chosen([name])
         return await ask(self._fleet, member, question)
+
+    async def ask(self, name: str, question: Ask) -> Any:
+        """Ask the platform something for an account. Raises `Refused`."""
+        self._refuse_when_ending()
+        (member,) = self._chosen([name])
+        return await self._office.ask(member, question)
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Give dead letters to handlers again. Raises `Refused`."""

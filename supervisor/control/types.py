@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -25,6 +25,7 @@ from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.drift import Shape
+from xyfleet.worker.ipc.messages import Ask
 from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.secret import Secret
 
@@ -172,6 +173,9 @@ class Control(Protocol):
 
     async def talk(self, name: str, question: TalkQuestion) -> TalkAnswer:
         """Ask the platform about conversations, or do something in one, as an account. Raises `Refused`."""
+
+    async def ask(self, name: str, question: Ask) -> Any:
+        """Ask the platform something for an account, as its handler does. Raises `Refused`."""
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Give dead letters (no ids: all) of the accounts to their handlers again. Raises `Refused`."""

@@ -94,6 +94,16 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it is renewed no more: the code of a reason."""
 
 
+class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order that was to be marked as shipped; on disk before the call is made."""
+
+    order: str
+    at: float
+    """Wall time."""
+    done: bool = False
+    """Whether it is known to be shipped. Else nobody knows, once the call is no longer under way."""
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one user, or of an account that never had a login. `Store.put` and `write` take a new one."""
 
@@ -128,6 +138,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """The hook said that only a person can help; a new cookie ends it."""
     past: Past = Past()
     alive: Alive = Alive()
+    shipments: tuple[Shipment, ...] = ()
+    """The latest ones, oldest first."""
 
     def but(self, **changes: Any) -> Credentials:
         """Return a record like this one but for these fields."""

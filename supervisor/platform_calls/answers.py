@@ -161,6 +161,11 @@ def _sold_order(found: Json) -> Order | None:
     )
 
 
+def not_permitted(words: str) -> bool:
+    """Tell whether a list was refused because the seller may not see it, in the words that one client knows."""
+    return "PERMISSION" in words.upper() or "无权限" in words or "权限不足" in words
+
+
 def sold_plain(data: object) -> OrderPage | None:
     """Return the list of a seller without a shop, None where the answer has none."""
     listed = as_dict(data).get("items")

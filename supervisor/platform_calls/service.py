@@ -13,6 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -46,7 +47,7 @@ class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     rate: float = 0.5
     """Calls per second."""
-    burst: int = 5
+    burst: int = 10
     per_day: int = 2000
     waiting: int = 20
     """Questions that wait at one time."""
@@ -132,10 +133,10 @@ class PlatformCalls:
 
     async def ask(self, asker: Asker, call: ApiCall) -> Any:
         """Return the `data` of an answer that says SUCCESS. Raises `AskRefused`."""
-        key, login = self.store.key(asker.name), self.store.get(asker.name).login
-        flight = f"{key} {login} {call.api} {call.version} {call.data}"
         if call.changes:  # what one asked for is not what another one asked for again
             return await self._fetch(asker, call)
+        key, login = self.store.key(asker.name), self.store.get(asker.name).login
+        flight = f"{key} {login} {call.api} {call.version} {call.data}"
         return await self._flights.share(flight, lambda: self._fetch(asker, call))
 
     async def _fetch(self, asker: Asker, call: ApiCall) -> Any:
@@ -177,11 +178,11 @@ class PlatformCalls:
         login = self.store.get(asker.name).login
         for _ in range(MAX_SIGNINGS):
             answer = await self._post(asker, call)
-            if self.store.get(asker.name).login != login:
-                raise AskRefused(Reason("ask_stopped"), sure=False)
+            if self.store.get(asker.name).login != login and not call.changes:
+                raise refused("ask_stopped")
             meaning = mtop.judged(answer.status, answer.body, answer.location)
             if not isinstance(meaning, mtop.SignExpired | mtop.Unsure):
-                return self._meant(asker, call, meaning)
+                return self._meant(asker, call, meaning, login)
             self._check(asker)
         raise refused("ask_network", of=Reason("signing_refused"))
 
@@ -217,32 +218,33 @@ class PlatformCalls:
     def _url(self, call: ApiCall) -> str:
         return mtop_url(sites_of(self._tokens.url), call.api, call.version)
 
-    def _meant(self, asker: Asker, call: ApiCall, meaning: mtop.Answer | mtop.Said | mtop.Declined) -> Any:
+    def _meant(self, asker: Asker, call: ApiCall, meaning: mtop.Answer | mtop.Said | mtop.Declined, login: int) -> Any:
         """Return the answer's `data`, or raise, and hold back what is not to be asked again for a while."""
-        key = self.store.key(asker.name)
+        held = partial(self._hold, asker, call, login)
         match meaning:
             case mtop.Said(data):
-                self._holds.pop(key, None)
+                self._holds.pop(self.store.key(asker.name), None)
                 return data
             case mtop.Declined(words):
                 raise refused("ask_refused", words=words)
             case mtop.Risk():
-                raise self._held(asker, call, Reason("ask_risk"), *_CHECK_PAUSE)
+                raise held(Reason("ask_risk"), *_CHECK_PAUSE)
             case mtop.SessionExpired():
-                raise self._held(asker, call, Reason("ask_login"), *_CHECK_PAUSE)
+                raise held(Reason("ask_login"), *_CHECK_PAUSE)
             case mtop.Unknown(reason, wait) if wait:
-                raise self._held(asker, call, Reason("ask_slower", {"of": reason}), wait, wait)
+                raise held(Reason("ask_slower", {"of": reason}), wait, wait)
             case mtop.Unknown(reason) | mtop.Transient(reason):
                 raise AskRefused(Reason("ask_network", {"of": reason}), sure=False)
             case _:
                 raise AskRefused(Reason("ask_network", {"of": Reason("codeless_answer")}), sure=False)
 
-    def _held(self, asker: Asker, call: ApiCall, reason: Reason, first: float, longest: float) -> AskRefused:
+    def _hold(
+        self, asker: Asker, call: ApiCall, login: int, reason: Reason, first: float, longest: float
+    ) -> AskRefused:
         """Hold the account's calls back; the gate in front of the service has refused this one."""
         key = self.store.key(asker.name)
-        login, before = self.store.at(key).login, self._holds.get(key)
+        before = self._holds.get(key)
         times = before.times + 1 if before is not None and before.login == login else 1
-        until = self._clock() + growing(first, longest, times)
-        self._holds[key] = _Hold(reason, until, times, login)
+        self._holds[key] = _Hold(reason, self._clock() + growing(first, longest, times), times, login)
         _log.warning("no calls for a while account=%s api=%s reason=%s", asker.name, call.api, reason)
         return AskRefused(reason)

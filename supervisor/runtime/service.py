@@ -219,7 +219,7 @@ class Service:
 
     async def _stop_workers(self) -> None:
         started = time.monotonic()
-        await asyncio.gather(self._fleet.stop_all(), self._fleet.tokens.close())
+        await asyncio.gather(self._fleet.stop_all(), self._fleet.tokens.close(), self._fleet.asks.shipments.close())
         log.info("all workers are gone after %.2f s", time.monotonic() - started)
 
     async def _close_launcher(self) -> None:

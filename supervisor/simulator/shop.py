@@ -82,6 +82,8 @@ class Shop:
         """None: there is none of this id."""
         self.shipped: list[str] = []
         """Orders, each time that a call marked one as shipped."""
+        self.asked: list[str] = []
+        """Orders, each time that a call was to do so."""
 
     def put(self, order: SoldOrder) -> None:
         """Keep an order, in the place of an older one of its id."""
@@ -157,7 +159,8 @@ class Shop:
 
     def ship(self, data: Any) -> Answer:
         """Mark an order as shipped."""
-        order = self.orders.get(str(data.get("orderId") or ""))
+        self.asked.append(str(data.get("orderId") or ""))
+        order = self.orders.get(self.asked[-1])
         if order is None or data.get("newUnconsign") is not True:
             return Answer(NO_ORDER if order is None else BAD)
         if order.status in ("shipped", "received", "reviewed"):

@@ -99,5 +99,5 @@ class ShopCalls:
 
     async def _show(self, request: web.Request) -> web.Response:
         shop = self._gateway.account(request.query["unb"]).shop
-        view = {"orders": {order.id: order.status for order in shop.orders.values()}, "shipped": shop.shipped}
-        return web.json_response(view)
+        orders = {order.id: order.status for order in shop.orders.values()}
+        return web.json_response({"orders": orders, "shipped": shop.shipped, "asked": shop.asked})

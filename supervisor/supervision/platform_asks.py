@@ -18,6 +18,7 @@ from xyfleet.supervisor.platform_calls import answers, apis
 from xyfleet.supervisor.platform_calls.apis import ApiCall
 from xyfleet.supervisor.platform_calls.kept_answers import KeptAnswers
 from xyfleet.supervisor.platform_calls.service import Asker, AskRefused, PlatformCalls, refused
+from xyfleet.supervisor.platform_calls.shipments import Shipments
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Wish
 from xyfleet.supervisor.tokens.service import TokenService
@@ -25,6 +26,7 @@ from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.reasons import Reason
+from xyfleet.worker.text import cut
 
 LONGEST: Final = 100.0
 """Seconds that an answer may take in all, its turn included; a worker waits for longer."""
@@ -55,6 +57,7 @@ class PlatformAsks:
         self._store = store
         self._troubled = troubled
         self.calls = PlatformCalls(store, tokens)
+        self.shipments = Shipments(self.calls)
         self._items = KeptAnswers(KEEP_ITEMS)
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, question: Ask) -> None:
@@ -78,16 +81,22 @@ class PlatformAsks:
             async with asyncio.timeout(LONGEST):
                 return await self._ask(asker, question)
         except TimeoutError:
-            raise AskRefused(Reason("ask_late", {"seconds": LONGEST}), sure=False) from None
+            raise _late(question) from None
 
     async def _ask(self, asker: Asker, question: Ask) -> Any:
+        if question.what == "call":
+            return await self._free(asker, question)
         if not apis.ID.fullmatch(question.id):
-            raise refused("ask_bad", words="an id has up to 32 digits")
+            raise refused("ask_bad", words="an id is a text of digits")
         match question.what:
             case "item":
                 return await self._item(asker, question.id)
-            case _:
-                raise refused("ask_bad", words=question.what)
+            case "order":
+                return _known(answers.order(await self._call(asker, apis.order(question.id)), question.id))
+            case "orders":
+                return await self._orders(asker, int(question.id))
+            case "ship":
+                return await self.shipments.ship(asker, question.id, again=question.again)
 
     async def _item(self, asker: Asker, number: str) -> Any:
         key = self._store.key(asker.name)
@@ -97,6 +106,24 @@ class PlatformAsks:
             found = _known(answers.item(await self._call(asker, apis.item(number)), number))
             self._items.put((key, number), found)
         return found
+
+    async def _orders(self, asker: Asker, page: int) -> Any:
+        """Return a page of the orders that wait for shipment; a seller without a shop has another list."""
+        try:
+            return _known(answers.sold(await self._call(asker, apis.sold(page))))
+        except AskRefused as error:
+            if page > 1 or not answers.not_permitted(str(error.reason.fields.get("words", ""))):
+                raise
+        return _known(answers.sold_plain(await self._call(asker, apis.sold_plain())))
+
+    async def _free(self, asker: Asker, question: Ask) -> Any:
+        if question.api not in self._members[asker.name].account.apis:
+            raise refused("ask_api", words=cut(question.api))
+        call = apis.free(question.api, question.version, question.data)
+        if call is None:
+            raise refused("ask_bad", words="api, version or data have another form")
+        log.info("call account=%s api=%s", asker.name, call.api)
+        return await self._call(asker, call)
 
     async def _call(self, asker: Asker, call: ApiCall) -> Any:
         data = await self.calls.ask(asker, call)
@@ -126,3 +153,9 @@ def _known(found: Any) -> Any:
     if found is None:
         raise refused("ask_strange")
     return found
+
+
+def _late(question: Ask) -> AskRefused:
+    """Of what may have changed something nobody knows; a shipment goes on, and is told whenever it is asked for."""
+    reason = Reason("ask_late", {"seconds": LONGEST})
+    return AskRefused(Reason("ask_unknown", {"words": question.id}) if question.what == "ship" else reason, sure=False)

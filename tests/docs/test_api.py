@@ -31,6 +31,7 @@ from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.talks import TalkAnswer
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.protocol.shop import Item, Order, OrderPage, Shipped
 from xyfleet.worker.protocol.talk_calls import ListedTalk
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
@@ -83,6 +84,32 @@ def control(folder: Path) -> StandIn:
     one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", **why)
     one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", **why)
     one.events.add("refresh", "shop-002", time=WHEN, new="needs_login", cause="auth")
+    one.answers = {
+        "item8123": Item(
+            id="8123",
+            title="会员月卡",
+            price="12.50",
+            description="自动发货",
+            stock=7,
+            seller="2200000000001",
+            status="在线",
+        ),
+        "order5100000000000000001": Order(
+            id="5100000000000000001",
+            item="8123",
+            title="会员月卡",
+            spec="时长:月",
+            amount="12.50",
+            buyer="2200000000099",
+            buyer_name="小王",
+            status="paid",
+            status_text="待发货",
+            time="2026-01-02T03:04:05.000Z",
+        ),
+        "orders2": OrderPage(orders=[], more=False),
+        "ship5100000000000000001": Shipped(order="5100000000000000001"),
+        "call": {"itemId": "8123"},
+    }
     with store(folder, "shop-001") as inbox:
         write(inbox, "3841.PNM", item="8123", sender="2200000000099", now=NOW)
         rules, text = HANDLED, "还有货吗？"

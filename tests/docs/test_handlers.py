@@ -27,7 +27,7 @@ def programs(page: str) -> dict[str, str]:
 def test_both_pages_show_the_same_programs() -> None:
     """The Chinese page has the programs that the tests run too."""
     assert programs("handlers.md") == programs("handlers.zh-CN.md")
-    assert set(programs("handlers.md")) == {"replies.py", "slow.py", "hook.py", "deliver.py"}
+    assert set(programs("handlers.md")) == {"replies.py", "slow.py", "hook.py", "prices.py", "deliver.py"}
 
 
 @contextmanager
@@ -58,26 +58,28 @@ def until_listening(fleet: Fleet, port: int) -> None:
 
 
 def test_the_programs_answer(gateway: Gateway, tmp_path: Path) -> None:
-    """The keyword answerer, the slow one and the webhook each answer a buyer, with what they are written to say."""
+    """The keyword answerer, the slow one, the one that asks a price and the webhook say what they are written to."""
     for name, text in programs("handlers.md").items():
         (tmp_path / name).write_text(text, "utf-8")
-    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, 3)
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, 4)
     with hook_server(tmp_path) as port:
-        keyword, slow, hooked = fleet.config["accounts"]
+        keyword, slow, hooked, prices = fleet.config["accounts"]
         keyword["handler"] = "replies:answer"
         slow["handler"] = "slow:answer"
+        prices["handler"] = "prices:answer"
         hooked["webhook"] = {"url": f"http://127.0.0.1:{port}/xianyu", "secret": SECRET}
         with running(fleet):
             fleet.wait_connected()
             until_listening(fleet, port)
-            for number in range(3):
+            for number in range(4):
                 gateway.push(unb(number), "你好，什么时候发货？")
-            sent = [answers(gateway, fleet, unb(number)) for number in range(3)]
+            sent = [answers(gateway, fleet, unb(number)) for number in range(4)]
 
     assert sent == [
         ["付款后一般 24 小时内发货。"],
         ["关于“你好，什么时候发货？”：请稍等，马上为您确认。"],
         ["您好：你好，什么时候发货？"],
+        ["您好，测试商品，9.90 元，还有 100 件。"],
     ]
 
 

@@ -49,6 +49,7 @@ from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_facts import Traced
 from xyfleet.supervisor.supervision.account_state import Condition, Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.messages import Ask
 from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.states import State
@@ -136,6 +137,11 @@ class StandIn:
         self.mail = MessageFeed(lambda name: folder / "inbox" / f"{name}.db", folder)
         self.letters: list[tuple[SendRequest, float]] = []
         """What was to be sent, and how long was to be waited."""
+        self.asked: list[Ask] = []
+        self.answer: Any = {}
+        """To all of them, or the refusal."""
+        self.answers: dict[str, Any] = {}
+        """To some, by what they ask and their id."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")
         self.questions: list[tuple[str, TalkQuestion]] = []
         """What was asked about conversations, and of whom."""
@@ -241,6 +247,14 @@ class StandIn:
         if isinstance(self.talked, Exception):
             raise self.talked
         return self.talked
+
+    async def ask(self, name: str, question: Ask) -> Any:
+        """Answer what the test prepared."""
+        self._chosen([name])
+        self.asked.append(question)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answers.get(question.what + question.id, self.answer)
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Two dead letters for every account that is connected."""

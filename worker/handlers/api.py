@@ -12,7 +12,7 @@ from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_ima
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import MOST_LISTED, ReadHistory, TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.message import Message
-from xyfleet.worker.protocol.shop import Item
+from xyfleet.worker.protocol.shop import Item, Order, Shipped
 
 __all__ = ["Account", "AskFailed", "Reply"]
 
@@ -122,12 +122,43 @@ class Account:
         """Return an item of the platform's by its id; kept for 10 minutes. Raises `AskFailed`."""
         return await self._answer(Ask(request=0, what="item", id=_id(id)), Item)
 
+    async def order(self, id: str) -> Order:
+        """Return an order of this account's by its id, as it is now. Raises `AskFailed`."""
+        return await self._answer(Ask(request=0, what="order", id=_id(id)), Order)
+
+    async def ship(self, order: str, *, again: bool = False) -> Shipped:
+        """
+        Mark an order as shipped without postage; return when it is, at once where it was so before.
+
+        Args:
+            again: Also where nobody knows what came of it before: look into the app first.
+
+        Raises:
+            AskFailed: it was not done; with the code `unknown` nobody knows, and it is not tried again by itself.
+        """
+        return await self._answer(Ask(request=0, what="ship", id=_id(order), again=again), Shipped)
+
+    async def call(self, api: str, version: str, data: dict[str, Any]) -> Any:
+        """
+        Call an API of the platform that is named under `apis`; return the `data` of its answer.
+
+        Made once: it may change something. Raises `AskFailed`; after `network` or `late` nobody knows what it did.
+        """
+        try:
+            text = msgspec.json.encode(data).decode()
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise AskFailed("bad", f"the data is no JSON: {type(error).__name__}") from None
+        return (await self._asked(Ask(request=0, what="call", api=str(api), version=str(version), data=text))).value
+
     async def _answer(self, question: Ask, kind: type[_T]) -> _T:
+        return msgspec.convert((await self._asked(question)).value, kind)
+
+    async def _asked(self, question: Ask) -> Answered:
         asked = asyncio.run_coroutine_threadsafe(self._ports.ask(question), self._loop)
         answer = await asyncio.wrap_future(asked)
         if answer.reason is not None:
             raise AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))
-        return msgspec.convert(answer.value, kind)
+        return answer
 
 
 def _id(value: object) -> str:

@@ -13,6 +13,7 @@ from xyfleet.supervisor.common.i18n import N_
 from xyfleet.supervisor.config.reading.value_types import (
     LEAST_INBOX,
     LEAST_MEMORY,
+    Api,
     CookieText,
     Count,
     Handler,
@@ -168,6 +169,12 @@ class RawDefaults(TypedDict, total=False):
         Period,
         Meta(description="Silent this long, the account looks for messages it missed; 0 = after a reconnect only."),
     ]
+    orders: Annotated[
+        bool,
+        Meta(description="Whether orders that wait for shipment are listed; absent: where there is an answerer."),
+    ]
+    orders_every: Annotated[Period, Meta(description="Seconds between two such lists; 0 = after a reconnect only.")]
+    apis: Annotated[list[Api], Meta(description="Further APIs of the platform that handlers may call.")]
     tags: Annotated[list[Tag], Meta(description="For choosing accounts: status @phones.")]
     enabled: Annotated[bool, Meta(description="false: no worker is started.")]
 

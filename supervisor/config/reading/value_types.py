@@ -37,6 +37,13 @@ Tag = Annotated[
         extra_json_schema={"pattern": r"^[^\s,@*?\[\]]{1,64}$"},
     ),
 ]
+Api = Annotated[
+    str,
+    Meta(
+        extra={"kind": "text", "hint": N_("write the API's name, such as mtop.taobao.idle.pc.detail")},
+        extra_json_schema={"pattern": r"^mtop(\.[A-Za-z0-9_]{1,60}){1,10}$"},
+    ),
+]
 Label = Annotated[
     str | float,
     Meta(

@@ -69,6 +69,7 @@ LIVE: dict[str, Any] = {
     "password": Secret("p"),
     "max_memory": 2**30,
     "renew_login": True,
+    "apis": ("mtop.x",),
     "cycle": Cycle(retry=Retry(jitter=0.0)),
     "cookie_file": Path("/c"),
     "mail": Mail(keep_days=1.0),

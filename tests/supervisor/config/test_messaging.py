@@ -45,7 +45,7 @@ def test_everything_arrives_and_an_accounts_own_wins(file: SettingsFile) -> None
         ", reply_max_age: 0, on_unknown: retry, takeover_pause: 0, answer_groups: true"
         ", answer_fleet: true, reply_limit: 0, reply_limit_window: 60, send_rate: 0, keep_days: 0.5, keep_bytes: 1MB"
     )
-    defaults += ", catch_up_every: 0"
+    defaults += ", catch_up_every: 0, orders: false, orders_every: 60"
     expected = Mail(
         handler_timeout=1.5,
         handler_concurrency=2,
@@ -62,6 +62,8 @@ def test_everything_arrives_and_an_accounts_own_wins(file: SettingsFile) -> None
         keep_days=0.5,
         keep_bytes=1_000_000,
         catch_up_every=0.0,
+        orders=False,
+        orders_every=60.0,
     )
 
     assert file.account(text(defaults=defaults)).mail == expected
