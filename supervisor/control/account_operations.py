@@ -26,12 +26,16 @@ class AccountOperations:
         self._fleet = fleet
         self._forgetting = forgetting
 
+    def _goes_on_by_itself(self, member: SupervisedAccount) -> bool:
+        """Whether the account waits for an outage's end only. Who is stopped waits for his operator."""
+        return member.condition.wish is Wish.RUN and any(self._fleet.recovery.gates(member))
+
     async def act(self, action: Action, chosen: Sequence[SupervisedAccount], by: str, *, sure: bool) -> Outcome:
         """Do `action` to the accounts; `stop` returns when they are closed. Raises `Refused`."""
         outcome, stretches = Outcome([], {}), Stretches()
         willing = [member for member in chosen if self._refusal(action, member) is None]
         if not sure:
-            make_sure(action, sum(any(self._fleet.recovery.gates(member)) for member in willing))
+            make_sure(action, sum(self._goes_on_by_itself(member) for member in willing))
         self._remember_wishes(action, willing, by)
         for member in chosen:
             refusal = self._refusal(action, member) or self._do(action, member)
