@@ -74,6 +74,12 @@ def name_file(state_dir: Path, name: str) -> Path:
     return state_dir / "names" / f"{name}.json"
 
 
+def browser_profile(state_dir: Path, unb: str | None, name: str) -> Path:
+    """Return the browser's own folder in which a person logs a user in; that of an account which is nobody yet."""
+    folder = state_dir / "browsers"
+    return folder / "names" / name if unb is None else folder / unb
+
+
 def fleet_file(state_dir: Path) -> Path:
     """Return where it stands which account is which user, and what an operator stopped."""
     return state_dir / "fleet.json"

@@ -1,10 +1,12 @@
-"""The files of an account besides its credentials, and their deletion. Shell."""
+"""What there is of an account besides its credentials, and its deletion. Shell."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Container
+import shutil
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +21,22 @@ def is_name(name: str) -> bool:
 
 
 class Leftovers:
-    """An account's inbox and log files. Names in `others` are accounts too: what is theirs is left alone."""
+    """
+    An account's inbox, its log files, and the profiles of browsers in which a person logged it in.
 
-    def __init__(self, name: str, inbox: Path, log_dir: Path | None, others: Container[str]) -> None:
+    Args:
+        others: Names that are accounts too: what is theirs is left alone.
+    """
+
+    def __init__(
+        self, name: str, inbox: Path, log_dir: Path | None, others: Container[str], profiles: Sequence[Path] = ()
+    ) -> None:
         assert is_name(name), name
         self._name = name
         self._inbox = inbox
         self._log_dir = log_dir
         self._others = others
+        self._profiles = profiles
 
     def delete(self) -> tuple[list[str], str | None]:
         """Delete them; return the paths that are gone now, and what the system said about one that could not go."""
@@ -38,6 +48,12 @@ class Leftovers:
                     deleted.append(str(path))
             except OSError as error:
                 trouble = f"{path}: {error.strerror}"
+        for profile in filter(os.path.lexists, self._profiles):
+            try:
+                shutil.rmtree(profile)
+                deleted.append(str(profile))
+            except OSError as error:
+                trouble = f"{error.filename or profile}: {error.strerror or error}"
         return deleted, trouble
 
     def paths(self) -> list[Path]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from xyfleet.supervisor.common.browser_names import browser_name
 from xyfleet.supervisor.common.errors import BadCookie
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.paths import browser_profile
 from xyfleet.supervisor.control.types import BrowserPlace, QrStep
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, Scanned, ShowCode, Step
@@ -50,12 +52,20 @@ class LoginOperations:
         """Return what a browser needs in which a person logs the account in: its own profile, its way out."""
         sites = sites_of(self._fleet.tokens.url)
         return BrowserPlace(
-            profile=self._fleet.settings.fleet.state_dir / "browsers" / member.name,
+            profile=self._profile(member.name),
             url=f"{sites.web}/im",
             domain=DOMAIN if sites == REAL else urlsplit(sites.web).hostname or "",
             language=member.account.next_identity().language.partition(",")[0],
             proxy=member.account.proxy,
         )
+
+    def _profile(self, name: str) -> Path:
+        """Return the profile of an account's user: under another name it must not be another user's."""
+        state_dir, user = self._fleet.settings.fleet.state_dir, self._fleet.store.user(name)
+        first, profile = browser_profile(state_dir, None, name), browser_profile(state_dir, user, name)
+        if first.is_dir() and not profile.exists():  # it was nobody at its first login
+            first.rename(profile)
+        return profile
 
     async def by_code(self, member: SupervisedAccount, by: str) -> AsyncGenerator[QrStep, None]:
         """Log in by a code that the owner scans; yield what happens, the end last. Raises `NotPossible`."""

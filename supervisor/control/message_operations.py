@@ -8,6 +8,7 @@ from typing import Any
 
 from xyfleet.supervisor.common.errors import NotAnswered, NotPossible, NotTaken, UnknownName
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.paths import browser_profile
 from xyfleet.supervisor.control.erasure import Leftovers, is_name
 from xyfleet.supervisor.control.types import Forgotten, Retried
 from xyfleet.supervisor.messages.requests import Delivery, SendRequest
@@ -79,7 +80,9 @@ class MessageOperations:
         fleet, settings = self._fleet, self._fleet.settings.fleet
         await fleet.let_go(name)
         inbox = fleet.store.inbox(name)
-        left = Leftovers(name, inbox, settings.log.dir, fleet.members)
+        users = {None, fleet.store.user(name)}
+        profiles = [browser_profile(settings.state_dir, user, name) for user in users]
+        left = Leftovers(name, inbox, settings.log.dir, fleet.members, profiles)
         deleted, trouble = await fleet.store.erase(name)
         more, other_trouble = await asyncio.to_thread(left.delete)
         await fleet.mail.hub.forget(inbox.stem)

@@ -18,6 +18,7 @@ from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.errors import BadCookie, NotPossible
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.common.paths import browser_profile
 from xyfleet.supervisor.control.many import make_sure
 from xyfleet.supervisor.control.selection import select
 from xyfleet.supervisor.control.status_schema import (
@@ -195,7 +196,7 @@ class StandIn:
     def browser_place(self, name: str) -> BrowserPlace:
         """The real page, without a proxy."""
         self._chosen([name])
-        profile = Path("/home/li/state/browsers") / name
+        profile = browser_profile(Path("/home/li/state"), "2200000000001", name)
         return BrowserPlace(profile, "https://www.goofish.com/im", "goofish.com", "zh-CN", None)
 
     async def qr_login(self, name: str, by: str) -> AsyncGenerator[QrStep, None]:

@@ -62,6 +62,6 @@ def test_a_first_login_by_a_code_in_a_browser(tmp_path: Path, fresh_gateway: Gat
 
     assert shown["browser"].startswith("Chrome ")
     assert shown["cookie_source"] == "login"
-    profile = tmp_path / "state" / "browsers" / "new"
+    profile = tmp_path / "state" / "browsers" / "names" / "new"
     assert stat.S_IMODE(profile.stat().st_mode) == 0o700
     assert (tmp_path / "state" / "users" / f"{unb(7)}.json").exists()
