@@ -1,6 +1,7 @@
 """The headers that tell a server what in a page makes a call, as a browser sends them. Pure.
 
-The names are the Fetch standard's; what public clients send agrees with it (docs/protocol.md, "What the page sends").
+The names are the Fetch standard's; what public clients and a real Chromium send agrees with it (docs/protocol.md, "What
+the page sends").
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def page_headers(maker: Maker, method: str, url: str, page: str | None, *, hints
     if maker != "fetch":
         found |= {"accept": _DOCUMENT, "sec-fetch-dest": maker, "sec-fetch-mode": "navigate"}
         found["upgrade-insecure-requests"] = "1"
+        found |= {"sec-fetch-user": "?1"} if page is None else {}
     if hints:
         found["priority"] = "u=1, i" if maker == "fetch" else "u=0, i"
     if page is not None:
