@@ -31,12 +31,14 @@ def chaos(folder: Path, *words: str) -> tuple[dict[str, Any], str]:
 
 
 def test_five_seconds_break_no_promise(tmp_path: Path) -> None:
-    """Ten faults and a few more; everybody is connected afterwards."""
+    """Ten faults and a few more; everybody is connected afterwards, and both kinds of handler answered."""
     report, shown = chaos(tmp_path, "--minutes", "0.08", "--accounts", "6", "--seed", "1", "--pause", "0.3")
+    mail = report["mail"]
 
     assert report["broken"] == []
     assert sum(report["faults"].values()) >= 10
     assert report["dials"] >= 6
+    assert min(mail[name] for name in ("acked", "handed_to_handlers", "handed_to_webhooks", "answers")) > 0
     assert "| promises broken | 0 |" in shown
 
 

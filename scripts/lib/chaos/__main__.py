@@ -48,6 +48,7 @@ class Chaos:
         self._world.fleet.wait_connected(60)
         connected = time.monotonic() - began
         progress(f"{self._chosen.accounts} accounts connected in {connected:.1f} s; {len(self._acts)} faults follow")
+        self._world.mail.greet(sorted(self._world.users().values()))
         self._observer.start()
         try:
             self._trouble()
@@ -69,6 +70,7 @@ class Chaos:
             while time.monotonic() - began < act.at and self._may_go_on():
                 self._world.due()
                 self._world.tend()
+                self._world.mail.flow(sorted(self._world.users().values()))
                 time.sleep(0.02)
             if not self._may_go_on():
                 break

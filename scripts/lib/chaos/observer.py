@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psutil
 
-from scripts.lib.chaos import promises
+from scripts.lib.chaos import mail_promises, promises
 from scripts.lib.chaos.promises import Broken, Look
 from scripts.lib.chaos.world import BUDGET, PATIENCE, TOKEN_RATE, World
 from xyfleet.supervisor.api.client import ClientError
@@ -60,6 +60,7 @@ class Observer:
             look()
         for path in sorted((self.world.folder / "state" / "inbox").glob("*.db")):
             self.take(promises.whole_inbox(path))
+        self.take(self.world.mail.judge({user: name for name, user in self.world.users().items()}))
 
     def _run(self) -> None:
         looks: list[tuple[float, Callable[[], None]]] = [
@@ -69,6 +70,7 @@ class Observer:
             (1.0, self._log),
             (5.0, self._files),
             (5.0, self._one_inbox),
+            (5.0, self._calls),
         ]
         due = [0.0] * len(looks)
         while not self._over.wait(0.05):
@@ -154,9 +156,14 @@ class Observer:
         world = self.world
         ours = {*world.own, *([] if world.fleet.process is None else [world.fleet.process.pid])}
         odd: dict[int, str] = {}
-        for child in psutil.Process().children(recursive=True):
+        family = psutil.Process().children(recursive=True)
+        pids = {child.pid for child in family}
+        for child in family:
             with contextlib.suppress(psutil.Error):
-                if child.ppid() == os.getpid() and child.pid not in ours:
+                worker = mail_promises.parent_of_child(child.cmdline())
+                if worker is not None and worker not in pids:
+                    odd[child.pid] = f"{child.pid}, a handler's child, of worker {worker}, which is gone"
+                elif child.ppid() == os.getpid() and child.pid not in ours:
                     odd[child.pid] = f"orphan {child.pid} {child.cmdline()[:3]} {child.status()}"
                     self._reap(child)
                 elif child.status() == psutil.STATUS_ZOMBIE and child.pid not in ours:
@@ -166,7 +173,7 @@ class Observer:
         self.most_orphans = max(self.most_orphans, len(odd))
         for pid, since in self._odd.items():
             if now - since > ORPHAN:
-                self.take([Broken("no orphan and no zombie is left", None, odd[pid])])
+                self.take([Broken("no orphan, no zombie and no handler's child is left", None, odd[pid])])
 
     def _reap(self, child: psutil.Process) -> None:
         if child.status() == psutil.STATUS_ZOMBIE:
@@ -181,6 +188,9 @@ class Observer:
         if inboxes:
             self._inbox = (self._inbox + 1) % len(inboxes)
             self.take(promises.whole_inbox(inboxes[self._inbox], quiet=False))
+
+    def _calls(self) -> None:
+        self.take(mail_promises.handed_over_once(self.world.mail.calls.all()))
 
     def _log(self) -> None:
         """Read what is new in the supervisor's log; a rotated one is begun anew."""

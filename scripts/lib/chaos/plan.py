@@ -56,6 +56,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "hook_mood": 2,
     # The machine.
     "full_disk": 0.5,
+    "lose_inbox": 0.5,
     "few_files": 0.7,
     "no_forks": 0.7,
     "busy": 0.5,

@@ -145,6 +145,13 @@ def full_disk(world: World, chance: random.Random) -> None:
     world.later(seconds, world.disk.relieve)
 
 
+def lose_inbox(world: World, chance: random.Random) -> None:
+    """Remove an inbox that is in use, or was."""
+    user = chance.choice(sorted(world.users().values()))
+    if world.mail.lose_inbox(user):
+        world.note(f"the inbox of {user} is removed")
+
+
 def busy(world: World, chance: random.Random) -> None:
     """Have others want all cores."""
     seconds = chance.uniform(1.0, 3.0)
@@ -178,5 +185,6 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "few_files": few_files,
     "no_forks": forks_forbidden,
     "full_disk": full_disk,
+    "lose_inbox": lose_inbox,
     "busy": busy,
 }

@@ -147,13 +147,13 @@ def _parsable(path: Path) -> Iterator[Broken]:
 
 def whole_inbox(path: Path, *, quiet: bool = True) -> Iterator[Broken]:
     """An inbox is whole, whatever happened to its worker. Not `quiet`: it may be locked, or the disk full."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as store:
-        try:
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as store:
             answer = store.execute("PRAGMA integrity_check").fetchall()
-        except sqlite3.OperationalError as error:
-            answer = [(str(error) if quiet else "ok",)]
-        except sqlite3.DatabaseError as error:
-            answer = [(str(error),)]
+    except sqlite3.OperationalError as error:
+        answer = [(str(error) if quiet else "ok",)]
+    except sqlite3.DatabaseError as error:
+        answer = [(str(error),)]
     if answer != [("ok",)]:
         yield Broken("inboxes are whole", None, f"{path.name}: {answer[:3]}")
 

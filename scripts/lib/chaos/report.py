@@ -38,6 +38,8 @@ class Report:
     broken: list[Broken] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     """Of the account of the first promise that was broken."""
+    mail: dict[str, int] = field(default_factory=dict)
+    """How many messages there were, and what became of them."""
     notes: list[str] = field(default_factory=list)
     """Everything that was done, with seconds from the beginning."""
 
@@ -67,6 +69,7 @@ class Report:
             skipped=dict(world.skipped),
             broken=list(observer.broken),
             trace=observer.traces[first].splitlines() if first is not None else [],
+            mail=world.mail.figures(),
             notes=world.notes,
         )
 
@@ -90,6 +93,7 @@ class Report:
             ("all connected at the start, s", f"{self.connected_in:.1f}"),
             ("all connected after the last fault, s", f"{self.settled_in:.1f}"),
             ("waited for a person, hold, cool-down or outage then", len(self.excused)),
+            *((name.replace("_", " "), count) for name, count in self.mail.items()),
             ("promises broken", len(self.broken)),
         ]
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(Counter(self.faults).items()))

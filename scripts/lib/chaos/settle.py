@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from scripts.lib.chaos.mail import DONE
 from scripts.lib.chaos.observer import Observer
 from scripts.lib.chaos.operator_faults import give_cookie
 from scripts.lib.chaos.promises import Broken
@@ -39,6 +40,9 @@ def settle(world: World, observer: Observer, limit: float) -> tuple[float, dict[
         give_cookie(world, name)
     left = _wait(observer, limit, excuse=False)
     _judge(world, observer, {name: seen for name, seen in left.items() if _waits_for(seen) != "wait_token_budget"})
+    end = time.monotonic() + DONE
+    while not world.mail.is_done() and time.monotonic() < end:
+        time.sleep(0.5)
     return took, excused
 
 
@@ -63,7 +67,7 @@ def _heal(world: World) -> None:
     seen = json.loads(world.client(10.0).get("/v1/status").body)["accounts"]
     stopped = [each["name"] for each in seen if each["desired"] == "stopped"]
     if stopped:
-        world.client(60.0).post("/v1/accounts/restart", {"names": stopped})
+        world.client(60.0).post("/v1/accounts/restart", {"names": stopped, "yes": True})
 
 
 def _wait(observer: Observer, limit: float, *, excuse: bool) -> Mapping[str, Mapping[str, Any]]:

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,8 @@ import psutil
 
 from scripts.lib.chaos.egress import Proxies
 from scripts.lib.chaos.hook import Hook
+from scripts.lib.chaos.mail import SETTINGS, Mail, answering
+from scripts.lib.chaos.shop import Shop
 from scripts.lib.soak_messages.trouble import SmallDisk
 from support.fleet import FAST, Fleet, account
 from support.gateway import Gateway
@@ -39,29 +40,19 @@ DISK: Final = 192 * 1024 * 1024
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
-class _Shop(BaseHTTPRequestHandler):
-    """The owner's web service: has nothing to say."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 class World:
     """One run's things. Methods are called by the thread of the faults, unless they say otherwise."""
 
-    def __init__(self, folder: Path, accounts: int, gateway: Gateway, proxies: Proxies, webhook: str) -> None:
+    def __init__(self, folder: Path, accounts: int, gateway: Gateway, proxies: Proxies, shop: Shop) -> None:
         self.folder = folder
         self.gateway = gateway
         self.proxies = proxies
         self.disk = SmallDisk(folder / "state", DISK)
         self.hook = Hook(folder, gateway.control, sys.executable)
         self.fleet = Fleet(folder, gateway.endpoint, gateway.token_url, accounts)
-        self._settings(accounts, webhook)
+        self.mail = Mail(folder, gateway)
+        shop.calls = self.mail.calls
+        self._settings(accounts, shop.url)
         self.set_aside: list[dict[str, Any]] = []
         """Accounts that a reload has removed."""
         self.commands: list[tuple[float, str, str]] = []
@@ -100,13 +91,14 @@ class World:
             "heartbeat_retry_delay": beat / 2,
             "open_timeout": 4,
             "register_timeout": 4,
+            **SETTINGS,
         }
         config["refresh"] = {"command": ["./hook"], "cooldown": 2, "timeout": 8, "login_budget": BUDGET}
         ways = [None, *self.proxies.urls]
         config["accounts"] = [
-            account(i, **({} if (way := ways[i % len(ways)]) is None else {"proxy": way})) for i in range(accounts)
+            account(i, **answering(i, webhook), **({} if (way := ways[i // 3 % len(ways)]) is None else {"proxy": way}))
+            for i in range(accounts)
         ]
-        config["accounts"][0]["webhook"] = {"url": webhook}
 
     # Time.
 
@@ -255,12 +247,12 @@ def world(folder: Path, accounts: int) -> Iterator[World]:
     """Make a world, and leave nothing of it."""
     # Orphans come to us, so that they are seen.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Shop) as shop, Proxies(2) as proxies:
+    with Shop() as shop, Proxies(2) as proxies:
         serving = threading.Thread(target=shop.serve_forever, args=(0.1,))
         serving.start()
         try:
             with Gateway("--repush", "1", "--list-wait", "0.5") as gateway:
-                made = World(folder, accounts, gateway, proxies, f"http://127.0.0.1:{shop.server_port}/")
+                made = World(folder, accounts, gateway, proxies, shop)
                 try:
                     yield made
                 finally:
