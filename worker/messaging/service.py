@@ -214,7 +214,7 @@ class MessageService:
 
     async def pause(self) -> None:
         """Send nothing more on this connection, and wait for what is on its way."""
-        await self._outbox.rest()
+        await asyncio.gather(self._outbox.rest(), self._talks.rest())
 
     async def rest(self) -> None:
         """Begin nothing more, for the end comes, and wait for what is on its way."""

@@ -80,10 +80,18 @@ class TalkLine:
         self._pace = pace
         self._clean = clean
         self._listable = asyncio.get_running_loop().time() + pace.list_wait
+        self._resting = False
+        self._changing = asyncio.Lock()
 
     def over(self) -> None:
         """The connection is gone."""
         self._visit.ring(over=True)
+
+    async def rest(self) -> None:
+        """Change nothing more on this connection; return when nothing is being changed: its end leaves it known."""
+        self._resting = True
+        async with self._changing:
+            pass
 
     async def listed(
         self,
@@ -92,6 +100,7 @@ class TalkLine:
         read: Callable[[Any], Listed | None],
         limit: int,
         size: int,
+        enough: Callable[[Listed], bool] = lambda _: False,
     ) -> tuple[list[Listed], bool]:
         """
         Return the newest entries of a list, newest first, and whether there are older ones.
@@ -101,6 +110,7 @@ class TalkLine:
             body: Makes the body of a call from a cursor and a number of entries.
             read: Reads an entry; None = it is none.
             limit: So many entries are wanted, `size` at most with each call.
+            enough: Whether nothing behind an entry is wanted.
         """
         found, cursor, more = list[Listed](), NEWEST, False
         for _ in range(-(-limit // size) + SPARE_PAGES):
@@ -109,7 +119,7 @@ class TalkLine:
             more = page.more or len(found) + len(kept) > limit
             found = [*found, *kept][:limit]
             following = next_cursor(page, cursor, None)
-            if following is None or len(found) == limit:
+            if following is None or len(found) == limit or any(map(enough, kept)):
                 break
             cursor = following
         return found, more
@@ -149,16 +159,9 @@ class TalkLine:
             gap: Seconds since the last call, at least.
         """
         await self._visit.pace(self._gap(gap))
-        before, errand.touched = errand.touched, True
-        try:
-            response = await self._visit.line.ask(lwp, body)
-        except NeverWritten:
-            errand.touched = before
-            raise
-        except ChannelClosed:
-            raise Ended("unknown", _LOST) from None
-        except NoAnswer:
-            raise Ended("unknown", _NO_ANSWER) from None
+        before = errand.touched
+        async with self._changing:
+            response = await self._changed(errand, lwp, body)
         ending = talk_calls.ending(response)
         if isinstance(ending, Done):
             return response
@@ -166,6 +169,20 @@ class TalkLine:
         if response.code == NOT_REGISTERED:
             raise ChannelClosed
         raise self._bad(ending, before)
+
+    async def _changed(self, errand: Errand, lwp: str, body: object) -> Response:
+        if self._resting:
+            raise ChannelClosed
+        before, errand.touched = errand.touched, True
+        try:
+            return await self._visit.line.ask(lwp, body)
+        except NeverWritten:
+            errand.touched = before
+            raise
+        except ChannelClosed:
+            raise Ended("unknown", _LOST) from None
+        except NoAnswer:
+            raise Ended("unknown", _NO_ANSWER) from None
 
     def _bad(self, ending: Refusal | NotNow | Unsure, touched: bool) -> Ended:
         reason = self._clean(ending.reason)

@@ -88,6 +88,11 @@ class TalkDesk:
             self._line.over()
         self._line = None
 
+    async def rest(self) -> None:
+        """Change nothing more on this connection, and wait for what is being changed."""
+        if self._line is not None:
+            await self._line.rest()
+
     async def ask(self, question: TalkQuestion, errand: Errand | None = None) -> TalkAnswer:
         """
         Return the answer to a question, within `TalkPace.deadline`. Never raises but when it is cancelled.
@@ -149,10 +154,12 @@ class TalkDesk:
 
     # Looking.
 
-    async def _talks(self, line: TalkLine, limit: int) -> tuple[list[ListedTalk], bool]:
+    async def _talks(
+        self, line: TalkLine, limit: int, enough: Callable[[ListedTalk], bool] = lambda _: False
+    ) -> tuple[list[ListedTalk], bool]:
         now = self._clock.now()
         return await line.listed(
-            _TALKS, im_calls.list_talks, lambda one: self._read.talk(one, now), limit, im_calls.TALKS
+            _TALKS, im_calls.list_talks, lambda one: self._read.talk(one, now), limit, im_calls.TALKS, enough
         )
 
     async def _messages(self, line: TalkLine, conversation: str, limit: int) -> tuple[list[Message], bool]:
@@ -168,9 +175,12 @@ class TalkDesk:
 
     async def _find(self, line: TalkLine, wanted: OpenTalk) -> str | None:
         """Return the conversation with a user about an item."""
-        talks, _ = await self._talks(line, MOST_LOOKED_AT)
-        found = (one for one in talks if (one.peer, one.item) == (wanted.user, wanted.item))
-        return next((one.conversation for one in found), None)
+
+        def is_it(talk: ListedTalk) -> bool:
+            return (talk.peer, talk.item) == (wanted.user, wanted.item)
+
+        talks, _ = await self._talks(line, MOST_LOOKED_AT, is_it)
+        return next((talk.conversation for talk in talks if is_it(talk)), None)
 
     # Changing.
 
@@ -219,8 +229,10 @@ class TalkDesk:
         known = await self._known(message_id)
         if known is not None and not known.own:
             return TalkAnswer(state="foreign")
-        said = ("", 1) if known is None else (known.text, known.content_type or 1)
-        body = talk_calls.recall(message_id, self._me, *said)
+        body = talk_calls.recall(message_id, self._me)
+        if known is not None:
+            text = known.text if known.kind == "text" else ""
+            body = talk_calls.recall(message_id, self._me, text, known.content_type or 1)
         try:
             await line.change(errand, talk_calls.RECALL, body, self._gap)
         except UnknownCall:

@@ -24,6 +24,7 @@ from xyfleet.worker.ipc.talks import (
 from xyfleet.worker.messaging import talks
 from xyfleet.worker.messaging.talk_line import TalkPace
 from xyfleet.worker.protocol import talk_calls
+from xyfleet.worker.protocol.im_calls import LIST_TALKS
 
 CREATE = "/r/SingleChatConversation/create"
 
@@ -55,11 +56,14 @@ async def test_conversations_and_history(gateway: Gateway, tmp_path: Path) -> No
 
 async def test_opening_a_conversation(gateway: Gateway, tmp_path: Path) -> None:
     """It is looked for first, and opened with the pair in ascending order; a talk with oneself is none."""
+    for number in range(60):
+        said(gateway, "旧的", conversation=f"7{number:02}", item=f"9{number:02}", time=now() - 100_000 + number)
     said(gateway, "在吗")
     async with TalkingDesk(gateway, tmp_path) as desk:
         await desk.connect()
         there = await desk.ask(OpenTalk(BUYER, "8001"))
         assert desk.calls(CREATE) == []
+        assert len(desk.calls(LIST_TALKS)) == 1  # it is on the first page: no other is asked for
         fresh = await desk.ask(OpenTalk("1100000000003", "8001"))
         itself = await desk.ask(OpenTalk(UNB, "8001"))
 
@@ -161,6 +165,21 @@ async def test_ends_of_the_connection(gateway: Gateway, tmp_path: Path) -> None:
 
     assert [one.state for one in ends] == ["unknown", "offline"]
     assert ends[0].reason == "the connection was lost before the answer came"
+
+
+async def test_who_ends_the_connection_waits_for_a_change(gateway: Gateway, tmp_path: Path) -> None:
+    """What is being changed is known then; what is not yet begun is not begun on this connection."""
+    async with TalkingDesk(gateway, tmp_path, send_rate=2.0) as desk:
+        await desk.connect()
+        mine = [said(gateway, text, type="echo") for text in ("一", "二")]
+        asked = [asyncio.create_task(desk.ask(RecallMessage(one))) for one in mine]
+        await desk.until(lambda: desk.calls(talk_calls.RECALL), "it is asked")
+        await desk.talks.rest()
+        await desk.disconnect()
+        ends = [(await one).state for one in asked]
+
+    assert ends == ["done", "offline"]
+    assert len(desk.calls(talk_calls.RECALL)) == 1
 
 
 async def test_flow_control_and_deadline(gateway: Gateway, tmp_path: Path) -> None:
