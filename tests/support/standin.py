@@ -343,17 +343,21 @@ class Run:
         return f"code {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"
 
 
-async def begin(folder: Path, *words: str, **more: str) -> asyncio.subprocess.Process:
+async def begin(
+    folder: Path, *words: str, stdin: int = asyncio.subprocess.PIPE, **more: str
+) -> asyncio.subprocess.Process:
     """Start `xyfleet words…`."""
     pipe = asyncio.subprocess.PIPE
     env = environment(folder, **more)
-    return await asyncio.create_subprocess_exec(*PROGRAM, *words, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*PROGRAM, *words, env=env, stdin=stdin, stdout=pipe, stderr=pipe)
 
 
 async def run(folder: Path, *words: str, stdin: bytes = b"", **more: str) -> Run:
     """Run `xyfleet words…` to its end; no end is ever a traceback."""
-    process = await begin(folder, *words, **more)
-    out, err = await asyncio.wait_for(process.communicate(stdin), 30)
+    # No pipe for nothing: a command that has ended before that is written has closed it.
+    where = asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL
+    process = await begin(folder, *words, stdin=where, **more)
+    out, err = await asyncio.wait_for(process.communicate(stdin or None), 30)
     assert b"Traceback" not in err, err.decode()
     return Run(process.returncode, out, err)
 

@@ -16,13 +16,21 @@ def frame(body: bytes) -> bytes:
 ALIVE = frame(b'{"t":"alive"}')
 
 
+def until_told(down: Connection) -> None:
+    """Wait for the first byte of a command, as workers do: who starts one has to have its pidfd before it ends."""
+    os.set_blocking(down.fileno(), True)
+    os.read(down.fileno(), 1)
+
+
 def exits(up: Connection, down: Connection, code: int) -> None:
-    """End at once with a code."""
+    """End with a code as soon as it is told to go."""
+    until_told(down)
     os._exit(code)
 
 
 def raises(up: Connection, down: Connection) -> None:
-    """End by an exception that nobody catches."""
+    """End by an exception that nobody catches, as soon as it is told to go."""
+    until_told(down)
     os.close(2)
     raise RuntimeError("meant to happen")
 
@@ -34,7 +42,8 @@ def speaks(up: Connection, down: Connection, data: bytes) -> None:
 
 
 def speaks_and_dies(up: Connection, down: Connection, data: bytes) -> None:
-    """Write bytes and end in the same moment."""
+    """Write bytes and end in the same moment, as soon as it is told to go."""
+    until_told(down)
     os.write(up.fileno(), data)
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -54,7 +54,7 @@ def start(target: Callable[..., None], ear: Any, *words: object) -> WorkerProces
         connection.close()
     for fd in fds:
         os.set_blocking(fd, False)
-    return WorkerProcess(Spawned(process.pid, os.pidfd_open(process.pid), *fds, forkserver=0), ear)
+    return WorkerProcess(Spawned(process.pid, os.pidfd_open(process.pid), *fds, forkserver=0), ear, go=b"\n")
 
 
 async def ended(ear: Ear) -> None:
