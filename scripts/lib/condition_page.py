@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from xyfleet.supervisor.supervision.account_events import Event, HookEnd, Kind
-from xyfleet.supervisor.supervision.account_state import Condition, Login, Timer, Wish, Worker
+from xyfleet.supervisor.supervision.account_state import Condition, Hold, Login, Timer, Wish, Worker
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.transitions import NUMBERED, TABLE, transition
 from xyfleet.worker.causes import Cause
@@ -62,7 +62,7 @@ def _alike(it: Condition) -> Condition:
     return msgspec.structs.replace(
         it,
         timer=timer,
-        hold=None,
+        hold=None if it.hold is None else Hold(cause=Cause.RISK, until=NOW),
         last_number=1,
         start=None if it.start is None else 1,
         hook=None if it.hook is None else 1,

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -30,42 +28,19 @@ from xyfleet.supervisor.login_hook.log import HookLog
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, understand
 from xyfleet.supervisor.login_hook.process import MAX_OUTPUT, Ended, execute
 from xyfleet.supervisor.login_hook.redaction import Redactor
+from xyfleet.supervisor.login_hook.request import HookAccount, HookRequest, environment, redactor_of, request_of
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason
-from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 
 KEPT_ATTEMPTS: Final = 64
 """Runs remembered per account beside all those of the last day, which the rules look back."""
-_PASSED_ON: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8", "TZ": ""}
-"""What a hook sees of our environment, and what it sees when we have none ourselves (empty = absent)."""
 _log: Final = logging.getLogger("xyfleet.hook")
 
 
-class HookAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """What the hook is told besides the stored credentials."""
-
-    name: str
-    user_agent: str
-    username: str | None = None
-    password: Secret | None = None
-    proxy: Secret | None = None
-
-
-class _Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON on the hook's stdin."""
-
-    account: str
-    username: str | None
-    password: Secret | None
-    cookie: Secret | None
-    proxy: Secret | None
-    user_agent: str
-    device_id: str | None
-    cause: Cause
-    failures: int
-    attempt: int
+class WayChanged(Exception):
+    """The account goes another way now than the one that was looked at before it waited; nothing was run."""
 
 
 class HookService:
@@ -107,6 +82,7 @@ class HookService:
         failures: int,
         started: Callable[[], None] | None = None,
         latest: Callable[[], HookAccount] | None = None,
+        same_way: Callable[[], bool] = lambda: True,
     ) -> Result:
         """Run the hook and return what came of it; cancelled, the hook is ended.
 
@@ -116,8 +92,12 @@ class HookService:
             failures: failed connections in a row.
             started: called when the hook has its place and its run is on record.
             latest: returns the account as it is then: its password or proxy may be another by the time of its place.
+            same_way: asked when it has its place, before anything is on record.
+
+        Raises:
+            WayChanged: it said no.
         """
-        job = partial(self._run, account.name, latest or (lambda: account), cause, failures, started)
+        job = partial(self._run, account.name, latest or (lambda: account), cause, failures, started, same_way)
         return await self._flights.share(account.name, job)
 
     async def close(self) -> None:
@@ -131,8 +111,11 @@ class HookService:
         cause: Cause,
         failures: int,
         started: Callable[[], None] | None,
+        same_way: Callable[[], bool],
     ) -> Result:
         async with self._place(name):
+            if not same_way():
+                raise WayChanged
             key = self._store.key(name)
             held = self._store.at(key)
             attempt = Attempt(start=self._wall())
@@ -141,12 +124,12 @@ class HookService:
             if started is not None:
                 started()
             account = latest()
-            redactor = _redactor(account, held)
+            redactor = redactor_of(account, held)
             log = HookLog(account.name, self._log_dir, redactor, self._writer)
             said = "ended: not wanted any more"
             try:
                 result = await self._attempt(
-                    _request(account, self._store.at(key), cause, failures), held, log, redactor
+                    request_of(account, self._store.at(key), cause, failures), held, log, redactor
                 )
                 said = self._settle(account.name, key, attempt, result)
                 return result
@@ -202,7 +185,7 @@ class HookService:
         attempts = tuple(by if each is attempt else each for each in held.attempts)
         self._store.put(key, held.but(attempts=attempts))
 
-    async def _attempt(self, request: _Request, held: Credentials, log: HookLog, redactor: Redactor) -> Result:
+    async def _attempt(self, request: HookRequest, held: Credentials, log: HookLog, redactor: Redactor) -> Result:
         log.say(f"attempt {request.attempt}, cause {request.cause.value}", self._wall())
         command = self.settings.command
         if command is None:
@@ -213,7 +196,7 @@ class HookService:
         try:
             ended = await execute(
                 command,
-                env=_environment(request.account),
+                env=environment(request.account),
                 folder=self._folder,
                 stdin=encode(request),
                 timeout=self.settings.timeout,
@@ -266,32 +249,3 @@ def _remembered(history: Sequence[Attempt], now: float) -> tuple[Attempt, ...]:
     ran = [attempt for attempt in history if attempt.ran]
     old = sum(now - attempt.start >= DAY for attempt in ran)
     return tuple(ran[max(0, min(old, len(ran) - KEPT_ATTEMPTS)) :])
-
-
-def _request(account: HookAccount, held: Credentials, cause: Cause, failures: int) -> _Request:
-    return _Request(
-        account=account.name,
-        username=account.username,
-        password=account.password,
-        cookie=held.cookie,
-        proxy=account.proxy,
-        user_agent=account.user_agent,
-        device_id=held.device_id,
-        cause=cause,
-        failures=failures,
-        attempt=sum(1 for _ in takewhile(lambda attempt: not attempt.ok, reversed(held.attempts))),
-    )
-
-
-def _redactor(account: HookAccount, held: Credentials) -> Redactor:
-    return Redactor(
-        cookie=held.cookie,
-        others=[held.cookie, held.token, account.password],
-        proxy=account.proxy,
-        username=account.username,
-    )
-
-
-def _environment(account: str) -> dict[str, str]:
-    kept = {name: os.environ.get(name, default) for name, default in _PASSED_ON.items()}
-    return {name: value for name, value in kept.items() if value} | {"XYFLEET_ACCOUNT": account}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from xyfleet.supervisor.api.unix_server import ApiServer
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import make_private, owners, reason
 from xyfleet.supervisor.common.stretches import Stretches
+from xyfleet.supervisor.config.reading.problems import BadFile
+from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.secret import Secret
 
 EVERY: Final = 2.0
 
@@ -20,6 +23,14 @@ log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int, int]
 """What changes when a file does: inode, size, time of modification, and of change, which nobody can set back."""
+
+
+class Look(NamedTuple):
+    """One look at a cookie file."""
+
+    stamp: Stamp | None
+    found: Secret | BadFile | None
+    """What it holds, or why it can't be used; None: the same as before."""
 
 
 class Housekeeping:
@@ -55,20 +66,20 @@ class Housekeeping:
         members = self._fleet.members
         self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in members}
         paths = {name: path for name, each in members.items() if (path := each.account.cookie_file) is not None}
-        # Beside the loop: one of them may lie on a share whose server is gone.
-        stamps = await asyncio.to_thread(lambda: {name: _stamp(path) for name, path in paths.items()})
+        known = dict(self._stamps)
+        # Beside the loop, the reading too: one of them may lie on a share whose server goes at any moment.
+        looks = await asyncio.to_thread(lambda: {name: _look(path, known.get(name)) for name, path in paths.items()})
         stretches = Stretches()
-        for name, stamp in stamps.items():
+        for name, look in looks.items():
             member = members.get(name)
             if member is not None and member.account.cookie_file == paths[name]:
-                self._look_at(member, paths[name], stamp)
+                self._take(member, paths[name], look)
             await stretches.pause()
 
-    def _look_at(self, member: SupervisedAccount, path: Path, stamp: Stamp | None) -> None:
-        known = stamp == self._stamps.get(member.name)
-        self._stamps[member.name] = stamp
-        if stamp is not None and not known:
-            self._fleet.logins.cookie_file_changed(member, path)
+    def _take(self, member: SupervisedAccount, path: Path, look: Look) -> None:
+        self._stamps[member.name] = look.stamp
+        if look.found is not None:
+            self._fleet.logins.cookie_file_changed(member, path, look.found)
 
     async def _keep_socket(self) -> None:
         try:
@@ -85,6 +96,16 @@ class Housekeeping:
         if trouble != self._socket_trouble:
             log.error("the control socket can't be made: %s", trouble)
         self._socket_trouble = trouble
+
+
+def _look(path: Path, known: Stamp | None) -> Look:
+    stamp = _stamp(path)
+    if stamp is None or stamp == known:
+        return Look(stamp, None)
+    try:
+        return Look(stamp, read_cookie_file(path))
+    except BadFile as error:
+        return Look(stamp, error)
 
 
 def _stamp(path: Path) -> Stamp | None:

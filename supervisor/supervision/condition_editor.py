@@ -146,6 +146,12 @@ class ConditionEditor:
         self._set(login=Login.HELD, hold=hold, hold_level=level, held_for=length)
         self._set_timer("hold", length)
 
+    def _hold_on(self) -> None:
+        """It is left alone for as long as was said before."""
+        assert self._it.hold is not None, "held for something"
+        self._set(login=Login.HELD)
+        self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
+
     def _ask_hook(self, *, needed: bool, asked: bool = False) -> None:
         if self._hooks_shut() and not asked:
             self._set(login=Login.HOOK_WAITING, waits_for="outage", hook_needed=needed, asked=False)
@@ -163,7 +169,7 @@ class ConditionEditor:
     def _need_person(self, why: Person) -> None:
         if self._it.up:
             return
-        self._set(login=Login.PERSON, person=why)
+        self._set(login=Login.PERSON, person=why, hold=None)
         self.actions.append(do.Note("refresh", "needs_login", cause=self._it.cause))
 
     def _hooks_shut(self) -> bool:
@@ -186,9 +192,9 @@ class ConditionEditor:
         if self._it.login is Login.HOOK_WAITING:
             self._cancel_hook()
         if self._it.login in (Login.HELD, Login.PERSON):
-            self._set(login=Login.FINE, hold=None, person=None)
+            self._set(login=Login.FINE, person=None)
         self._cancel_timer()
-        self._set(fresh_restart_at=None, hold_level=0, held_for=0.0)
+        self._set(hold=None, fresh_restart_at=None, hold_level=0, held_for=0.0)
         self._end_quarantine()
         self.actions.append(do.ForgiveToken())
 

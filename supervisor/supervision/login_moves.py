@@ -35,7 +35,7 @@ class LoginMoves(ConditionEditor):
             case "new" | "unchanged" if event.end == "new" or self._it.user:
                 to = "succeeded" if event.end == "new" else "unchanged"
                 self.actions += [do.Note("refresh", to), do.ForgiveToken()]
-                self._set(user=True)
+                self._set(user=True, hold=None)
                 self._revive("new_credentials", drop=True, stale=True)
             case "person" if needed:
                 self.actions.append(do.Note("refresh", "failed", reason=event.reason))
@@ -54,7 +54,9 @@ class LoginMoves(ConditionEditor):
         """The hook failed, or may not run now: wait for its next chance only when nothing else can help."""
         if self._it.up:
             return
-        if needed:
+        if self._it.hold is not None:
+            self._hold_on()
+        elif needed:
             self._wait_for_hook("cooldown", max(wait, _LEAST_WAIT), needed=True, asked=False)
         elif self._it.worker is not Worker.LIVE:
             self._go(0.0)

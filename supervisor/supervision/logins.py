@@ -19,7 +19,8 @@ from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.identity import Identity, raw
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, Result, next_allowed
-from xyfleet.supervisor.login_hook.service import HookAccount, HookService
+from xyfleet.supervisor.login_hook.request import HookAccount
+from xyfleet.supervisor.login_hook.service import HookService, WayChanged
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, HookEnd, Kind
@@ -92,24 +93,31 @@ class Logins:
         except InvalidCookie as error:
             log.error("cookie not taken account=%s: %s", account.name, error)
 
-    def cookie_file_changed(self, member: SupervisedAccount, path: Path) -> None:
-        """Take the cookie of a watched `cookie_file`, or say in the log why not."""
-        taken = False
-        try:
-            cookie = read_cookie_file(path)
-            problem = self._stranger(member, cookie)
-            browser = member.account.next_identity()
-            taken = problem is None and self._store.adopt(member.name, cookie, "cookie_file", browser)
-        except OtherUser as error:
-            problem = error.text
-        except (BadFile, InvalidCookie) as error:
-            problem = Text(N_("it can't be used: %(why)s"), {"why": str(error)})
+    def cookie_file_changed(self, member: SupervisedAccount, path: Path, found: Secret | BadFile) -> None:
+        """Take the cookie that a watched `cookie_file` holds now, or say in the log why not."""
+        if isinstance(found, BadFile):
+            problem: Text | None = Text(N_("it can't be used: %(why)s"), {"why": str(found)})
+        else:
+            problem = self._take_file(member, path, found)
         if problem is not None:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
+
+    def _take_file(self, member: SupervisedAccount, path: Path, cookie: Secret) -> Text | None:
+        """Take a file's cookie if it is a new one; return why it can't be taken, else None."""
+        problem = self._stranger(member, cookie)
+        if problem is not None:
+            return problem
+        try:
+            taken = self._store.adopt(member.name, cookie, "cookie_file", member.account.next_identity())
+        except OtherUser as error:
+            return error.text
+        except InvalidCookie as error:
+            return Text(N_("it can't be used: %(why)s"), {"why": str(error)})
         if taken:
             log.info("new cookie in %s account=%s", path, member.name)
             _warn(member.name, cookie)
             member.happened(Event(kind=Kind.COOKIE, why="cookie_file"))
+        return None
 
     def take(self, member: SupervisedAccount, cookie: Secret, identity: Identity | None = None) -> Text | None:
         """Take an operator's cookie, with the browser of it if he names one; return why not, else None."""
@@ -197,29 +205,35 @@ class Logins:
         if self._store.user(member.name) is None and member.account.username is None:
             self._answer(member, number, "person", Reason("no_first_login"))  # the hook would not know whom to log in
             return
-        problem = await self._proxy_problem(member)
-        if problem is not None:
-            self._answer(member, number, "proxy", Reason("hook_waits_for_proxy", {"of": problem}))
-            return
-
-        def started() -> None:
-            member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
-
         lock = self._user_lock(member)
         if lock is None:
             self._answer(member, number, "not_allowed", Reason("user_held"), wait=OTHERS_USER)
             return
-        failures = member.last.failures if member.last is not None else 0
         try:
-            result = await self._hooks.run(_told(member), cause, failures, started, partial(_told, member))
+            result = await self._probed_run(member, number, cause)
         finally:
             lock.release()
-        if member.condition.hook == number:
+        if result is not None and member.condition.hook == number:
             self._follow(member, number, result)
 
-    async def _proxy_problem(self, member: SupervisedAccount) -> Reason | None:
-        proxy = member.account.proxy
-        return None if proxy is None else await self._tokens.probe(self._endpoint(), proxy)
+    async def _probed_run(self, member: SupervisedAccount, number: int, cause: Cause) -> Result | None:
+        """Run the hook by a way that answers; None: it does not, and that was answered."""
+
+        def started() -> None:
+            member.happened(Event(kind=Kind.HOOK_STARTED, number=number))
+
+        failures = member.last.failures if member.last is not None else 0
+        while True:
+            way = member.account.proxy
+            problem = None if way is None else await self._tokens.probe(self._endpoint(), way)
+            if problem is not None:
+                self._answer(member, number, "proxy", Reason("hook_waits_for_proxy", {"of": problem}))
+                return None
+            same_way = partial(_goes, member, way)
+            try:
+                return await self._hooks.run(_told(member), cause, failures, started, partial(_told, member), same_way)
+            except WayChanged:
+                continue
 
     def _follow(self, member: SupervisedAccount, number: int, result: Result) -> None:
         """Store what the hook brought, and tell the account's condition."""
@@ -241,6 +255,11 @@ class Logins:
                 held = self._store.get(member.name)
                 human = member.condition.login is Login.PERSON
                 self._store.put(self._store.key(member.name), held.but(needs_human=human))
+
+
+def _goes(member: SupervisedAccount, way: Secret | None) -> bool:
+    """Say whether an account goes this way still."""
+    return member.account.proxy == way
 
 
 def _told(member: SupervisedAccount) -> HookAccount:

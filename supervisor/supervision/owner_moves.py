@@ -17,8 +17,8 @@ class OwnerMoves(ConditionEditor):
 
     def begin(self, event: Event) -> None:
         """The supervisor meets the account: its worker is to be started, unless the one before held it still."""
-        if self._it.login is Login.HELD and self._it.hold is not None:
-            self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
+        if self._it.login is Login.HELD:
+            self._hold_on()
         if self._it.waits_for == "outage" and not self._hooks_shut():
             self._outage_is_over()
         self._go(0.0)
@@ -73,7 +73,8 @@ class OwnerMoves(ConditionEditor):
         needed = it.failed is Cause.AUTH or it.login in (Login.HELD, Login.PERSON) or it.worker is Worker.NONE
         self._cancel_hook()
         self._cancel_timer_of("hold", "hook")
-        self._set(login=Login.FINE, hold=None, person=None)
+        # What it was held for is over with a login only: without one it is held on (`_no_login_came`).
+        self._set(login=Login.FINE, person=None)
         self._ask_hook(needed=needed, asked=True)
 
     def cookie(self, event: Event) -> None:
@@ -101,7 +102,7 @@ class OwnerMoves(ConditionEditor):
         if self._it.worker is Worker.QUEUED:
             self._set(worker=Worker.NONE)
             self.actions.append(do.Unqueue())
-        if self._it.login is Login.HELD and self._it.hold is not None:
-            self._set_timer("hold", max(0.0, self._it.hold.until - self._now))
+        if self._it.hold is not None and self._it.login in (Login.FINE, Login.HELD):
+            self._hold_on()
         elif self._it.login is not Login.PERSON:
             self._again(self._count(), why="fault", reason=event.reason)

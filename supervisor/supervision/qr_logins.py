@@ -96,6 +96,8 @@ class QrLogins:
                     if isinstance(end, LoggedIn | Check | Ended):
                         break
                     yield step
+            if not self._holds(epoch):  # while its steps were closed
+                end = Ended(Reason("login_superseded"))
             if isinstance(end, LoggedIn):
                 self._take(member, end.cookie, identity)
         finally:

@@ -122,6 +122,7 @@ class TicketIssuer:
         def held_back() -> bool:
             return any(self._recovery.gates(member))
 
+        turn = False
         while True:
             await self._recovery.pass_reach(member)
             if self._tokens.held(member.name, request.stale) is None:
@@ -132,10 +133,15 @@ class TicketIssuer:
                 continue
             if token.fresh:
                 self._recovery.token_given(member)
-            await self._recovery.pass_reach(member)
-            # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
-            await self.dial_turn(member)
-            if not self._recovery.holds(member) and self._tokens.held(member.name, request.stale) is not None:
+            if self._recovery.holds(member):
+                turn = False
+                await self._recovery.pass_reach(member)
+            if not turn:
+                # Only who passed the gate takes a turn: else all whose turn came meanwhile would dial at once.
+                await self.dial_turn(member)
+            # A token that did not live that long costs another call, but no other turn: it would end like this one.
+            turn = not self._recovery.holds(member)
+            if turn and self._tokens.held(member.name, request.stale) is not None:
                 return ticket_of(token, request.request)
 
     async def _say_queued(self, child: WorkerProcess, request: TicketRequest) -> None:

@@ -36,9 +36,9 @@ class WorkerMoves(ConditionEditor):
         if self._it.login is Login.HOOK_WAITING and not (self._it.asked and self._it.waits_for == "place"):
             self._cancel_hook()
         if self._it.login in (Login.HELD, Login.PERSON):
-            self._set(login=Login.FINE, hold=None, person=None)
+            self._set(login=Login.FINE, person=None)
         healthy = self._now if self._it.healthy_since is None else self._it.healthy_since
-        self._set(up=True, failed=None, healthy_since=healthy)
+        self._set(up=True, failed=None, hold=None, healthy_since=healthy)
         if self._it.crashes:
             self._set_timer("healthy", self._rules.healthy_after)
 

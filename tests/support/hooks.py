@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 
 from xyfleet.supervisor.login_hook.policy import Result
-from xyfleet.supervisor.login_hook.service import HookAccount, HookService
+from xyfleet.supervisor.login_hook.request import HookAccount
+from xyfleet.supervisor.login_hook.service import HookService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.secret import Secret
 

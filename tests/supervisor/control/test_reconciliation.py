@@ -12,6 +12,7 @@ import pytest
 
 from support.idlefleet import idle_fleet, write
 from xyfleet.supervisor.common import stretches
+from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control import reload as control_reload
 from xyfleet.supervisor.control.reload import carry_out, prepare, reload
 from xyfleet.supervisor.supervision.account_state import Wish, Worker
@@ -129,7 +130,7 @@ async def test_a_reload_puts_back_no_older_cookie(tmp_path: Path, forkserver: Fo
         cookie.write_text("unb=220; cookie2=second")
         plan, warnings = await prepare(fleet, {}, sure=False)
         cookie.write_text("unb=220; cookie2=third")
-        fleet.logins.cookie_file_changed(fleet.members["a0"], cookie)
+        fleet.logins.cookie_file_changed(fleet.members["a0"], cookie, read_cookie_file(cookie))
         await carry_out(fleet, plan, warnings)
         held = fleet.store.get("a0").cookie
         assert held is not None

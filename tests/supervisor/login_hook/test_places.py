@@ -9,7 +9,7 @@ from pathlib import Path
 from support.hooks import COOKIE, Service
 from support.station import until
 from xyfleet.supervisor.credentials.store import Store
-from xyfleet.supervisor.login_hook.service import HookAccount
+from xyfleet.supervisor.login_hook.request import HookAccount
 from xyfleet.worker.causes import Cause
 
 

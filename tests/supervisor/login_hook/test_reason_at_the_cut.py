@@ -7,7 +7,7 @@ import pytest
 from support.hooks import SHOP, Service, run
 from xyfleet.supervisor.login_hook.policy import Failed
 from xyfleet.supervisor.login_hook.redaction import Redactor
-from xyfleet.supervisor.login_hook.service import HookAccount
+from xyfleet.supervisor.login_hook.request import HookAccount
 from xyfleet.worker.secret import Secret
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.hooks import SHOP, Service, log_of, run
 from xyfleet.supervisor.login_hook.policy import Failed
 from xyfleet.supervisor.login_hook.redaction import Redactor
-from xyfleet.supervisor.login_hook.service import HookAccount
+from xyfleet.supervisor.login_hook.request import HookAccount
 from xyfleet.worker.reasons import words
 
 

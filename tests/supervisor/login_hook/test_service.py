@@ -19,7 +19,7 @@ from support.hooks import COOKIE, UNB, Service, gone, log_of, run, script, writt
 from support.records import change
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.login_hook.policy import Failed, NewCookie, NothingToChange, left_today, next_allowed
-from xyfleet.supervisor.login_hook.service import HookAccount
+from xyfleet.supervisor.login_hook.request import HookAccount
 from xyfleet.supervisor.settings import Refresh
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret
@@ -189,7 +189,8 @@ SUPERVISOR = textwrap.dedent("""
     import asyncio, sys
     from pathlib import Path
     import uvloop
-    from xyfleet.supervisor.login_hook.service import HookAccount, HookService
+    from xyfleet.supervisor.login_hook.request import HookAccount
+    from xyfleet.supervisor.login_hook.service import HookService
     from xyfleet.supervisor.settings import Refresh
     from xyfleet.supervisor.credentials.store import Store
     from xyfleet.worker.causes import Cause

@@ -17,8 +17,13 @@ MUTATIONS = {
     "late answers count": ("transitions.py", "held(it) != event.number", "False"),
     "a hook for who is connected": (
         "login_moves.py",
-        "        if self._it.up:\n            return\n        if needed",
-        "        if needed",
+        "        if self._it.up:\n            return\n        if self._it.hold",
+        "        if self._it.hold",
+    ),
+    "a refresh that fails ends a hold": (
+        "login_moves.py",
+        "        if self._it.hold is not None:\n            self._hold_on()\n        elif needed:",
+        "        if needed:",
     ),
     "hooks in an outage": ("condition_editor.py", "if self._hooks_shut() and not asked:", "if False:"),
     "starts in an outage": ("condition_editor.py", "elif not it.reach_gate:", "else:"),

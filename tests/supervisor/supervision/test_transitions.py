@@ -360,3 +360,30 @@ def test_a_restart_that_was_asked_for_is_on_record_with_its_reason(kind: Kind, w
     (note,) = of(do.Note, Life().live().go(kind))
     assert (note.kind, note.to, note.why) == ("restart", "starting", why)
     assert not of(do.Note, Life().go(kind))
+
+
+def test_a_refresh_that_fails_keeps_the_hold() -> None:
+    """Risk control holds the account; an operator's login fails, or may not run: it is left alone as long as before."""
+    held = Condition(worker=Worker.LIVE, failed=Cause.RISK, cause=Cause.RISK)
+    held = transition(held, Event(kind=Kind.FAILED, cause=Cause.RISK), 100.0, RULES, 0.5).condition
+    assert held.hold is not None
+    for end in ("failed", "not_allowed"):
+        asked = transition(held, Event(kind=Kind.REFRESH), 200.0, RULES, 0.5).condition
+        assert (asked.login, asked.asked) == (Login.HOOK_WAITING, True)
+        failed = transition(
+            asked, Event(kind=Kind.HOOK_ENDED, number=asked.hook, end=end, wait=600.0), 300.0, RULES, 0.5
+        )
+        it = failed.condition
+        assert (it.login, it.hold, it.hold_level) == (Login.HELD, held.hold, held.hold_level)
+        assert it.timer is not None
+        assert (it.timer.kind, it.timer.at) == ("hold", held.hold.until)
+
+
+def test_a_refresh_that_helps_ends_the_hold() -> None:
+    """A new login, or a connection, is the end of it."""
+    held = Condition(worker=Worker.LIVE, failed=Cause.RISK, cause=Cause.RISK)
+    held = transition(held, Event(kind=Kind.FAILED, cause=Cause.RISK), 100.0, RULES, 0.5).condition
+    asked = transition(held, Event(kind=Kind.REFRESH), 200.0, RULES, 0.5).condition
+    for event in (Event(kind=Kind.HOOK_ENDED, number=asked.hook, end="new"), Event(kind=Kind.CONNECTED)):
+        it = transition(asked, event, 300.0, RULES, 0.5).condition
+        assert it.hold is None
