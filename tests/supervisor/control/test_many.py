@@ -13,7 +13,7 @@ from xyfleet.supervisor.supervision.account_state import Wish
 from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.worker.causes import Cause
 
-ACCOUNTS = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(6)]
+ACCOUNTS = [{"name": f"a{number}", "cookie": f"unb=22{number}; cookie2=x"} for number in range(7)]
 
 
 async def test_a_restart_of_many_in_an_outage_has_to_be_meant(tmp_path: Path, forkserver: Forkserver) -> None:
@@ -21,7 +21,7 @@ async def test_a_restart_of_many_in_an_outage_has_to_be_meant(tmp_path: Path, fo
     async with idle_fleet(tmp_path, forkserver, ACCOUNTS) as fleet:
         control = FleetOperations(fleet, {}, language="en", detached=True, end=lambda: None)
         await control.act("stop", ["a0"], "test")
-        assert len((await control.act("restart", ["a[1-5]", "a0"], "test")).done) == 6, "no outage, no question"
+        assert len((await control.act("restart", ["a[1-6]", "a0"], "test")).done) == 7, "no outage, no question"
         await control.act("stop", ["a0"], "test")
         for name in ("a1", "a2", "a3"):
             fleet.recovery.watch.stands(name, None, Cause.AUTH, 0.0)
@@ -31,4 +31,4 @@ async def test_a_restart_of_many_in_an_outage_has_to_be_meant(tmp_path: Path, fo
         assert refused.value.facts == {"count": 6}
         assert fleet.members["a0"].condition.wish is Wish.STOPPED
         assert len((await control.act("restart", ["a[1-5]"], "test")).done) == 5, "five are not many"
-        assert len((await control.act("restart", ["*"], "test", sure=True)).done) == 6
+        assert len((await control.act("restart", ["*"], "test", sure=True)).done) == 7
