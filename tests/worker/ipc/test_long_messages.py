@@ -14,8 +14,18 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_UP, BadMessage, FrameDecoder, decode_up, encode
-from xyfleet.worker.ipc.messages import Alive, HeartbeatFigures, Hello, HourFigures, MailFigures, Report, Strange
+from xyfleet.worker.ipc.messages import (
+    Alive,
+    HeartbeatFigures,
+    Hello,
+    HourFigures,
+    MailFigures,
+    Report,
+    Strange,
+    TalkPiece,
+)
 from xyfleet.worker.ipc.pipes import ReportPipe, fit
+from xyfleet.worker.ipc.talks import PIECE
 from xyfleet.worker.protocol.shape import shape, shape_of_bytes
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
@@ -109,3 +119,21 @@ async def test_what_can_not_be_said_is_in_nobodys_way() -> None:
     assert os.read(read, 1 << 16) == encode(Alive(), MAX_UP)
     os.close(read)
     os.close(write)
+
+
+async def test_pieces_of_a_long_answer_all_come() -> None:
+    """Each fits, and none that waits for room is taken for a newer one of another."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    pipe, heard = ReportPipe(write, lambda why: None), list[bytes]()
+    for number in range(40):  # twice as many as a pipe holds
+        pipe.send(TalkPiece(request=MANY, number=number, data=bytes([number]) * PIECE, last=number == 39))
+    decoder = FrameDecoder(MAX_UP)
+    while len(heard) < 40:  # there is something to read until all are written
+        heard += decoder.feed(os.read(read, 1 << 20))
+        pipe.close()
+    os.close(read)
+    os.close(write)
+
+    pieces = [decode_up(body) for body in heard]
+    assert [piece.data[:1] for piece in pieces if isinstance(piece, TalkPiece)] == [bytes([n]) for n in range(40)]
