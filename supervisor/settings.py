@@ -11,11 +11,15 @@ from typing import Literal
 import msgspec
 
 from xyfleet.supervisor.identity import DEFAULT, Identity
+from xyfleet.worker.ready_rules import ReadyRules
 from xyfleet.worker.secret import Secret
-from xyfleet.worker.settings import DEFAULT_ENDPOINT, Cycle
+from xyfleet.worker.settings import DEFAULT_ENDPOINT, OUTGOING_BLOCK, Cycle
 
 SIMULATOR = "simulator"
 """The `endpoint` that means the built-in gateway."""
+
+READY = frozenset({"deliver", "keywords"})
+"""Handlers that come with xyfleet, by the names that the file gives them."""
 
 DEFAULT_TOKEN_URL = "https://h5api.m.goofish.com/h5/mtop.taobao.idlemessage.pc.login.token/1.0/"
 
@@ -122,6 +126,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
     handler_timeout: float = 30.0
     handler_concurrency: int = 4
+    handler_gather: float = 0.0
     handler_retries: int = 3
     handler_retry_delay: float = 5.0
     reply_max_age: float = 600.0
@@ -131,6 +136,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     answer_fleet: bool = False
     reply_limit: int = 20
     reply_limit_window: float = 600.0
+    outgoing_block: tuple[str, ...] = OUTGOING_BLOCK
     send_rate: float = 1.0
     keep_days: float = 90.0
     keep_bytes: int = 100_000_000
@@ -161,7 +167,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the page's own renewals keep the login alive."""
     cycle: Cycle = Cycle()
     handler: str | None = None
-    """`package.module:function`, the Python handler; None = none. Never set together with `webhook`."""
+    """`package.module:function`, the Python handler, or several that are asked in turn, with commas (`handlers_of`);
+    None = none. Never set together with `webhook`."""
+    ready: ReadyRules | None = None
+    """What the ready handlers go by, where it has some."""
     webhook: Webhook | None = None
     mail: Mail = Mail()
     apis: tuple[str, ...] = ()
@@ -184,3 +193,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, Account] = {}
     included: frozenset[str] = frozenset()
     """Patterns of `include` that files fitted."""
+
+
+def handlers_of(handler: str | None) -> tuple[str, ...]:
+    """Return the handlers of an account, in the order in which they are asked."""
+    return () if handler is None else tuple(handler.split(","))

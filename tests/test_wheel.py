@@ -17,7 +17,7 @@ import pytest
 from support.places import REPOSITORY
 from xyfleet.worker.version import VERSION
 
-PACKAGES = ("supervisor", "worker")
+PACKAGES = ("handler", "supervisor", "worker")
 IMPORT = "import importlib, sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep='\\n')"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from xyfleet.worker.ready_rules import ReadyRules
 from xyfleet.worker.secret import Secret
 
 RetryClass = Literal["closed", "network", "other"]
@@ -63,6 +64,10 @@ DEFAULT_USER_AGENT: Final = (
 DEFAULT_LANGUAGE: Final = "zh-CN,zh;q=0.9"
 
 
+OUTGOING_BLOCK: Final = ("微信", "加微", "VX", "WeChat", "QQ", "银行卡", "线下交易")
+"""Ways to leave the platform, which it punishes."""
+
+
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker's log lines go."""
 
@@ -92,9 +97,11 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     keep_bytes: int = 100_000_000
     """Size at which the oldest messages go, whatever their age."""
     handler: str | None = None
-    """`package.module:function`; null = none."""
+    """`package.module:function` or the name of a ready handler; several with commas are asked in turn; null = none."""
     handler_path: str = ""
     """Folder that is first on `sys.path` when the handler is imported: the accounts file's."""
+    ready: ReadyRules | None = None
+    """What the ready handlers among them go by."""
     webhook: str | None = None
     """Unix socket of the fleet's webhook process; null = this account has no webhook."""
     fleet: str = ""
@@ -106,6 +113,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     handler_timeout: float = 30.0
     handler_concurrency: int = 4
     """Calls at one time for one account; of one conversation never more than one."""
+    handler_gather: float = 0.0
+    """Wait for a further line of the same buyer, with which the ones before are one call; 0 = each is a call."""
     handler_retries: int = 3
     """Further calls after one that failed."""
     handler_retry_delay: float = 5.0
@@ -124,6 +133,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Automatic messages into one conversation within `reply_limit_window`, before its talk is left to a person; 0 = no
     limit."""
     reply_limit_window: float = 600.0
+    outgoing_block: tuple[str, ...] = OUTGOING_BLOCK
+    """Words that no automatic message may hold."""
     send_rate: float = 1.0
     """Messages sent per second; 0 = no limit."""
     catch_up_every: float = 1800.0

@@ -9,7 +9,7 @@ from typing import Final
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import refuse_shared
-from xyfleet.supervisor.config import accounts, cross_checks, messaging, secrets
+from xyfleet.supervisor.config import accounts, cross_checks, messaging, ready_files, secrets
 from xyfleet.supervisor.config.fleet import build_fleet, build_refresh
 from xyfleet.supervisor.config.log_budget import least_log_total
 from xyfleet.supervisor.config.machine_limits import total_memory
@@ -128,12 +128,13 @@ def _resolve(section: Section, listed: list[Item], top: At, context: Context) ->
     cross_checks.check_users(entries, context.problems)
     cross_checks.check_proofs(entries, fleet.endpoint, context.problems)
     cross_checks.check_simulator(entries, fleet.endpoint, context.problems)
-    messaging.doubt([defaults, *(entry.own for entry in entries)], Path(top.file).absolute().parent, context)
+    folder = Path(top.file).absolute().parent
+    messaging.doubt([defaults, *(entry.own for entry in entries)], folder, context)
     settings = Settings(
         path=Path(top.file).absolute(),
         fleet=fleet,
         refresh=refresh,
-        accounts={entry.account.name: entry.account for entry in entries},
+        accounts=ready_files.attach((entry.account for entry in entries), folder, fleet.timezone, context),
         included=frozenset(context.included),
     )
     _check_log_room(settings, subsection(section, "fleet"), top, context)

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterable
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config import addresses
 from xyfleet.supervisor.config.reading.context import Context, good, value
-from xyfleet.supervisor.config.reading.problems import Item, Section
+from xyfleet.supervisor.config.reading.problems import BAD, Item, Section
 from xyfleet.supervisor.config.reading.value_types import OFF
-from xyfleet.supervisor.settings import Mail, Webhook
+from xyfleet.supervisor.settings import READY, Mail, Webhook
 from xyfleet.worker.secret import Secret
 
 _TAKEN: Final = sys.stdlib_module_names | {"xyfleet", "msgpack", "msgspec", "python_socks", "uvloop", "websockets"}
@@ -59,12 +59,21 @@ def _names_handler(layer: Section) -> bool:
     return "handler" in layer and layer["handler"].value != OFF
 
 
+def _specs(handler: Item) -> list[Item]:
+    """Return the handlers that are asked in turn."""
+    if not isinstance(handler.value, list):
+        return [handler]
+    return [one for one in handler.value if one.value is not BAD]
+
+
 def _has_webhook(layer: Section) -> bool:
     return any(key.startswith(_WEBHOOK) for key in layer)
 
 
 def _handler(layer: Section) -> str | None:
-    return value(layer, "handler") if _names_handler(layer) else None
+    if not _names_handler(layer) or layer["handler"].value is BAD:
+        return None
+    return ",".join(one.value for one in _specs(layer["handler"])) or None
 
 
 def _webhook(layer: Section) -> Webhook | None:
@@ -74,8 +83,13 @@ def _webhook(layer: Section) -> Webhook | None:
 
 def build(merged: Section) -> Mail:
     """Return the numbers over the built-in ones."""
-    given = {key: value(merged, key) for key in Mail.__struct_fields__}
+    given = {key: _plain(value(merged, key)) for key in Mail.__struct_fields__}
     return msgspec.convert({key: found for key, found in given.items() if found is not None}, Mail)
+
+
+def _plain(found: Any) -> Any:
+    """Return a setting's value; of a list its items'."""
+    return tuple(item.value for item in found if item.value is not BAD) if isinstance(found, list) else found
 
 
 def doubt(layers: Iterable[Section], folder: Path, context: Context) -> None:
@@ -95,7 +109,8 @@ def doubt(layers: Iterable[Section], folder: Path, context: Context) -> None:
         if handler and handler.value != OFF:
             if not seen:
                 _doubt_names(handler, folder, context)
-            _doubt_module(handler, folder, seen, context)
+            for one in _specs(handler):
+                _doubt_module(one, folder, seen, context)
 
 
 def _doubt_names(handler: Item, folder: Path, context: Context) -> None:
@@ -114,7 +129,7 @@ def _doubt_module(handler: Item, folder: Path, seen: set[str], context: Context)
     """Warn, once for each module, when its outermost package is nowhere. Nothing is imported."""
     module = handler.value.partition(":")[0]
     package = module.partition(".")[0]
-    if module in seen:
+    if module in seen or module in READY:
         return
     seen.add(module)
     PathFinder.invalidate_caches()  # It may have been put there since the last reading.

@@ -60,7 +60,7 @@ class Leftovers:
         """Return the paths of the inbox, of its side files, there or not, and of the log files that are there."""
         # The file behind them: without it, what a crash left in the side files belongs to nothing. And they once more:
         # who began to read just now may have made new ones.
-        sides = [self._inbox.with_name(self._inbox.name + end) for end in ("-wal", "-shm", "-journal")]
+        sides = [self._inbox.with_name(self._inbox.name + end) for end in ("-wal", "-shm", "-journal", "-once")]
         return [*sides, self._inbox, *sides, *self._logs()]
 
     def _logs(self) -> list[Path]:

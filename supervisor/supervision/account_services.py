@@ -29,6 +29,7 @@ from xyfleet.worker.ipc.messages import (
     Strange,
     TalkPiece,
     TicketRequest,
+    Told,
     Up,
     UploadRequest,
 )
@@ -153,6 +154,8 @@ class AccountServices:
                 self._parts.jobs.run(self._parts.asks.answer(member, child, message))
             case Strange():
                 self._parts.drift.heard(message.place, message.name, message.shape)
+            case Told():
+                self._parts.record.told(member, message)
             case Sent() | Redone() | TalkPiece() | CatchUpRequest():
                 self._parts.mail.heard(child, message)
 

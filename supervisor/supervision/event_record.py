@@ -9,7 +9,7 @@ from typing import Any
 from xyfleet.supervisor.common.event_log import EventLog, Kind
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.worker.ipc.messages import Change, Report
+from xyfleet.worker.ipc.messages import Change, Report, Told
 from xyfleet.worker.reasons import Reason
 
 
@@ -28,6 +28,12 @@ class EventRecord:
     def account(self, member: SupervisedAccount, kind: Kind, to: str, **facts: Any) -> None:
         """Put on record what became of an account."""
         self._add(kind, member.name, member.account.label, to, facts)
+
+    def told(self, member: SupervisedAccount, told: Told) -> None:
+        """Put on record what a handler has for a person."""
+        words = ": ".join(part for part in (told.conversation, told.text) if part)
+        counts = None if told.minutes is None else {"minutes": max(1, round(told.minutes))}
+        self.account(member, "message", told.kind, reason=Reason("words", {"words": words}), counts=counts)
 
     def state(self, member: SupervisedAccount, change: Change) -> None:
         """Put a connection's change of state on record."""

@@ -16,8 +16,8 @@ import aiohttp
 
 from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.tokens.egress import FAILURES, describe
-from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, check_status, reply_in
-from xyfleet.worker.handlers.base import Reply
+from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, answer_in, check_status
+from xyfleet.worker.handlers.base import CheckedAnswer
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 from xyfleet.worker.version import VERSION
@@ -78,8 +78,8 @@ class WebhookClient:
         """Close what connections there are."""
         await self._session.close()
 
-    async def call(self, hook: Webhook, body: bytes, timeout: float) -> Reply | None:
-        """Post the body within `timeout` seconds; return the reply, if any. Raises `CallFailed`, `NoTurn`."""
+    async def call(self, hook: Webhook, body: bytes, timeout: float) -> CheckedAnswer | None:
+        """Post the body within `timeout` seconds; return the answer, if any. Raises `CallFailed`, `NoTurn`."""
         where = place(hook.url)
         gate = self._gates.setdefault(hook.url.reveal(), asyncio.Semaphore(self._per_url))
         began = False
@@ -96,7 +96,7 @@ class WebhookClient:
         except FAILURES as error:
             raise CallFailed(cut(f"{where}: {_why(error)}")) from None
 
-    async def _post(self, hook: Webhook, body: bytes) -> Reply | None:
+    async def _post(self, hook: Webhook, body: bytes) -> CheckedAnswer | None:
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
@@ -111,7 +111,7 @@ class WebhookClient:
             check_status(response.status)
             if response.status == NO_CONTENT:
                 return None
-            return reply_in(await _read(response), response.headers.get("Content-Type", ""))
+            return answer_in(await _read(response), response.headers.get("Content-Type", ""))
 
 
 def _why(error: BaseException) -> str:

@@ -1,8 +1,8 @@
 """What the webhook process hears on its standard input and speaks on its socket: one JSON value a line. Pure.
 
 Down its standard input come tables, each in the place of the one before. On the socket a worker writes requests and
-gets one answer for each, in any order: a reply (a text, an image, both or none), a failure (the webhook was or may have
-been called, and gave no good answer), or a refusal (it was not called).
+gets one answer for each, in any order: replies (none = no answer), a failure (the webhook was or may have been called,
+and gave no good answer), or a refusal (it was not called).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xyfleet.supervisor.settings import Account, Webhook
+from xyfleet.worker.handlers.base import HandOver, Reply
 from xyfleet.worker.secret import Secret, Spelled
 
 Table = Mapping[str, Webhook]
@@ -43,9 +44,8 @@ class Replied(msgspec.Struct, frozen=True, omit_defaults=True):
     """The webhook was called, and answered."""
 
     number: int
-    reply: str | None
-    image: str | None = None
-    """Path of an image, from the accounts file's folder and below it."""
+    replies: tuple[Reply, ...]
+    hand_over: HandOver | None = None
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -8,17 +8,18 @@ from typing import Any, Final
 
 import msgspec
 
-from xyfleet.worker.handlers.base import Reply
+from xyfleet.worker.handlers.base import CheckedAnswer, HandlerFailed, HandOver, Part, Reply, checked
 
 MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer that are read."""
 NO_CONTENT: Final = 204
+_KNOWN: Final = frozenset({"reply", "image", "replies", "hand_over"})
 _BOM: Final = b"\xef\xbb\xbf"
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,40}", re.ASCII)
 
 
 class BadAnswer(Exception):
-    """Neither a reply nor none; the text says what came instead, and repeats nothing of its body."""
+    """Neither an answer nor none; the text says what came instead, and repeats nothing of its body."""
 
 
 def check_status(status: int) -> None:
@@ -29,16 +30,16 @@ def check_status(status: int) -> None:
         raise BadAnswer(f"answered {status}")
 
 
-def reply_in(body: bytes, media_type: str) -> Reply | None:
+def answer_in(body: bytes, media_type: str) -> CheckedAnswer | None:
     """
-    Return the reply in a successful answer's body; None = there is none.
+    Return what a successful answer's body says; None = nothing.
 
     Args:
         body: As it came; one byte more than `MAX_ANSWER` is enough to show that it is too long.
         media_type: Its Content-Type, for the wording only.
 
     Raises:
-        BadAnswer: it is neither `{"reply": …, "image": …}`, each a text or null, or one of them, nor `{}`.
+        BadAnswer: it is none of `{"reply": …, "image": …}`, `{"replies": […]}`, `{"hand_over": {…}}` and `{}`.
     """
     if len(body) > MAX_ANSWER:
         raise BadAnswer(f"answered more than {MAX_ANSWER // 1024} KiB")
@@ -49,18 +50,41 @@ def reply_in(body: bytes, media_type: str) -> Reply | None:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         known = _MEDIA_TYPE.match(media_type)
         raise BadAnswer(f"answered {known[0] if known else 'something'} that is no JSON") from None
-    return _reply(found)
+    try:
+        return checked(_parts(found))
+    except HandlerFailed as error:
+        raise BadAnswer(error.reason.replace("returned", "answered", 1)) from None
 
 
-def _reply(found: Any) -> Reply | None:
+def _parts(found: Any) -> list[Part]:
     if not isinstance(found, dict):
         raise BadAnswer(f"answered a JSON {_kind(found)}, not an object")
-    if found and not found.keys() & {"reply", "image"}:
+    if found and not found.keys() & _KNOWN:
         raise BadAnswer('answered an object without "reply"')
-    text, image = _text(found, "reply"), _text(found, "image")
+    replies = found.get("replies")
+    if replies is not None and found.keys() & {"reply", "image"}:
+        raise BadAnswer('answered "replies" beside "reply" or "image"')
+    if replies is not None and not isinstance(replies, list):
+        raise BadAnswer(f'answered "replies" that are a JSON {_kind(replies)}, not an array')
+    parts: list[Part] = [_reply(found, "reply")] if replies is None else [_one_of(each) for each in replies]
+    hand_over = found.get("hand_over")
+    return parts if hand_over is None else [*parts, _hand_over(hand_over)]
+
+
+def _one_of(each: Any) -> Part:
+    """Return one of several replies: a text, or a text, an image and the seconds to wait before."""
+    if isinstance(each, str):
+        return each
+    if not isinstance(each, dict) or each.keys() - {"text", "image", "after"}:
+        raise BadAnswer('answered "replies" with one that is neither a text nor {"text": …, "image": …, "after": …}')
+    return _reply(each, "text")
+
+
+def _reply(found: dict[str, Any], key: str) -> Reply:
+    text, image = _text(found, key), _text(found, "image")
     if image is not None and not _is_inside(image):
         raise BadAnswer('answered an "image" that is no path below the accounts file\'s folder')
-    return None if text is None and image is None else Reply(text, image)
+    return Reply(text, image, found.get("after", 0))
 
 
 def _text(found: dict[str, Any], key: str) -> str | None:
@@ -74,6 +98,12 @@ def _is_inside(path: str) -> bool:
     """Say whether a path can only lead below the folder that it is taken from: a webhook may be anybody's machine."""
     parts = PurePath(path)
     return path.isprintable() and not parts.is_absolute() and ".." not in parts.parts
+
+
+def _hand_over(found: Any) -> HandOver:
+    if not isinstance(found, dict) or "minutes" not in found or found.keys() - {"minutes", "why"}:
+        raise BadAnswer('answered a "hand_over" that is not {"minutes": …, "why": …}')
+    return HandOver(found["minutes"], found.get("why", ""))
 
 
 def _kind(value: object) -> str:

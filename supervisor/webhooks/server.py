@@ -97,10 +97,9 @@ class WebhookServer:
         if hook is None:
             return NotCalled(request.number, f"no webhook is set for {request.account}")
         try:
-            reply = await self._poster.call(hook, bytes(request.message), request.timeout)
+            answer = await self._poster.call(hook, bytes(request.message), request.timeout)
         except CallFailed as error:
             return Failed(request.number, error.reason)
         except NoTurn as error:
             return NotCalled(request.number, str(error))
-        text, image = (None, None) if reply is None else (reply.text, reply.image)
-        return Replied(request.number, text, image)
+        return Replied(request.number, *(((),) if answer is None else (answer.replies, answer.hand_over)))

@@ -10,6 +10,7 @@ import msgspec
 from xyfleet.supervisor.common.paths import fleet_users_file
 from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.settings import Account, Fleet, Settings
+from xyfleet.worker.ready_rules import ReadyRules
 from xyfleet.worker.settings import LogSettings, MailSettings, WorkerSettings
 
 REPORTS: float = 4.0
@@ -52,12 +53,20 @@ def mail_settings(
         known_row=known_row,
         handler=account.handler,
         handler_path=str(settings.path.parent),
+        ready=_ready(account, inbox),
         webhook=None if account.webhook is None else str(webhook_socket),
         fleet=settings.fleet.name,
         label=account.label,
         users=str(fleet_users_file(settings.fleet.state_dir)),
         **msgspec.structs.asdict(account.mail),
     )
+
+
+def _ready(account: Account, inbox: Path) -> ReadyRules | None:
+    """Return what ready handlers go by; what they remember of this user lies beside his inbox, and goes with it."""
+    if account.ready is None:
+        return None
+    return msgspec.structs.replace(account.ready, memory=f"{inbox}-once")
 
 
 def worker_settings(

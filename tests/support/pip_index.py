@@ -52,7 +52,7 @@ def checkout(tree: Path, *names: str) -> Path:
 
 def whole_checkout(tree: Path) -> Path:
     """Copy all that xyfleet needs to start, without its dependencies: those are found by PYTHONPATH. Return `tree`."""
-    checkout(tree, "scripts", "supervisor", "worker")
+    checkout(tree, "scripts", "handler", "supervisor", "worker")
     settings = (REPOSITORY / "pyproject.toml").read_text()
     without = re.sub(r"^dependencies = \[.*?^\]", "dependencies = []", settings, flags=re.DOTALL | re.MULTILINE)
     (tree / "pyproject.toml").write_text(without)

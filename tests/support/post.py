@@ -44,7 +44,9 @@ class Post:
                 self.requests.append(request)
                 if self.silent:
                     continue
-                answer = self.answers.pop(0) if self.answers else {"reply": f"re {request['message']['id']}"}
+                answer = (
+                    self.answers.pop(0) if self.answers else {"replies": [{"text": f"re {request['message']['id']}"}]}
+                )
                 if answer is None:
                     return
                 number = request["number"]

@@ -15,7 +15,7 @@ from typing import Any, Self
 from support.jobs import Job
 from support.station import until
 from xyfleet.worker.handlers.api import HandlerPorts
-from xyfleet.worker.handlers.base import Handler
+from xyfleet.worker.handlers.base import CheckedAnswer, Handler, HandOver
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.python import Limits, PythonHandler
 from xyfleet.worker.ipc.messages import Answered, Ask
@@ -129,7 +129,11 @@ class Shop:
         """What it asked about conversations."""
         self.told = TalkAnswer(state="done")
         """The answer to all of that."""
-        self.ports = HandlerPorts(self._send, self._ask, self._talk)
+        self.alerts: list[str] = []
+        """What it has told a person."""
+        self.ports = HandlerPorts(self._send, self._ask, self._talk, self.alerts.append)
+        self.handed: list[tuple[str, HandOver]] = []
+        """Conversations that the handler has given to a person."""
         self.stuck: list[str] = []
         self.changes = 0
         self.replies = 0
@@ -137,7 +141,14 @@ class Shop:
         self.inbox = AsyncStore(self.settings, "a0", lambda: None)
         self.handler = handler or self.python()
         self.dispatcher = Dispatcher(
-            self.inbox, self.handler, self.settings, self.log, self._changed, self._replied, patience=0.15
+            self.inbox,
+            self.handler,
+            self.settings,
+            self.log,
+            self._changed,
+            self._replied,
+            patience=0.15,
+            handed_over=lambda talk, hand_over: self.handed.append((talk, hand_over)),
         )
         self.running: asyncio.Task[None] | None = None
 
@@ -233,3 +244,12 @@ class Shop:
 def open_gate(shop: Shop) -> None:
     """Let the calls of a `GATED` handler end."""
     sys.modules[shop.module].OPEN.append(True)
+
+
+def text_of(answer: CheckedAnswer | None) -> str | None:
+    """Return the text of an answer that is one text, None of none."""
+    if answer is None:
+        return None
+    (reply,) = answer.replies
+    assert (reply.image, reply.after, answer.hand_over) == (None, 0, None)
+    return reply.text

@@ -21,6 +21,9 @@ from xyfleet.worker.secret import Secret
 FLEET: Final = "test"
 MESSAGE: Final = {"account": "a0", "id": "1.PNM", "text": "在吗？", "raw": {"deep": [1, None]}}
 
+SAID = {"text": "在的", "image": None, "after": 0.0}
+"""What a worker is told of the receiver's text."""
+
 
 def hook(url: str, secret: str | None = SECRET) -> Webhook:
     """Return a webhook as the accounts file has it."""

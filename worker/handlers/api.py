@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_image_from
+from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked, with_images_from
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import MOST_LISTED, ReadHistory, TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.message import Message
@@ -29,12 +29,17 @@ Talk = Callable[[TalkQuestion], Coroutine[Any, Any, TalkAnswer]]
 """Asks the platform about a conversation, over the account's connection."""
 
 
+Alert = Callable[[str], None]
+"""Makes an event of a text."""
+
+
 class HandlerPorts(NamedTuple):
     """What a handler may have done. All of it runs in the worker's loop."""
 
     send: Send
     ask: Question
     talk: Talk
+    alert: Alert
 
 
 _UNTOLD: Final = {
@@ -72,6 +77,14 @@ class Account:
         self._folder = folder
         self._loop = asyncio.get_running_loop()
 
+    def alert(self, text: str) -> None:
+        """
+        Tell a person something: an event, one line of 200 characters at most; no text of a buyer, please.
+
+        The same words are told once an hour, and 20 alerts in all.
+        """
+        self._loop.call_soon_threadsafe(self._ports.alert, str(text))
+
     async def send(self, conversation: str, text: str | None = None, *, image: str | None = None) -> None:
         """
         Send a further message; returns when it is in the outbox for good, that is before it is sent.
@@ -91,10 +104,11 @@ class Account:
             given = "no text" if text is None or isinstance(text, str) else type(text).__name__
             raise ValueError(f"account.send() got {given}, expected a text")
         try:
-            fit = with_image_from(self._folder, checked(text if image is None else Reply(image=image)))
+            fit = with_images_from(self._folder, checked(Reply(text, image)))
         except HandlerFailed as error:
             raise ValueError(error.reason.replace("returned", "account.send() got")) from None
-        words, path = (fit.text or "", fit.image) if isinstance(fit, Reply) else (fit or "", None)
+        assert fit is not None, "there is something to send"
+        words, path = fit.replies[0].text or "", fit.replies[0].image
         taken = asyncio.run_coroutine_threadsafe(self._ports.send(conversation, words, path), self._loop)
         if not await asyncio.wrap_future(taken):
             raise LookupError(f"nobody is known in conversation {conversation}: no message of it is in the inbox")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
-import re
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -15,21 +13,48 @@ from xyfleet.worker.text import cut
 
 MAX_REPLY: Final = 4000
 """Characters of one message to a buyer."""
-_HIDDEN: Final = "‹text›"
-_WORDS: Final = re.compile(r"\w{4,}")
-"""Words of a message that are shorter are not looked for: hiding them would garble every sentence."""
-_HAN: Final = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]|\\u[3-9][0-9a-fA-F]{3}")
-"""A Chinese character, or how JSON and ASCII spell it."""
-MOST_LOOKED_FOR: Final = 10_000
-"""Characters of a message that may be looked for: of a million it takes half a minute, and a GiB."""
+MOST_REPLIES: Final = 10
+"""Messages to a buyer in one answer."""
+LONGEST_PAUSE: Final = 300.0
+"""Seconds between two of them."""
+LONGEST_HAND_OVER: Final = 30 * 24 * 60.0
+"""Minutes for which a conversation is given to a person."""
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a handler may return instead of a text: an image, or a text and an image behind it."""
+    """What a handler may return instead of a text: an image, or a text and an image behind it; at a time of its own."""
 
     text: str | None = None
     image: str | None = None
     """Path of a JPEG, PNG or WebP of at most 10 MiB; from the accounts file's folder where it is not absolute."""
+    after: float = 0.0
+    """Seconds to wait after the one before, or after the answer if it is the first; at most 300."""
+
+
+class HandOver(msgspec.Struct, frozen=True):
+    """
+    Gives the talk of the conversation to a person: the handler hears none of it for a while.
+
+    Orders and cards go to the handler all the same, for what is paid is delivered.
+    """
+
+    minutes: float
+    """From now on; at most 43,200, which is 30 days."""
+    why: str = ""
+    """For the person, in the event and in `status`; one line."""
+
+
+Part: TypeAlias = str | Reply | HandOver
+Answer: TypeAlias = Part | Sequence[Part] | None
+"""What a handler may return."""
+
+
+class CheckedAnswer(msgspec.Struct, frozen=True):
+    """An answer, looked through: at least one of the two is there."""
+
+    replies: tuple[Reply, ...] = ()
+    """Each with a text or an image."""
+    hand_over: HandOver | None = None
 
 
 class HandlerFailed(Exception):
@@ -72,7 +97,7 @@ class Handler(Protocol):
     async def ready(self) -> None:
         """Wait until calls can be made."""
 
-    async def call(self, message: Message, timeout: float) -> str | Reply | None:
+    async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
         """
         Return the answer to a message, None = there is none. Several calls may be on at one time.
 
@@ -89,69 +114,76 @@ class Handler(Protocol):
         """End all calls, and let go of everything."""
 
 
-def checked(reply: object) -> str | Reply | None:
+def checked(answer: object) -> CheckedAnswer | None:
     """
-    Return what a handler returned as a reply, None = there is none.
+    Return what a handler returned as an answer, None = there is none.
 
     Raises:
         HandlerFailed: it is nothing that can be sent.
     """
-    if reply is None:
+    parts = answer if isinstance(answer, list | tuple) else (answer,)
+    replies: list[Reply] = []
+    hand_over: HandOver | None = None
+    for part in parts:
+        if isinstance(part, HandOver):
+            hand_over = _checked_hand_over(part)
+        elif (reply := _checked_reply(part)) is not None:
+            replies.append(reply)
+    if len(replies) > MOST_REPLIES:
+        raise HandlerFailed(f"returned {len(replies)} messages; an answer has at most {MOST_REPLIES}")
+    return CheckedAnswer(tuple(replies), hand_over) if replies or hand_over is not None else None
+
+
+def with_images_from(folder: str, answer: CheckedAnswer | None) -> CheckedAnswer | None:
+    """Return an answer whose images' paths are whole; one that is not absolute begins in `folder`."""
+    if answer is None:
         return None
-    if isinstance(reply, Reply):
-        return _checked_parts(reply)
-    if not isinstance(reply, str):
-        raise HandlerFailed(f"returned {type(reply).__name__}, expected str, Reply or None")
-    if not reply.strip():
+    return CheckedAnswer(tuple(_with_image_from(folder, reply) for reply in answer.replies), answer.hand_over)
+
+
+def _with_image_from(folder: str, reply: Reply) -> Reply:
+    return reply if reply.image is None else Reply(reply.text, os.path.join(folder, reply.image), reply.after)
+
+
+def checked_text(text: object) -> str | None:
+    """Return a text to be sent; None = there is nothing to see in it. Raises `HandlerFailed`."""
+    if not isinstance(text, str):
+        raise HandlerFailed(f"returned {type(text).__name__}, expected str, Reply, HandOver, a list of these or None")
+    if not text.strip():
         return None
-    if len(reply) > MAX_REPLY:
-        raise HandlerFailed(f"returned a text of {len(reply)} characters; a message has at most {MAX_REPLY}")
+    if len(text) > MAX_REPLY:
+        raise HandlerFailed(f"returned a text of {len(text)} characters; a message has at most {MAX_REPLY}")
     try:
-        return reply.encode().decode()
+        return text.encode().decode()
     except UnicodeEncodeError:
         raise HandlerFailed("returned a text with half a character (a lone surrogate): it can't be sent") from None
 
 
-def _checked_parts(reply: Reply) -> str | Reply | None:
-    text = checked(reply.text)
-    assert not isinstance(text, Reply)
-    if reply.image is None:
-        return text
-    if not isinstance(reply.image, str) or not reply.image.isprintable() or not reply.image.strip():
+def _checked_reply(part: object) -> Reply | None:
+    if part is None:
+        return None
+    if not isinstance(part, Reply):
+        text = checked_text(part)
+        return None if text is None else Reply(text)
+    text = None if part.text is None else checked_text(part.text)
+    after = _number(part.after, "a Reply's after", 0.0, LONGEST_PAUSE, "seconds")
+    if part.image is None:
+        return None if text is None else Reply(text, after=after)
+    if not isinstance(part.image, str) or not part.image.isprintable() or not part.image.strip():
         raise HandlerFailed("returned an image that is no path")
-    return Reply(text, reply.image)
+    return Reply(text, part.image, after)
 
 
-def with_image_from(folder: str, reply: str | Reply | None) -> str | Reply | None:
-    """Return a reply whose image's path is whole; one that is not absolute begins in `folder`."""
-    if isinstance(reply, Reply) and reply.image is not None:
-        return Reply(reply.text, os.path.join(folder, reply.image))
-    return reply
+def _checked_hand_over(part: HandOver) -> HandOver:
+    minutes = _number(part.minutes, "a HandOver's minutes", 0.0, LONGEST_HAND_OVER, "minutes")
+    if minutes == 0:
+        raise HandlerFailed("returned a HandOver for no time at all")
+    if not isinstance(part.why, str):
+        raise HandlerFailed("returned a HandOver whose why is no text")
+    return HandOver(minutes, cut(part.why))
 
 
-def conceal(words: str, text: str) -> str:
-    """Return `words`, the text of an error say, without the buyer's text (`MOST_LOOKED_FOR`) that they may repeat."""
-    told = [text, *sorted(set(_WORDS.findall(text)))]
-    forms = [form for each in told if each.strip() for form in (each, repr(each)[1:-1], json.dumps(each)[1:-1])]
-    for form in dict.fromkeys(forms):
-        words = re.sub(re.escape(form), _HIDDEN, words, flags=re.IGNORECASE)
-    return _without_han(words, text)
-
-
-def _without_han(words: str, text: str) -> str:
-    """Hide all Chinese of two and more characters that is in the text: it has no blanks, so any part may be a word."""
-    pairs = {text[at : at + 2] for at in range(len(text) - 1)}
-    found = [(match.start(), match.end(), _spelled_out(match[0])) for match in _HAN.finditer(words)]
-    kept: list[str] = []
-    end = 0
-    for one, other in itertools.pairwise(found):
-        if one[1] != other[0] or one[2] + other[2] not in pairs:
-            continue
-        if one[0] >= end:
-            kept += [words[end : one[0]], _HIDDEN]
-        end = other[1]
-    return "".join((*kept, words[end:]))
-
-
-def _spelled_out(char: str) -> str:
-    return chr(int(char[2:], 16)) if char.startswith("\\") else char
+def _number(found: object, what: str, least: float, most: float, unit: str) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
+        raise HandlerFailed(f"returned {what} that is not {least:g} to {most:g} {unit}")
+    return float(found)

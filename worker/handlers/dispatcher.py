@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from xyfleet.worker.handlers import fitness
 from xyfleet.worker.handlers.backlog import Backlog
-from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, NotCalled, Reply
-from xyfleet.worker.handlers.ready_queue import Entry
+from xyfleet.worker.handlers.base import Handler, HandlerFailed, HandlerUnsure, HandOver, NotCalled
+from xyfleet.worker.handlers.call_ends import CallEnds, Following
+from xyfleet.worker.handlers.gathering import Gathering, joined
+from xyfleet.worker.handlers.ready_queue import Entry, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
-from xyfleet.worker.storage.operations import Again, Begin, Finish, GiveUp, TakeBack
-from xyfleet.worker.storage.schema import ASKED, Row
+from xyfleet.worker.storage.operations import Begin, GiveUp, TakeBack, Together
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
-LONGEST_DELAY: Final = 300.0
-"""Seconds before a further call, at most."""
 PATIENCE: Final = 1.0
 """Seconds that calls have to end by themselves when the worker stops, and again to end when cancelled."""
 
@@ -36,6 +35,7 @@ class Dispatcher:
     Args:
         changed: Called when a figure changed.
         replied: Called when a reply is in the outbox.
+        handed_over: Called with a conversation that the handler gives to a person.
         patience: See `PATIENCE`.
     """
 
@@ -49,26 +49,31 @@ class Dispatcher:
         replied: Callable[[], None],
         wall: Callable[[], float] = time.time,
         patience: float = PATIENCE,
+        handed_over: Callable[[str, HandOver], None] = lambda talk, hand_over: None,
     ) -> None:
         self._inbox = inbox
         self._handler = handler
         self._settings = settings
         self._log = log
         self._changed = changed
-        self._replied = replied
         self._wall = wall
         self._patience = patience
+        self._ends = CallEnds(inbox, settings, log, changed, replied, handed_over)
         self._backlog = Backlog(inbox)
         self._bell = asyncio.Event()
         self._bell.set()
         self._stopping = False
         self._bounded = fitness.BoundedTalk()
         self._calls: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._gathering = Gathering(self._backlog.queue.hold, self._let_go)
 
     def added(self, rows: Sequence[Row]) -> None:
         """Hear of new rows of the store."""
         self._backlog.added(rows)
+        for entry in (entry_of(row) for row in rows if row.state == "waiting"):
+            if self._settings.handler_gather and entry.line is not None:
+                self._gathering.heard(entry, self._settings.handler_gather)
         self._bell.set()
 
     def wake(self) -> None:
@@ -79,6 +84,7 @@ class Dispatcher:
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings; another handler needs another dispatcher."""
         self._settings = settings
+        self._ends.apply(settings)
         self._bell.set()
 
     def rest(self) -> None:
@@ -105,80 +111,96 @@ class Dispatcher:
         return len(self._calls) < self._settings.handler_concurrency
 
     def _begin_calls(self) -> None:
-        while self._has_hands() and (entry := self._backlog.queue.next()) is not None:
-            call = asyncio.create_task(self._serve(entry))
+        together = self._settings.handler_gather > 0
+        while self._has_hands() and (entries := self._backlog.queue.next(together=together)):
+            call = asyncio.create_task(self._serve(entries))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
             call.add_done_callback(lambda _: self._bell.set())
 
-    async def _serve(self, entry: Entry) -> None:
+    async def _serve(self, entries: list[Entry]) -> None:
         """See one call through."""
         try:
-            following = await self._call(entry)
+            following = await self._call(entries)
         except Closed:
             return  # the worker ends, and the disk did not take how far the call came
         except Exception as error:  # noqa: BLE001 (a bug in the treatment of one message must not end the others')
-            await self._lose(entry, error)
-            following = None
-        if following is None:
-            self._backlog.queue.done(entry)
-            return
-        delay, entry = following
-        self._backlog.queue.rest(entry)
-        self._timers[entry.talk] = asyncio.get_running_loop().call_later(delay, self._release, entry.talk)
+            await self._lose(entries, error)
+            following = []
+        again = {each.entry.row for each in following}
+        for each in following:
+            self._backlog.queue.rest(each.entry, strict=not each.after)
+            release = asyncio.get_running_loop().call_later(each.after, self._release, each.entry)
+            self._timers[each.entry.row] = release
+        for entry in entries:
+            if entry.row not in again:
+                self._backlog.queue.done(entry)
 
-    async def _lose(self, entry: Entry, error: Exception) -> None:
-        """Leave a message whose treatment failed by our own fault to a person: nobody knows how far it came."""
-        self._log.bug(error, row=entry.row)
+    async def _lose(self, entries: list[Entry], error: Exception) -> None:
+        """Leave messages whose treatment failed by our own fault to a person: nobody knows how far it came."""
+        self._log.bug(error, row=entries[-1].row)
         reason = f"a fault in xyfleet: {type(error).__name__}"
         try:
-            await self._inbox.do(GiveUp(entry.row, "parked", reason))
+            await self._inbox.do(Together([GiveUp(entry.row, "parked", reason) for entry in entries]))
         except Exception as worse:  # noqa: BLE001 (the store's; the row is settled at the next start)
-            self._log.bug(worse, row=entry.row)
+            self._log.bug(worse, row=entries[-1].row)
         self._changed()
 
-    def _release(self, talk: str) -> None:
-        del self._timers[talk]
-        self._backlog.queue.release(talk)
+    def _release(self, entry: Entry) -> None:
+        del self._timers[entry.row]
+        self._backlog.queue.release(entry)
         self._bell.set()
 
-    async def _call(self, entry: Entry) -> tuple[float, Entry] | None:
-        """Call the handler if it may be; return after how many seconds to call it again, None = not at all."""
-        row = await self._begin(entry)
-        self._changed()
-        if row is None:
-            return None
-        try:
-            reply = await self._handler.call(row.message, self._settings.handler_timeout)
-        except NotCalled:
-            await self._inbox.do(TakeBack(entry.row, row.message.attempt))
-            return 0.0, entry
-        except HandlerUnsure as error:
-            return await self._unsure(entry, row, error.reason)
-        except HandlerFailed as error:
-            return await self._failed(entry, row, error.reason, error.trace)
-        except Exception as error:  # noqa: BLE001 (a bug of ours is no reason to call for ever)
-            self._log.bug(error, message=row.message.id)
-            return await self._failed(entry, row, f"a fault in xyfleet: {type(error).__name__}", None)
-        await self._finish(row, reply)
-        return None
+    def _let_go(self, talk: str) -> None:
+        self._backlog.queue.let_go(talk)
+        self._bell.set()
 
-    async def _begin(self, entry: Entry) -> Row | None:
+    async def _call(self, entries: list[Entry]) -> list[Following]:
+        """Call the handler if it may be; return who is to be called again, and when."""
+        rows = await self._begin(entries)
+        self._changed()
+        if not rows:
+            return []
+        message = joined([row.message for row in rows])
+        try:
+            answer = await self._handler.call(message, self._settings.handler_timeout)
+        except NotCalled:
+            await self._inbox.do(Together([TakeBack(row.row, row.message.attempt) for row in rows]))
+            return [Following(0.0, entry) for entry in entries if entry.row in {row.row for row in rows}]
+        except HandlerUnsure as error:
+            return await self._ends.unsure(rows, error.reason)
+        except HandlerFailed as error:
+            return await self._ends.failed(rows, error.reason, error.trace)
+        except Exception as error:  # noqa: BLE001 (a bug of ours is no reason to call for ever)
+            self._log.bug(error, message=message.id)
+            return await self._ends.failed(rows, f"a fault in xyfleet: {type(error).__name__}", None)
+        await self._ends.finish(rows, answer)
+        return []
+
+    async def _begin(self, entries: list[Entry]) -> list[Row]:
         """Note that a call begins, unless it is not to, which may turn out while the disk takes its time."""
-        row: Row | None = None
-        if (unfit := self._unfit(entry)) is None and not self._stopping:
-            row = await self._inbox.do(Begin(entry.row, entry.attempt, fitness.bound(self._settings)))
-            unfit = self._unfit(entry)
-        if unfit is not None:
-            await self._inbox.do(GiveUp(entry.row, "failed", unfit))
-            return None
-        if row is not None and row.state == "failed":
-            self._say_bounded(row)
-            return None
-        if row is not None and self._stopping:
-            await self._inbox.do(TakeBack(entry.row, row.message.attempt))
-            return None
-        return row
+        fit = await self._fit(entries)
+        begins = [] if self._stopping else [Begin(one.row, one.attempt, fitness.bound(self._settings)) for one in fit]
+        if not begins:
+            return []
+        begun = (await self._inbox.do(Together(list(begins)))).begun
+        rows = [row for row in begun if row is not None and row.state == "calling"]
+        for row in begun:
+            if row is not None and row.state == "failed":
+                self._say_bounded(row)
+        still_fit = {entry.row for entry in await self._fit(fit)}
+        rows = [row for row in rows if row.row in still_fit]
+        if rows and self._stopping:
+            await self._inbox.do(Together([TakeBack(row.row, row.message.attempt) for row in rows]))
+            return []
+        return rows
+
+    async def _fit(self, entries: list[Entry]) -> list[Entry]:
+        """Return those that may still be handed over; the others are dead letters now."""
+        unfit = [(entry, why) for entry in entries if (why := self._unfit(entry)) is not None]
+        if unfit:
+            await self._inbox.do(Together([GiveUp(entry.row, "failed", why) for entry, why in unfit]))
+        return [entry for entry in entries if entry not in [other for other, _ in unfit]]
 
     @property
     def bounded(self) -> str | None:
@@ -193,47 +215,6 @@ class Dispatcher:
     def _unfit(self, entry: Entry) -> str | None:
         return fitness.unfit(entry, self._settings, self._now())
 
-    async def _finish(self, row: Row, reply: str | Reply | None) -> None:
-        """Note the end of a good call, and queue its reply."""
-        # What goes over the wire as its uuid is given when it goes.
-        text, image = (reply.text, reply.image) if isinstance(reply, Reply) else (reply, None)
-        done = await self._inbox.do(Finish(row.row, text, uuid.uuid4().hex, image))
-        if done.number is not None:
-            self._replied()
-        elif done.dropped is not None:
-            line = log_texts.REPLY_UNSENDABLE if done.dead else log_texts.REPLY_DROPPED
-            self._log.say(line, message=row.message.id, reason=done.dropped)
-        self._changed()
-
-    async def _unsure(self, entry: Entry, row: Row, reason: str) -> tuple[float, Entry] | None:
-        if self._settings.on_unknown == "retry":
-            return await self._failed(entry, row, reason, None)
-        await self._give_up(row, "parked", reason, None)
-        return None
-
-    async def _failed(self, entry: Entry, row: Row, reason: str, trace: str | None) -> tuple[float, Entry] | None:
-        """Let another call follow, or make it a dead letter."""
-        attempt, retries = row.message.attempt, self._settings.handler_retries
-        # What a person asked for once more has as many attempts once more.
-        tries = (attempt - 1) % (retries + 1) + 1 if row.reason == ASKED else attempt
-        if tries > retries:
-            await self._give_up(row, "failed", reason, trace)
-            return None
-        wait = min(self._settings.handler_retry_delay * 2 ** min(tries - 1, 60), LONGEST_DELAY)
-        self._say(log_texts.HANDLER_FAILED, row, reason, trace, wait)
-        follows = await self._inbox.do(Again(row.row))
-        self._changed()
-        return (wait, entry._replace(attempt=attempt)) if follows else None
-
-    async def _give_up(self, row: Row, state: Literal["failed", "parked"], reason: str, trace: str | None) -> None:
-        self._say(log_texts.HANDLER_GAVE_UP, row, reason, trace, None)
-        await self._inbox.do(GiveUp(row.row, state, reason))
-        self._changed()
-
-    def _say(self, line: log_texts.LogText, row: Row, reason: str, trace: str | None, wait: float | None) -> None:
-        message = row.message
-        self._log.say(line, message=message.id, attempt=message.attempt, reason=reason, wait=wait, traceback=trace)
-
     def _now(self) -> int:
         return int(self._wall() * 1000)
 
@@ -242,6 +223,7 @@ class Dispatcher:
     async def _wind_up(self) -> None:
         """Let calls end by themselves, cancel what does not, and leave the rest to `on_unknown`."""
         self._stopping = True
+        self._gathering.close()
         for timer in self._timers.values():
             timer.cancel()
         await self._wait_for_calls()

@@ -52,6 +52,12 @@ def is_own(folder: str, file: str | None) -> bool:
     return bool(folder) and file is not None and file.startswith(folder + os.sep) and "site-packages" not in file
 
 
+def late(known: int) -> list[str]:
+    """Return the names of the modules that came after so many others."""
+    # New modules stand last. Looking at all of them would make a private copy of memory that all workers share.
+    return list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - known)))
+
+
 def _module(name: str, folder: str) -> object:
     """Import a module; say so when another one of that name was there before, though the owner's file lies there."""
     module = importlib.import_module(name)
@@ -95,9 +101,7 @@ def _takes_two(found: Any) -> bool:
 
 def _forget(name: str, folder: str, known: int) -> None:
     """Forget the module, unless it was there before, and what else of the folder came after `known` modules."""
-    # New modules stand last. Looking at all of them would make a private copy of memory that all workers share.
-    late = list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - known)))
-    for module in late:
+    for module in late(known):
         if is_own(folder, getattr(sys.modules[module], "__file__", None)):
             del sys.modules[module]
     sys.modules.pop(name, None)  # which may lie elsewhere

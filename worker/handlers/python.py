@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import time
 import traceback
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from xyfleet.worker.handlers.api import Account, HandlerPorts
 from xyfleet.worker.handlers.base import (
-    MOST_LOOKED_FOR,
+    CheckedAnswer,
     HandlerFailed,
     HandlerUnsure,
     NotCalled,
-    Reply,
     checked,
-    conceal,
-    with_image_from,
+    with_images_from,
 )
-from xyfleet.worker.handlers.loader import Function, Unusable, is_own, load
+from xyfleet.worker.handlers.failures import described, told
+from xyfleet.worker.handlers.loader import Function, is_own
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
+from xyfleet.worker.handlers.own_code import OwnCode
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-
-TRACE_HEAD: Final = 2000
-TRACE_TAIL: Final = 6000
-"""Characters of a long traceback that are kept, of its beginning and its end."""
 
 
 class Limits(NamedTuple):
@@ -53,7 +48,7 @@ class Limits(NamedTuple):
 class _Outcome(NamedTuple):
     """What became of a call; made in the thread, so that nothing of the owner's is looked at outside it."""
 
-    reply: str | Reply | None = None
+    answer: CheckedAnswer | None = None
     reason: str | None = None
     """Not None = it failed."""
     trace: str | None = None
@@ -63,7 +58,7 @@ class _Outcome(NamedTuple):
 
 class PythonHandler:
     """
-    `package.module:function`, in a thread that is started with the first import.
+    The functions of one account that are asked in turn, in a thread that is started with the first import.
 
     Args:
         stuck: Called with the reason, once, when the thread blocks for good: only a new process helps.
@@ -92,10 +87,14 @@ class PythonHandler:
         self._limits = limits or Limits()
         self._thread: LoopThread | None = None
         self._account: Account | None = None
-        self._function: Function | None = None
+        self._code = OwnCode(self._spec, self._folder)
+        self._ready_rules = settings.ready
+        self._functions: Sequence[Function] = ()
         self._usable = asyncio.Event()
         self._importing: asyncio.Task[None] | None = None
         self._import_trouble: str | None = None
+        self._renewals: set[asyncio.Task[str | None]] = set()
+        self._loads = asyncio.Lock()
         self._is_loading = False
         self._blocks: str | None = None
         self._ends: dict[asyncio.Future[_Outcome], float] = {}  # calls that are on, and when their time is over
@@ -124,7 +123,25 @@ class PythonHandler:
         self.start()
         await self._usable.wait()
 
-    async def call(self, message: Message, timeout: float) -> str | Reply | None:
+    def apply(self, settings: MailSettings) -> None:
+        """Take over other rules of the ready handlers; the functions stay those that they are."""
+        if settings.ready != self._ready_rules:
+            self._ready_rules = settings.ready
+            self.renew()
+
+    def renew(self) -> asyncio.Task[str | None]:
+        """
+        Load everything anew, in the live thread; calls that are on end in the old code.
+
+        Returns:
+            A task that gives why it can't be loaded: the old code goes on answering then. None = it is.
+        """
+        renewal = asyncio.create_task(self._renew())
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+        return renewal
+
+    async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
         """Return what the function answers; see `Handler`. It is cancelled after `timeout` seconds."""
         if self._thread is None or self._closed:
             raise NotCalled
@@ -145,28 +162,30 @@ class PythonHandler:
             raise HandlerUnsure(outcome.reason or "")
         if outcome.reason is not None:
             raise HandlerFailed(outcome.reason, outcome.trace)
-        return outcome.reply
+        return outcome.answer
 
     async def close(self) -> None:
         """Cancel what is on, and end the thread; one that blocks is left to the end of the process."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._importing is not None:
-            self._importing.cancel()
-            await asyncio.wait((self._importing,))
+        loads = [*self._renewals, *([] if self._importing is None else [self._importing])]
+        for load in loads:
+            load.cancel()
+        if loads:
+            await asyncio.wait(loads)
         if self._thread is not None:
             await self._thread.close(self._limits.end)
 
     # In the thread.
 
     async def _perform(self, message: Message, timeout: float) -> _Outcome:
-        assert self._function is not None
+        functions = self._functions
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
                 # What it returns after its cancellation is its answer all the same: it has acted.
-                return _Outcome(with_image_from(self._folder, checked(await self._function(message, self._account))))
+                return _Outcome(with_images_from(self._folder, await self._in_turn(functions, message)))
         except HandlerFailed as error:
             return _Outcome(reason=error.reason)
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
@@ -177,11 +196,18 @@ class PythonHandler:
             reason, trace = told(error, message.text)
             return _Outcome(reason=self._log.clean(reason), trace=trace)
 
+    async def _in_turn(self, functions: Sequence[Function], message: Message) -> CheckedAnswer | None:
+        """Return the first answer."""
+        for function in functions:
+            if (answer := checked(await function(message, self._account))) is not None:
+                return answer
+        return None
+
     async def _load(self) -> tuple[str, str | None] | None:
         """Import; return the reason and the traceback when that fails."""
         failures: list[tuple[str, str | None]] = []
         try:
-            self._function = load(self._spec, self._folder, lambda error: failures.append(described(error)))
+            self._functions = self._code.load(self._ready_rules, lambda error: failures.append(described(error)))
         except BaseException:  # noqa: BLE001 (whatever the owner's module raises; it is described by now)
             return failures[0]
         return None
@@ -196,12 +222,7 @@ class PythonHandler:
             await asyncio.sleep(self._limits.retry)
 
     async def _imported(self, thread: LoopThread) -> bool:
-        self._is_loading = True
-        self._look_soon()
-        try:
-            failure = await thread.submit(self._load())
-        finally:
-            self._is_loading = False
+        failure = await self._loaded(thread)
         trouble = None if failure is None else self._log.clean(f"{self._name}: {failure[0]}")
         if trouble != self._import_trouble:
             self._import_trouble = trouble
@@ -209,6 +230,27 @@ class PythonHandler:
                 self._log.say(log_texts.HANDLER_UNUSABLE, reason=trouble, traceback=failure[1])
             self._changed()
         return failure is None
+
+    async def _renew(self) -> str | None:
+        if self._thread is None or not self._usable.is_set():
+            return None  # it is about to be loaded anyway
+        failure = await self._loaded(self._thread)
+        self._changed()
+        if failure is None:
+            self._log.say(log_texts.HANDLER_RENEWED, handler=self._spec)
+            return None
+        reason = self._log.clean(f"{self._name}: {failure[0]}")
+        self._log.say(log_texts.HANDLER_NOT_RENEWED, reason=reason, traceback=failure[1])
+        return reason
+
+    async def _loaded(self, thread: LoopThread) -> tuple[str, str | None] | None:
+        async with self._loads:
+            self._is_loading = True
+            self._look_soon()
+            try:
+                return await thread.submit(self._load())
+            finally:
+                self._is_loading = False
 
     def _look_soon(self) -> None:
         if self._timer is None and not self._closed:
@@ -261,37 +303,6 @@ class PythonHandler:
         """Log an error in a task that nobody waits for. Its words are left out: they may be a buyer's."""
         trace = "".join(traceback.format_tb(error.__traceback__))
         self._log.say(log_texts.HANDLER_STRAY, handler=self._spec, error=type(error).__name__, traceback=trace or None)
-
-
-def described(error: BaseException) -> tuple[str, str | None]:
-    """Return why an import failed, and the traceback where that says more."""
-    if isinstance(error, Unusable):
-        return str(error), None
-    return sentence(error), shortened("".join(traceback.format_exception(error)))
-
-
-def told(error: BaseException, text: str) -> tuple[str, str]:
-    """Return why a call failed and where, without the message's text; to look for one too long takes too long."""
-    if len(text) > MOST_LOOKED_FOR:
-        return type(error).__name__, shortened("".join(traceback.format_tb(error.__traceback__)))
-    trace = shortened("".join(traceback.format_exception(error)))
-    return conceal(sentence(error), text), conceal(trace, text)
-
-
-def sentence(error: BaseException) -> str:
-    """Return an error as `Type: its words`; for a syntax error these hold the file's name and line."""
-    try:
-        words = str(error)
-    except Exception as worse:  # noqa: BLE001 (the owner's own class, and his `__str__`)
-        words = f"its text raises {type(worse).__name__}"
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def shortened(trace: str) -> str:
-    """Return a traceback without its middle, if it is long."""
-    if len(trace) <= TRACE_HEAD + TRACE_TAIL:
-        return trace
-    return f"{trace[:TRACE_HEAD]}{os.linesep}…{os.linesep}{trace[-TRACE_TAIL:]}"
 
 
 def _is_being_cancelled() -> bool:

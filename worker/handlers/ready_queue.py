@@ -10,7 +10,7 @@ import bisect
 from collections import deque
 from typing import Final, NamedTuple
 
-from xyfleet.worker.protocol.message import millis
+from xyfleet.worker.protocol.message import TALK, millis
 from xyfleet.worker.storage.schema import ASKED, Row
 
 MOST: Final = 200
@@ -30,37 +30,72 @@ class Entry(NamedTuple):
     """Calls so far."""
     asked: bool
     """Whether a person wants it handled, whatever its age."""
+    line: str | None = None
+    """Who said it, where it is talk: a line that may be handed over with others, and that waits for no failed one."""
+
+    def goes_with(self, other: Entry) -> bool:
+        """Tell whether one call may be for both."""
+        return self.line is not None and (self.line, self.asked) == (other.line, other.asked)
 
 
 def entry_of(row: Row) -> Entry:
     """Return what is to be kept in mind of a message."""
     message = row.message
     talk = f"row {row.row}" if message.conversation is None else f"talk {message.conversation}"
-    return Entry(row.row, talk, millis(message.time), message.attempt, row.reason == ASKED)
+    line = message.sender if message.kind in TALK and message.conversation is not None else None
+    return Entry(row.row, talk, millis(message.time), message.attempt, row.reason == ASKED, line)
 
 
 class _Talk:
     """One conversation: `rows` are to be called, all before row `left`, the first that is not held."""
 
-    __slots__ = ("busy", "left", "offered", "resting", "rows")
+    __slots__ = ("busy", "held", "left", "offered", "resting", "rows", "strict")
 
     def __init__(self) -> None:
         self.rows: list[Entry] = []
-        self.busy: Entry | None = None
+        self.busy: dict[int, Entry] = {}
         self.left: int | None = None
-        self.resting = False
+        self.resting: dict[int, Entry] = {}
+        """Their call failed, and another one follows; others may be called meanwhile."""
+        self.strict = False
+        """Whether they may not: nobody could be called."""
+        self.held = False
+        """Whether further lines are waited for."""
         self.offered = False
 
     def has(self, row: int) -> bool:
-        return any(entry.row == row for entry in self.rows) or (self.busy is not None and self.busy.row == row)
+        return row in self.busy or row in self.resting or any(entry.row == row for entry in self.rows)
 
     @property
     def idle(self) -> bool:
-        return self.busy is None and not self.rows and not self.resting
+        return not (self.busy or self.rows or self.resting)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call may begin. Lines pass what failed before them; orders and cards keep their order."""
+        if not self.rows or self.busy or self.held or self.strict:
+            return False
+        return self.rows[0].line is not None or all(entry.line is not None for entry in self.resting.values())
+
+    def take_first(self, *, together: bool) -> list[Entry]:
+        """Return what the next call is for: the first entry, or with it all lines of the same person around it."""
+        first, count = self.rows[0], 1
+        if together and first.line is not None:
+            while count < len(self.rows) and first.goes_with(self.rows[count]):
+                count += 1
+        chosen = self.rows[:count]
+        del self.rows[:count]
+        return chosen
 
 
 class ReadyQueue:
-    """Holds entries; of each conversation one at a time is `next()`."""
+    """
+    Holds entries; of each conversation one at a time, or several lines together, are `next()`.
+
+    Args:
+        most: Entries that are held.
+        most_of_talk: Of one conversation.
+    """
 
     def __init__(self, most: int = MOST, most_of_talk: int = MOST_OF_TALK) -> None:
         self._most = most
@@ -75,7 +110,7 @@ class ReadyQueue:
     @property
     def has_next(self) -> bool:
         """Whether there is a message to call the handler with."""
-        return bool(self._ready)
+        return any(self._talks[name].is_ready for name in self._ready)
 
     @property
     def has_talks(self) -> bool:
@@ -97,34 +132,65 @@ class ReadyQueue:
         self._insert(entry.talk, talk, entry)
         return True
 
-    def next(self) -> Entry | None:
-        """Return the entry whose call is to begin: the first of the conversation that has waited longest."""
-        if not self._ready:
-            return None
-        talk = self._talks[self._ready.popleft()]
-        talk.offered = False
-        talk.busy = talk.rows.pop(0)
-        return talk.busy
+    def next(self, *, together: bool = False) -> list[Entry]:
+        """
+        Return the entries whose call is to begin: the first of the conversation that has waited longest; [] = none.
+
+        Args:
+            together: Whether lines of one person that follow each other are one call, those whose call failed too.
+        """
+        while self._ready:
+            name = self._ready.popleft()
+            talk = self._talks[name]
+            talk.offered = False
+            if not talk.is_ready:
+                continue
+            if together:
+                self._rejoin(talk)
+            chosen = talk.take_first(together=together)
+            talk.busy = {entry.row: entry for entry in chosen}
+            return chosen
+        return []
 
     def done(self, entry: Entry) -> None:
         """Forget an entry: its call is over, and no other follows."""
         talk = self._talks[entry.talk]
-        talk.busy = None
+        talk.busy.pop(entry.row, None)
         self._held -= 1
         self._offer(entry.talk, talk)
 
-    def rest(self, entry: Entry) -> None:
-        """Keep an entry whose call is over for another one; its conversation rests until `release()`."""
-        talk = self._talks[entry.talk]
-        talk.busy = None
-        talk.resting = True
-        bisect.insort(talk.rows, entry)
+    def rest(self, entry: Entry, *, strict: bool = False) -> None:
+        """
+        Keep an entry whose call is over for another one, until `release()`.
 
-    def release(self, name: str) -> None:
-        """End a conversation's rest."""
-        talk = self._talks[name]
-        talk.resting = False
-        self._offer(name, talk)
+        Args:
+            strict: Whether its whole conversation rests with it.
+        """
+        talk = self._talks[entry.talk]
+        talk.busy.pop(entry.row, None)
+        talk.resting[entry.row] = entry
+        talk.strict = talk.strict or strict
+        self._offer(entry.talk, talk)
+
+    def release(self, entry: Entry) -> None:
+        """End an entry's rest; one that was called with others meanwhile does not rest any more."""
+        talk = self._talks.get(entry.talk)
+        if talk is None or talk.resting.pop(entry.row, None) is None:
+            return
+        talk.strict = talk.strict and bool(talk.resting)
+        bisect.insort(talk.rows, entry)
+        self._offer(entry.talk, talk)
+
+    def hold(self, name: str) -> None:
+        """Begin no call for a conversation that is in mind until `let_go()`."""
+        if (talk := self._talks.get(name)) is not None:
+            talk.held = True
+
+    def let_go(self, name: str) -> None:
+        """End that."""
+        if (talk := self._talks.get(name)) is not None:
+            talk.held = False
+            self._offer(name, talk)
 
     def starving(self) -> list[str]:
         """Return conversations that go on in the store, and of which nothing is held any more."""
@@ -146,6 +212,13 @@ class ReadyQueue:
         talk = self._talks.setdefault(entry.talk, _Talk())
         talk.left = entry.row if talk.left is None else min(talk.left, entry.row)
 
+    def _rejoin(self, talk: _Talk) -> None:
+        """Take back lines whose call failed: what came after them is handed over with them."""
+        if not (line := talk.rows[0].line):
+            return
+        for row in [entry.row for entry in talk.resting.values() if entry.line == line]:
+            bisect.insort(talk.rows, talk.resting.pop(row))
+
     def _insert(self, name: str, talk: _Talk, entry: Entry) -> None:
         bisect.insort(talk.rows, entry)
         self._held += 1
@@ -153,7 +226,7 @@ class ReadyQueue:
 
     def _offer(self, name: str, talk: _Talk) -> None:
         if talk.idle and talk.left is None:
-            del self._talks[name]
-        elif talk.rows and talk.busy is None and not talk.resting and not talk.offered:
+            self._talks.pop(name, None)
+        elif talk.is_ready and not talk.offered:
             talk.offered = True
             self._ready.append(name)

@@ -1,7 +1,7 @@
 """Calls an account's webhook through the fleet's webhook process, over its Unix socket. Shell.
 
 One JSON value a line, many calls on one connection: `{"number", "fleet", "account", "timeout", "message"}` there, and
-back `{"number", "reply", "image"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or
+back `{"number", "replies", "hand_over"}`, `{"number", "failed"}` (it was or may have been posted, in vain) or
 `{"number", "refused"}` (it was not posted).
 """
 
@@ -15,7 +15,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply, checked, with_image_from
+from xyfleet.worker.handlers.base import (
+    CheckedAnswer,
+    HandlerFailed,
+    HandlerUnsure,
+    HandOver,
+    NotCalled,
+    Reply,
+    checked,
+    with_images_from,
+)
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.text import cut
 
@@ -45,8 +54,8 @@ class _Request(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     number: int
-    reply: str | None = None
-    image: str | None = None
+    replies: list[Reply] = []
+    hand_over: HandOver | None = None
     failed: str | None = None
     refused: str | None = None
 
@@ -114,8 +123,8 @@ class WebhookHandler:
             if self._writer is None:
                 await self._connect()
 
-    async def call(self, message: Message, timeout: float) -> str | Reply | None:
-        """Have the message posted, and return the webhook's reply; see `Handler`."""
+    async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
+        """Have the message posted, and return the webhook's answer; see `Handler`."""
         writer = self._writer
         if writer is None or self._closed:
             raise NotCalled
@@ -146,7 +155,7 @@ class WebhookHandler:
         if reading is not None:
             await asyncio.wait((reading,))
 
-    def _meaning(self, answer: _Answer) -> str | Reply | None:
+    def _meaning(self, answer: _Answer) -> CheckedAnswer | None:
         if answer.refused is not None:
             self._refusals += 1
             self._wait = self._delay(self._refusals)
@@ -156,7 +165,8 @@ class WebhookHandler:
         self._tell(self._unreachable, None)
         if answer.failed is not None:
             raise HandlerFailed(f"webhook: {answer.failed}")
-        return with_image_from(self._folder, checked(Reply(answer.reply, answer.image)))
+        parts = [*answer.replies, *([] if answer.hand_over is None else [answer.hand_over])]
+        return with_images_from(self._folder, checked(parts))
 
     async def _connect(self) -> None:
         try:

@@ -233,6 +233,16 @@ class Strange(Message, frozen=True, tag="strange"):
     """JSON, without texts, ids or secrets (`xyfleet.worker.protocol.shape`)."""
 
 
+class Told(Message, frozen=True, tag="told"):
+    """The handler has something for a person: an event."""
+
+    kind: Literal["handed_over", "handler_alert"]
+    text: str
+    conversation: str | None = None
+    minutes: float | None = None
+    """For how long it is a person's."""
+
+
 # Down: supervisor to worker.
 
 
@@ -340,7 +350,20 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = Hello | Alive | Report | TicketRequest | CatchUpRequest | UploadRequest | Ask | Sent | Redone | TalkPiece | Strange
+Up = (
+    Hello
+    | Alive
+    | Report
+    | TicketRequest
+    | CatchUpRequest
+    | UploadRequest
+    | Ask
+    | Sent
+    | Redone
+    | TalkPiece
+    | Strange
+    | Told
+)
 Down = (
     Ticket | Queued | Refusal | Reconnect | Apply | Send | Redo | TalkRequest | Uploaded | Answered | CatchUpTurn | Stop
 )

@@ -79,6 +79,7 @@ class OutboxSender:
         """Whether there may be something to send."""
         self._bell = InterruptibleWait()
         self._resting = False
+        self._resting_until: asyncio.TimerHandle | None = None
         self._under_way = asyncio.Lock()
         self._last_write = -float("inf")
         self._again: int | None = None
@@ -159,9 +160,17 @@ class OutboxSender:
             if self._again is not None and (letter is None or letter.number != self._again):
                 await self._ends.look(self._again)
             self._again = None
-            if letter is not None:
+            if letter is not None and (rest := letter.due / 1000 - self._wall()) > 0:
+                self._wake_later(rest)
+            elif letter is not None:
                 self._maybe = True
                 await asyncio.sleep(await self._see_to(letter))
+
+    def _wake_later(self, seconds: float) -> None:
+        """Look again when the next part of an answer may go; until then others may come."""
+        if self._resting_until is not None:
+            self._resting_until.cancel()
+        self._resting_until = asyncio.get_running_loop().call_later(seconds, self.wake)
 
     async def _see_to(self, letter: OutgoingMessage) -> float:
         """Take the next step with a letter; return for how long to wait before another one."""

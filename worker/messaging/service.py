@@ -15,9 +15,11 @@ from typing import Final
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.fleet_users import FleetUsers
+from xyfleet.worker.handlers.alerts import Alerts
 from xyfleet.worker.handlers.api import HandlerPorts
-from xyfleet.worker.handlers.base import Handler
+from xyfleet.worker.handlers.base import Handler, HandOver
 from xyfleet.worker.handlers.dispatcher import Dispatcher
+from xyfleet.worker.handlers.outgoing_words import word_in
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.messages import (
@@ -28,6 +30,7 @@ from xyfleet.worker.ipc.messages import (
     Send,
     Strange,
     TalkRequest,
+    Told,
     Up,
     Uploaded,
 )
@@ -113,11 +116,19 @@ class MessageService:
             self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log
         )
         self._requests = Requests(self._inbox, self._outbox, self._talks, log, send, self._wanted.set, self._look_again)
+        self._alerts = Alerts()
         self._handler = self._make_handler(settings.account)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
             self._dispatcher = Dispatcher(
-                self._inbox, self._handler, settings.mail, log, changed, self._outbox.wake, clock.time
+                self._inbox,
+                self._handler,
+                settings.mail,
+                log,
+                changed,
+                self._outbox.wake,
+                clock.time,
+                handed_over=self._tell_handed_over,
             )
         self._catch_up = CatchUp(
             self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules, clock
@@ -156,6 +167,8 @@ class MessageService:
         for part in (self._inbox, self._outbox, self._catch_up, self._dispatcher):
             if part is not None:
                 part.apply(settings)
+        if isinstance(self._handler, PythonHandler):
+            self._handler.apply(settings)
 
     def receive(self, message: Send | Redo | TalkRequest | Turn | Uploaded | Answered) -> None:
         """Take what the supervisor says about messages."""
@@ -251,7 +264,7 @@ class MessageService:
     def _make_handler(self, account: str) -> Handler | None:
         settings = self._settings
         if settings.handler is not None:
-            ports = HandlerPorts(self._answer_later, self._asks.ask, self._talks.ask)
+            ports = HandlerPorts(self._answer_later, self._asks.ask, self._talks.ask, self._alert)
             return PythonHandler(settings, account, ports, self._log, self._changed, self._stuck)
         if settings.webhook is not None:
             return WebhookHandler(
@@ -260,9 +273,18 @@ class MessageService:
         return None
 
     async def _answer_later(self, conversation: str, text: str, image: str | None) -> bool:
-        """Send for a handler; return whether it was taken."""
+        """Send for a handler; return whether it was taken. Raises ValueError for what no automatic message may hold."""
+        if (word := word_in([text], self._settings.outgoing_block)) is not None:
+            raise ValueError(f"account.send() got a text that holds {word!r} (outgoing_block)")
         self._wanted.set()
         return (await self._outbox.queue(conversation, text, None, automatic=True, image=image)).letter is not None
+
+    def _tell_handed_over(self, conversation: str, hand_over: HandOver) -> None:
+        self._send(Told(kind="handed_over", text=hand_over.why, conversation=conversation, minutes=hand_over.minutes))
+
+    def _alert(self, text: str) -> None:
+        if self._alerts.may(text, time.monotonic()):
+            self._send(Told(kind="handler_alert", text=cut(text)))
 
     # Messages.
 

@@ -66,6 +66,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """The decoded payload, keys as text; of what could not be decoded, the text that came."""
 
 
+class HandedMessage(Message, frozen=True, kw_only=True):
+    """A message as a handler gets it."""
+
+    parts: tuple[Message, ...] = ()
+    """The lines that are handed over together (`handler_gather`), in their order: this is the last of them, with the
+    texts of all in `text`. None where it is a single line."""
+
+
 def rfc3339(ms: int) -> str:
     """Return milliseconds since the epoch as `2026-01-01T00:00:00.123Z`."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from xyfleet.worker.storage import handler_pause
 from xyfleet.worker.storage.outbox_store import OutboxStore
-from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, ReplyBound
+from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, LetterPart, ReplyBound
 from xyfleet.worker.storage.schema import ASKED, COLUMNS, OPEN, TAKEN_OVER, Row, row_of
 
 NO_TALK: Final = "no conversation to reply in"
@@ -75,17 +75,20 @@ class CallStore(OutboxStore):
         )
         return next(iter(self._rows("row = ? AND state = 'calling' AND attempt = ?", row, attempt + 1)), None)
 
-    def finish(self, row: int, reply: str | None, uuid: str, now: int, image: str | None = None) -> int | None:
+    def finish(self, row: int, letters: Sequence[LetterPart], uuid: str, now: int, hand_over: int = 0) -> int | None:
         """
-        Note that a call ended well, and put its reply into the outbox, unless the owner took over meanwhile.
+        Note that a call ended well, and put its letters into the outbox, unless the owner took over meanwhile.
+
+        Args:
+            hand_over: Milliseconds for which the conversation's talk is a person's from now on.
 
         Returns:
-            The reply's number in the outbox; None when there is none.
+            The first letter's number in the outbox; None when there is none.
         """
         held = self._letter("uuid = ?", uuid)
         if held is not None:
             return held.number
-        if not self._move(row, "calling", "done", "reason = NULL") or not (reply or image):
+        if not self._move(row, "calling", "done", "reason = NULL") or not (letters or hand_over):
             return None
         id_, talk, kind = self.db.execute(
             "SELECT id, conversation, kind FROM messages WHERE row = ?", (row,)
@@ -93,18 +96,21 @@ class CallStore(OutboxStore):
         if handler_pause.is_paused(self.db, talk, kind, now):
             self._explain(row, TAKEN_OVER)
             return None
-        receiver = self.asker(row, talk)
-        if talk is None or receiver is None or self.unsent() >= MOST_QUEUED:
+        if letters and (refusal := self._refusal(row, talk, len(letters))) is not None:
             self._move(row, "done", "failed")
-            self._explain(row, NO_TALK if talk is None else NOBODY if receiver is None else OUTBOX_FULL)
+            self._explain(row, refusal)
             return None
-        numbers = []
-        if reply:
-            numbers.append(self._put(uuid, talk, receiver, reply, id_, now, automatic=True))
-        if image:
-            second = f"{uuid}i" if reply else uuid
-            numbers.append(self._put(second, talk, receiver, "", id_, now, automatic=True, image=image))
-        return numbers[0]
+        if talk is not None and hand_over:
+            handler_pause.hand_over(self.db, talk, now + hand_over)
+        return self._put_all(letters, uuid, talk, self.asker(row, talk), id_, now)
+
+    def _refusal(self, row: int, talk: str | None, count: int) -> str | None:
+        """Return why so many letters of an answer can't be put into the outbox."""
+        if talk is None:
+            return NO_TALK
+        if self.asker(row, talk) is None:
+            return NOBODY
+        return OUTBOX_FULL if self.unsent() + count > MOST_QUEUED else None
 
     def again(self, row: int, now: int) -> bool:
         """Note that a call failed; return whether another may follow: not when the owner took over meanwhile."""

@@ -1,4 +1,4 @@
-"""The owner answers by himself, and the handler leaves the talk of that conversation alone for a while. Shell (SQLite).
+"""The owner answers by himself, or is asked to: the handler leaves a conversation's talk alone. Shell (SQLite).
 
 Talk is what people say: orders and cards go to the handler all the same, for what is paid is delivered.
 
@@ -11,7 +11,7 @@ import sqlite3
 from typing import Final
 
 from xyfleet.worker.protocol.message import TALK
-from xyfleet.worker.storage.schema import OPEN, TAKEN_OVER, TAKES_OVER
+from xyfleet.worker.storage.schema import HANDED_OVER, OPEN, TAKEN_OVER, TAKES_OVER
 
 # SQLite uses a partial index only where its very condition is in the query.
 _UNSENT: Final = "state IN ('queued', 'sending', 'unknown')"
@@ -39,11 +39,25 @@ def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -
     )
 
 
+def hand_over(db: sqlite3.Connection, conversation: str, until: int) -> None:
+    """The handler gave the conversation to a person: it leaves the talk alone until then (ms)."""
+    db.execute(
+        "INSERT INTO pauses (conversation, until, handed) VALUES (?, 0, ?)"
+        " ON CONFLICT (conversation) DO UPDATE SET handed = max(handed, excluded.handed)",
+        (conversation, until),
+    )
+    db.execute(
+        f"UPDATE messages SET state = 'kept', reason = ? WHERE {OPEN} AND state = 'waiting' AND conversation = ?"
+        f" AND {_TALK}",
+        (HANDED_OVER, conversation),
+    )
+
+
 def is_paused(db: sqlite3.Connection, conversation: str | None, kind: str, now: int) -> bool:
     """Whether the handler is to leave what is said so in a conversation alone at `now` (ms)."""
     if conversation is None or kind not in TALK:
         return False
-    query = "SELECT 1 FROM pauses WHERE conversation = ? AND until > ?"
+    query = "SELECT 1 FROM pauses WHERE conversation = ? AND max(until, handed) > ?"
     return db.execute(query, (conversation, now)).fetchone() is not None
 
 
@@ -60,7 +74,7 @@ def undo_takeover(db: sqlite3.Connection, message_id: str) -> bool:
     if found is None:
         return False
     row, talk, stamp = found
-    db.execute("DELETE FROM pauses WHERE conversation = ?", (talk,))
+    db.execute("UPDATE pauses SET until = 0 WHERE conversation = ?", (talk,))
     db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
     query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
     (before,) = db.execute(query, (talk, TAKES_OVER, row)).fetchone()

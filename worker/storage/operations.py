@@ -18,11 +18,13 @@ from xyfleet.worker.storage.results import (
     Counts,
     Finished,
     HandlerRules,
+    LetterPart,
     OutgoingMessage,
     Queued,
     ReplyBound,
     Settled,
     Settlement,
+    Steps,
     Trimmed,
 )
 from xyfleet.worker.storage.schema import Row
@@ -57,13 +59,13 @@ class Begin(Operation[Row | None], frozen=True):
 
 
 class Finish(Operation[Finished], frozen=True):
-    """Note that a call ended well, and queue its reply unless the owner took over. Key: the row, and the uuid."""
+    """Note that a call ended well, and queue its answer unless the owner took over. Key: the row, and the uuid."""
 
     row: int
-    reply: str | None
+    letters: list[LetterPart]
     uuid: str
-    image: str | None = None
-    """Path of an image to be sent behind it, or alone."""
+    hand_over: int = 0
+    """Milliseconds for which the conversation's talk is a person's from now on."""
 
 
 class Again(Operation[bool], frozen=True):
@@ -85,6 +87,12 @@ class GiveUp(Operation[None], frozen=True):
     row: int
     state: Literal["failed", "parked"]
     reason: str
+
+
+class Together(Operation[Steps], frozen=True):
+    """Take several steps of calls, all or none. Key: theirs."""
+
+    operations: list[Begin | Finish | Again | TakeBack | GiveUp]
 
 
 class Redo(Operation[int], frozen=True):
@@ -192,6 +200,7 @@ class Recover(Operation[None], frozen=True):
 
 AnyOperation = (
     Add
+    | Together
     | Begin
     | Finish
     | Again

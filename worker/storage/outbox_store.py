@@ -6,18 +6,20 @@ Each method is an operation (`xyfleet.worker.storage.operations`): the transacti
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
 from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import handler_pause
-from xyfleet.worker.storage.results import MOST_QUEUED, OutgoingMessage, Queued, ReplyBound, Settled
+from xyfleet.worker.storage.results import MOST_QUEUED, LetterPart, OutgoingMessage, Queued, ReplyBound, Settled
 from xyfleet.worker.storage.schema import ASKED, Row
 
 _COLUMNS: Final = (
-    "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created, image, picture"
+    "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created, image, picture,"
+    " behind, pause"
 )
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
@@ -82,9 +84,35 @@ class OutboxStore:
         """Return a letter as it stands."""
         return self._letter("number = ?", number)
 
-    def next_queued(self) -> OutgoingMessage | None:
-        """Return the oldest letter that is to be sent."""
-        return self._letter(f"{_OPEN} AND state = 'queued' ORDER BY number LIMIT 1")
+    def next_queued(self, now: int) -> OutgoingMessage | None:
+        """
+        Return the oldest letter that is to be sent, with the time from when on it may go.
+
+        One that rests, because it follows another one after a pause, is passed over for other conversations' letters;
+        what is behind it in its own conversation stays there.
+        """
+        first: OutgoingMessage | None = None
+        resting: set[str] = set()
+        query = f"SELECT {_COLUMNS} FROM outbox WHERE {_OPEN} AND state = 'queued' ORDER BY number"
+        for row in self.db.execute(query):
+            letter = _letter_of(row)
+            if letter.conversation in resting:
+                continue
+            due = self._due(letter, now)
+            if due <= now:
+                return letter
+            resting.add(letter.conversation)
+            if first is None or due < first.due:
+                first = msgspec.structs.replace(letter, due=due)
+        return first
+
+    def _due(self, letter: OutgoingMessage, now: int) -> int:
+        """Return when a letter may go; a clock that was set back makes no pause longer."""
+        if not letter.pause:
+            return 0
+        before = self.db.execute("SELECT settled FROM outbox WHERE number = ?", (letter.behind,)).fetchone()
+        begin = letter.created if before is None or before[0] is None else int(before[0])
+        return min(begin, now) + letter.pause
 
     def last_number(self) -> int:
         """Return the number of the newest letter that there ever was, 0 = none."""
@@ -161,6 +189,27 @@ class OutboxStore:
             return str(peer)
         return None if talk is None else self._writer(talk)
 
+    def _put_all(
+        self, letters: Sequence[LetterPart], uuid: str, talk: str | None, receiver: str | None, reply_to: str, now: int
+    ) -> int | None:
+        """Put the letters of an answer into the outbox, one behind the other; return the first one's number."""
+        numbers: list[int] = []
+        for each in letters:
+            assert talk is not None
+            number = self._put(
+                f"{uuid}.{len(numbers)}" if numbers else uuid,
+                talk,
+                receiver,
+                "" if each.image else each.text,
+                reply_to,
+                now,
+                automatic=True,
+                image=each.image,
+                after=(numbers[-1] if numbers else None, each.pause),
+            )
+            numbers.append(number)
+        return numbers[0] if numbers else None
+
     def _put(
         self,
         uuid: str,
@@ -172,24 +221,19 @@ class OutboxStore:
         *,
         automatic: bool,
         image: str | None = None,
+        after: tuple[int | None, int] = (None, 0),
     ) -> int:
         cursor = self.db.execute(
-            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, automatic, image, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
-            (uuid, conversation, receiver, text, now, reply_to, automatic, image),
+            "INSERT INTO outbox (uuid, conversation, receiver, text, created, reply_to, automatic, image, behind,"
+            " pause, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued')",
+            (uuid, conversation, receiver, text, now, reply_to, automatic, image, *after),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def _letter(self, where: str, *values: object) -> OutgoingMessage | None:
         row = self.db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values).fetchone()
-        if row is None:
-            return None
-        *plain, picture = row
-        letter = OutgoingMessage(*plain)
-        if picture is None:
-            return letter
-        return msgspec.structs.replace(letter, picture=msgspec.json.decode(picture, type=Picture))
+        return None if row is None else _letter_of(row)
 
     def _writer(self, conversation: str) -> str | None:
         """
@@ -242,3 +286,10 @@ class OutboxStore:
             if known_id == message_id or (talk == conversation and said.strip() == text and in_time):
                 return int(number)
         return None
+
+
+def _letter_of(row: tuple[Any, ...]) -> OutgoingMessage:
+    """Return the `_COLUMNS` of a row as values."""
+    *plain, picture, behind, pause = row
+    found = None if picture is None else msgspec.json.decode(picture, type=Picture)
+    return msgspec.structs.replace(OutgoingMessage(*plain), picture=found, behind=behind, pause=pause)

@@ -24,9 +24,19 @@ def perform(store: MessageStore, operation: Operation[T], now: int) -> T:
 
 
 def _finish(store: MessageStore, it: ops.Finish, now: int) -> results.Finished:
-    number = store.finish(it.row, it.reply, it.uuid, now, it.image)
-    row = store.row(it.row) if (it.reply or it.image) and number is None else None
+    number = store.finish(it.row, it.letters, it.uuid, now, it.hand_over)
+    row = store.row(it.row) if it.letters and number is None else None
     return results.Finished(number) if row is None else results.Finished(number, row.reason, row.state == "failed")
+
+
+def _together(store: MessageStore, it: ops.Together, now: int) -> results.Steps:
+    done = [(type(one), WAYS[type(one)](store, one, now)) for one in it.operations]
+    finished = [found for kind, found in done if kind is ops.Finish]
+    return results.Steps(
+        [found for kind, found in done if kind is ops.Begin],
+        [found for kind, found in done if kind is ops.Again],
+        finished[-1] if finished else None,
+    )
 
 
 def _settle(store: MessageStore, it: ops.Settle, now: int) -> results.Settlement:
@@ -50,6 +60,7 @@ def _trim(store: MessageStore, it: ops.Trim, now: int) -> results.Trimmed:
 WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.Add: lambda store, it, now: store.add(it.found, recovered=it.recovered, now=now, rules=it.rules),
     ops.Begin: lambda store, it, now: store.begin(it.row, it.attempt, it.bound, now),
+    ops.Together: lambda store, it, now: _together(store, it, now),
     ops.Finish: _finish,
     ops.Again: lambda store, it, now: store.again(it.row, now),
     ops.TakeBack: lambda store, it, now: store.take_back(it.row, it.attempt),
@@ -61,7 +72,7 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
         it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image
     ),
     ops.Upload: lambda store, it, now: store.uploaded(it.number, it.picture),
-    ops.NextQueued: lambda store, it, now: store.next_queued(),
+    ops.NextQueued: lambda store, it, now: store.next_queued(now),
     ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
     ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),
     ops.Settle: _settle,

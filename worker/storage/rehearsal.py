@@ -10,7 +10,7 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
-from xyfleet.worker.storage.results import HandlerRules
+from xyfleet.worker.storage.results import HandlerRules, LetterPart
 from xyfleet.worker.storage.writer_thread import run_one
 
 Job = Operation[Any]
@@ -47,6 +47,6 @@ def _rehearsed(number: int) -> list[Job]:
         ops.Add(texts, False, HandlerRules(handler=True, max_age=0, takeover=0)),
         ops.Waiting(0, 1),
         ops.Begin(row, 0),
-        ops.Finish(row, "reply", str(number)),
+        ops.Finish(row, [LetterPart("reply")], str(number)),
         ops.NextQueued(),
     ]

@@ -88,6 +88,22 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
     """Path of the image that it is instead of a text."""
     picture: Picture | None = None
     """That image, once it was uploaded."""
+    behind: int | None = None
+    """Number of the letter that it follows in one answer."""
+    pause: int = 0
+    """Milliseconds to wait after that one has ended, or after its own making."""
+    due: int = 0
+    """When it may go, in ms; of the next one that is to be sent."""
+
+
+class LetterPart(msgspec.Struct, frozen=True):
+    """One letter of an answer: a text or an image."""
+
+    text: str = ""
+    image: str | None = None
+    """Path of an image to be sent instead of the text."""
+    pause: int = 0
+    """Milliseconds to wait after the one before has ended, or after the answer."""
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -107,6 +123,15 @@ class Finished(msgspec.Struct, frozen=True):
     """Why a reply was not put there."""
     dead: bool = False
     """Whether the message is a dead letter therefore."""
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """What came of several steps of calls that were taken together, by their kinds, in their order."""
+
+    begun: list[Row | None] = []
+    again: list[bool] = []
+    finished: Finished | None = None
+    """Of the last one."""
 
 
 class Settlement(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ def step(db: sqlite3.Connection, now: int, before: int, most_bytes: int, most_ro
         big += deleted
         if not deleted:
             break
-    db.execute("DELETE FROM pauses WHERE until < ?", (before,))
+    db.execute("DELETE FROM pauses WHERE max(until, handed) < ?", (before,))
     return _give_pages_back(db) or old + big >= most_rows or letters >= most_rows
 
 

@@ -69,6 +69,9 @@ ADDED: Final = (
     ("messages", "role", "TEXT"),
     ("messages", "buyer", "TEXT"),
     ("messages", "traded", "INTEGER NOT NULL DEFAULT 0"),
+    ("pauses", "handed", "INTEGER NOT NULL DEFAULT 0"),
+    ("outbox", "behind", "INTEGER"),
+    ("outbox", "pause", "INTEGER NOT NULL DEFAULT 0"),
 )
 """Columns that came later, as table, name and type; a file of an older xyfleet gets them when it is opened."""
 ADDED_INDEX: Final = "CREATE INDEX IF NOT EXISTS outbox_automatic ON outbox (conversation, created) WHERE automatic = 1"
@@ -104,7 +107,10 @@ TALLIES: Final = (
   person.
 * outbox.image: path of an image that is sent instead of a text. outbox.picture: its address and size as JSON, once it
   was uploaded; its text is the address then.
-* pauses: conversations that their owner took over, and until when.
+* outbox.behind: number of the letter that it follows in one answer. outbox.pause: milliseconds to wait after that one
+  has ended, or after its own making.
+* pauses: conversations that their owner took over, and until when; pauses.handed: until when the handler gave one to a
+  person.
 * meta: `caught_up` (time up to which catching up has seen all), `floor` (time of the newest message that retention
   deleted: what is as old is not taken in again), `lost` (up to which time the file that was
   lost, whose place this one took, may have taken messages in),
@@ -119,6 +125,8 @@ LOST: Final = "inbox was lost"
 """The reason of a message that catching up brought into the place of an inbox that was lost."""
 TAKEN_OVER: Final = "taken over"
 """The reason of a message that the handler was not asked about, or whose reply was dropped: its owner has written."""
+HANDED_OVER: Final = "handed over"
+"""The reason of a message that the handler was not asked about: it has given the conversation to a person."""
 GROUP: Final = "a group talk"
 """The reason of a message that the handler was not asked about: a group's."""
 OF_THIS_FLEET: Final = "from another account of this fleet"

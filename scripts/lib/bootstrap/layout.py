@@ -1,8 +1,8 @@
 """Lay out the development environment: links, path file, console script, requirements. Shell (writes into .venv).
 
 Run by `bootstrap.sh` with the environment's own Python: `layout.py ROOT run|dev`. The packages are reached as
-`xyfleet.supervisor` and `xyfleet.worker` through links to the two folders, so that new files are seen at once, by
-Python as by mypy and coverage (setuptools' own editable modes miss new files or hide from mypy).
+`xyfleet.supervisor`, `xyfleet.worker` and `xyfleet.handler` through links to their folders, so that new files are seen
+at once, by Python as by mypy and coverage (setuptools' own editable modes miss new files or hide from mypy).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-PACKAGES = ("supervisor", "worker")
+PACKAGES = ("handler", "supervisor", "worker")
 
 LONGEST_SHEBANG = 127
 """Older kernels cut a script's first line after this many bytes."""

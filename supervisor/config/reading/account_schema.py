@@ -17,6 +17,7 @@ from xyfleet.supervisor.config.reading.value_types import (
     CookieText,
     Count,
     Handler,
+    Handlers,
     Label,
     Language,
     Name,
@@ -120,8 +121,11 @@ class RawDefaults(TypedDict, total=False):
         ),
     ]
     handler: Annotated[
-        Handler,
-        Meta(description="Python function that answers messages, package.module:function; none = no handler."),
+        Handler | Handlers,
+        Meta(
+            description="Python function that answers messages, package.module:function, or a ready handler: keywords,"
+            " deliver; several in a list are asked in turn; none = no handler."
+        ),
     ]
     webhook: Annotated[
         RawWebhook | Literal["none"],
@@ -133,6 +137,10 @@ class RawDefaults(TypedDict, total=False):
     handler_timeout: Annotated[Seconds, Meta(description="One call of handler or webhook may take this long.")]
     handler_concurrency: Annotated[
         int, Meta(ge=1, le=1000, description="Calls at one time; of one conversation never more than one.")
+    ]
+    handler_gather: Annotated[
+        float,
+        Meta(ge=0, le=60, description="Wait for further lines of a buyer: they are one call; 0 = each is one."),
     ]
     handler_retries: Annotated[int, Meta(ge=0, le=20, description="Further calls after one that failed.")]
     handler_retry_delay: Annotated[Seconds, Meta(description="Wait before the first of them; doubles, up to 300.")]
@@ -156,6 +164,10 @@ class RawDefaults(TypedDict, total=False):
         ),
     ]
     reply_limit_window: Annotated[Seconds, Meta(description="The time that reply_limit counts over.")]
+    outgoing_block: Annotated[
+        list[Text],
+        Meta(description="Words that no automatic message may hold; it is a dead letter then. [] = none."),
+    ]
     send_rate: Annotated[Rate, Meta(description="Messages sent per second; 0 = no limit.")]
     keep_days: Annotated[float, Meta(gt=0, le=36_500, description="Messages older than this many days are deleted.")]
     keep_bytes: Annotated[

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import inspect
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config.reading import account_schema, file_schema, suggestions
+from xyfleet.supervisor.config.reading import account_schema, file_schema, ready_schema, suggestions
 from xyfleet.supervisor.config.reading.problems import BAD, At, Bad, Item, Problems, Section
 from xyfleet.supervisor.config.reading.reader import FOUND, Reader, mismatch
 from xyfleet.supervisor.config.reading.scalar_readers import (
@@ -46,6 +46,18 @@ class ListReader:
             place = At(at.file, child.line, at.account, f"{at.key}[{number}]")
             found.append(Item(self.item.read(child, place, problems), place))
         return found
+
+
+class OneOrListReader:
+    """Reads a scalar, or a list of such."""
+
+    def __init__(self, one: Reader, many: ListReader) -> None:
+        self._one = one
+        self._many = many
+
+    def read(self, node: Node, at: At, problems: Problems) -> Any:
+        """Return the value, or the items, bad ones included as `BAD`."""
+        return (self._many if isinstance(node, Sequence) else self._one).read(node, at, problems)
 
 
 class SectionReader:
@@ -86,8 +98,13 @@ class SectionReader:
         elif self.cls is file_schema.RawIncluded:
             remedy = _("a file named by include holds accounts: only")
         else:
-            remedy = suggestions.remedy(key, self.fields, places())
-        problems.add(_shown(at, key), _("unknown key"), remedy)
+            remedy = suggestions.remedy(key, self.fields, places() if self._is_of_accounts_file else {})
+        place = _shown(at, key) if self._is_of_accounts_file or at.line is None else at.child(key, at.line)
+        problems.add(place, _("unknown key"), remedy)
+
+    @property
+    def _is_of_accounts_file(self) -> bool:
+        return self.cls.__module__ != ready_schema.__name__
 
 
 class SwitchReader:
@@ -164,7 +181,7 @@ def reader_for(kind: inspect.Type) -> Reader:
     if isinstance(kind, inspect.ListType):
         return ListReader(reader_for(kind.item_type), kind.min_length or 0)
     if isinstance(kind, inspect.UnionType):
-        return _switch(kind, extra["hint"])
+        return _switch(kind, extra["hint"]) if "hint" in extra else _one_or_list(kind)
     assert isinstance(kind, inspect.TypedDictType), f"no reader for {kind}"
     return SectionReader(kind)
 
@@ -173,6 +190,13 @@ def _switch(kind: inspect.UnionType, hint: str) -> SwitchReader:
     (section,) = (one for one in kind.types if isinstance(one, inspect.TypedDictType))
     (words,) = (one.values for one in kind.types if isinstance(one, inspect.LiteralType))
     return SwitchReader(SectionReader(section), str(words[0]), hint)
+
+
+def _one_or_list(kind: inspect.UnionType) -> OneOrListReader:
+    readers = [reader_for(one) for one in kind.types]
+    (many,) = (one for one in readers if isinstance(one, ListReader))
+    (one,) = (one for one in readers if one is not many)
+    return OneOrListReader(one, many)
 
 
 @functools.cache

@@ -70,13 +70,17 @@ Handler = Annotated[
     Meta(
         extra={
             "kind": "text",
-            "hint": N_("write package.module:function, such as mypkg.replies:answer (no path, no .py), or none"),
+            "hint": N_(
+                "write package.module:function, such as mypkg.replies:answer (no path, no .py); keywords, deliver, none"
+            ),
         },
         extra_json_schema={
-            "pattern": rf"^(?:{OFF}|(?!.*\.py:){_MODULE_WORD}(?:\.{_MODULE_WORD})*:{_MODULE_WORD})$",
+            "pattern": rf"^(?:{OFF}|keywords|deliver|(?!.*\.py:){_MODULE_WORD}(?:\.{_MODULE_WORD})*:{_MODULE_WORD})$",
         },
     ),
 ]
+Handlers = Annotated[list[Handler], Meta(min_length=1, max_length=10)]
+"""Asked in turn, until one answers."""
 Size = Annotated[
     int | str,
     Meta(

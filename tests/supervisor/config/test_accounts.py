@@ -269,8 +269,8 @@ def test_the_form_has_every_setting_of_the_cycle() -> None:
 
 
 def test_the_form_has_every_setting_of_an_account() -> None:
-    """The same for the account's own settings; `where`, `cycle` and `mail` are made, not written."""
-    fields = set(Account.__struct_fields__) - {"where", "cycle", "mail"}
+    """The same for the account's own settings; `where`, `cycle`, `mail` and `ready` are made, not written."""
+    fields = set(Account.__struct_fields__) - {"where", "cycle", "mail", "ready"}
 
     assert fields | set(Mail.__struct_fields__) <= set(account_schema.RawAccount.__annotations__)
     assert set(Webhook.__struct_fields__) <= set(account_schema.RawWebhook.__annotations__)

@@ -25,6 +25,7 @@ from xyfleet.supervisor.settings import (
     Simulator,
     Webhook,
 )
+from xyfleet.worker.ready_rules import ReadyRules
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, Retry
 
@@ -74,6 +75,7 @@ LIVE: dict[str, Any] = {
     "cookie_file": Path("/c"),
     "mail": Mail(keep_days=1.0),
     "identity": raw("X"),
+    "ready": ReadyRules(ledger="/d"),
 }
 RESTARTED: dict[str, Any] = {
     "proxy": Secret("http://h:1"),

@@ -127,7 +127,7 @@ def test_bad_handlers(file: SettingsFile, handler: str) -> None:
     """Paths, calls, methods, endings: refused with the right form."""
     assert file.said(text(f"handler: '{handler}'")) == (
         "accounts.yml:2: a: handler: is not allowed as it is written; "
-        "write package.module:function, such as mypkg.replies:answer (no path, no .py), or none"
+        "write package.module:function, such as mypkg.replies:answer (no path, no .py); keywords, deliver, none"
     )
 
 
@@ -135,7 +135,11 @@ def test_bad_handlers(file: SettingsFile, handler: str) -> None:
     ("own", "said"),
     [
         ("handler: ", "handler: has no value; write a value, or remove the line"),
-        ("handler: [m, f]", "handler: expected text, found a list; if the value begins with [ or {, put it in quotes"),
+        ("handler: []", "handler: is empty; write a value, or remove the line"),
+        (
+            "handler: [m:f, {m: f}]",
+            "handler[2]: expected text, found settings (key: value); if the value begins with [ or {, put it in quotes",
+        ),
         ("handler_timeout: 0", "handler_timeout: is too small; use a number above 0"),
         ("handler_timeout: 30s", "handler_timeout: is not a number; durations are plain numbers of seconds: 30"),
         ("handler_concurrency: 0", "handler_concurrency: is too small; use at least 1"),

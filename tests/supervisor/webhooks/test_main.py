@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.receiver import Receiver, raw_server, secure_server
-from support.webhooks import MESSAGE, Process, asker, hook, running
+from support.webhooks import MESSAGE, SAID, Process, asker, hook, running
 from xyfleet.supervisor import simulator
 from xyfleet.worker.version import VERSION
 
@@ -35,7 +35,7 @@ async def test_post(process: Process) -> None:
     async with Receiver() as receiver, asker(process.path) as worker:
         process.take(a0=hook(f"{receiver.url}/reply"))
 
-        assert await worker.ask("a0") == {"reply": "在的"}
+        assert await worker.ask("a0") == {"replies": [SAID]}
         (call,) = receiver.calls
         assert call.signed
         assert call.message == MESSAGE
@@ -57,10 +57,10 @@ async def test_wrong_or_no_key(process: Process) -> None:
 @pytest.mark.parametrize(
     ("path", "answer"),
     [
-        ("none", {"reply": None}),
-        ("null", {"reply": None}),
-        ("empty", {"reply": None}),
-        ("image", {"reply": None, "image": "guide.png"}),
+        ("none", {"replies": []}),
+        ("null", {"replies": []}),
+        ("empty", {"replies": []}),
+        ("image", {"replies": [SAID | {"text": None, "image": "guide.png"}]}),
         ("error", {"failed": "URL answered 500"}),
         ("html", {"failed": "URL answered text/html that is no JSON"}),
         ("broken", {"failed": "URL answered application/json that is no JSON"}),
@@ -80,7 +80,9 @@ async def test_answers(process: Process, path: str, answer: dict[str, Any]) -> N
         process.take(a0=hook(f"{with_user}/{path}?token=abcdef"))
         found = await worker.ask("a0")
 
-        assert found == {key: text and text.replace("URL", receiver.url) for key, text in answer.items()}
+        assert found == {
+            key: each.replace("URL", receiver.url) if isinstance(each, str) else each for key, each in answer.items()
+        }
         assert receiver.calls[0].headers["Authorization"].startswith("Basic ")
         assert receiver.written < 9_000_000
 
@@ -139,7 +141,7 @@ async def test_tls(process: Process) -> None:
             process.take(a0=hook(url), a1=hook(plain.url.replace("http:", "https:")))
             untrusting.take(a0=hook(url))
 
-            assert await worker.ask("a0") == {"reply": "在的"}
+            assert await worker.ask("a0") == {"replies": [SAID]}
             assert "TLS failed" in (await worker.ask("a1"))["failed"]
             failed = (await other.ask("a0"))["failed"].replace("self signed", "self-signed")
             assert failed == f"{url}: TLS certificate not trusted: self-signed certificate"
@@ -162,7 +164,7 @@ async def test_bounded(process: Process) -> None:
         await receiver.called(16)
         late = worker.put("a0", timeout=0.2)
         other = worker.put("a1")
-        assert await worker.take() == {"number": other, "reply": "在的"}
+        assert await worker.take() == {"number": other, "replies": [SAID]}
         refused = f"{receiver.url} has its hands full: no turn within 0.2 s"
         assert await worker.take() == {"number": late, "refused": refused}
         receiver.go.set()
@@ -180,11 +182,11 @@ async def test_new_table_while_calls_are_under_way(process: Process) -> None:
         await old.called(1)
         process.take(a0=hook(f"{new.url}/none"))
         second = worker.put("a0")
-        assert await worker.take() == {"number": second, "reply": None}
+        assert await worker.take() == {"number": second, "replies": []}
         assert await worker.ask("a1") == {"refused": "no webhook is set for a1"}
         old.go.set()
 
-        assert await worker.take() == {"number": first, "reply": "在的"}
+        assert await worker.take() == {"number": first, "replies": [SAID]}
         assert (len(old.calls), len(new.calls)) == (1, 1)
 
 
@@ -200,7 +202,7 @@ async def test_dead_worker_is_not_waited_for(process: Process) -> None:
         await receiver.called(17)
         receiver.go.set()
 
-        assert await worker.take() == {"number": number, "reply": "在的"}
+        assert await worker.take() == {"number": number, "replies": [SAID]}
 
 
 async def test_large_message(process: Process) -> None:
@@ -209,7 +211,7 @@ async def test_large_message(process: Process) -> None:
         process.take(a0=hook(f"{receiver.url}/reply"))
         large = {"text": "在" * 2_500_000}
 
-        assert await worker.ask("a0", message=large) == {"reply": "在的"}
+        assert await worker.ask("a0", message=large) == {"replies": [SAID]}
         assert receiver.calls[0].message == large
 
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from support.receiver import SECRET, Receiver
-from support.webhooks import asker, hook
+from support.webhooks import SAID, asker, hook
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.webhooks.process_manager import TOPIC, RestartPace, WebhookProcessManager, pause
-from xyfleet.worker.handlers.base import HandlerUnsure
+from xyfleet.worker.handlers.base import CheckedAnswer, HandlerUnsure, Reply
 from xyfleet.worker.handlers.webhook import Limits, WebhookHandler
 from xyfleet.worker.protocol.message import Message
 
@@ -70,10 +70,10 @@ async def test_only_when_needed(path: Path) -> None:
         await until(path.exists)
         pid = keeper.pid
         async with asker(path) as worker:
-            assert await worker.ask("a0") == {"reply": "在的"}
+            assert await worker.ask("a0") == {"replies": [SAID]}
             keeper.apply({"a0": hook(f"{receiver.url}/none")})
             await until(lambda: keeper.pid == pid)
-            assert "reply" in await worker.ask("a0")
+            assert "replies" in await worker.ask("a0")
 
     assert (keeper.pid, os.listdir(path.parent), notes) == (None, [], {})
 
@@ -100,7 +100,7 @@ async def test_killed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
         assert keeper.pid not in (None, first)
         receiver.go.set()
         await worker.ready()
-        assert await worker.call(message, 10) == "在的"
+        assert await worker.call(message, 10) == CheckedAnswer((Reply("在的"),))
         await worker.close()
 
         assert receiver.calls[1].signed
@@ -174,6 +174,6 @@ async def test_socket_removed(path: Path) -> None:
             os.unlink(path)
             await until(path.exists)
             async with asker(path) as other:
-                assert await other.ask("a1") == {"reply": "在的"}
+                assert await other.ask("a1") == {"replies": [SAID]}
             receiver.go.set()
-            assert await worker.take() == {"number": number, "reply": "在的"}
+            assert await worker.take() == {"number": number, "replies": [SAID]}

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.supervisor.webhooks.response import MAX_ANSWER, BadAnswer, check_status, reply_in
-from xyfleet.worker.handlers.base import Reply
+from xyfleet.supervisor.webhooks.response import MAX_ANSWER, BadAnswer, answer_in, check_status
+from xyfleet.worker.handlers.base import CheckedAnswer, HandOver, Reply, checked
 
+ODD = 'answered "replies" with one that is neither a text nor {"text": …, "image": …, "after": …}'
 OUTSIDE = 'answered an "image" that is no path below the accounts file\'s folder'
 
 
@@ -25,7 +26,7 @@ OUTSIDE = 'answered an "image" that is no path below the accounts file\'s folder
 )
 def test_reply(body: str, reply: str | None) -> None:
     """A text is the reply; null, an empty text and an empty object are none. A byte order mark does no harm."""
-    assert reply_in(body.encode(), "application/json") == (None if reply is None else Reply(reply))
+    assert answer_in(body.encode(), "application/json") == (None if reply is None else CheckedAnswer((Reply(reply),)))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,24 @@ def test_reply(body: str, reply: str | None) -> None:
 )
 def test_image(body: str, reply: Reply | None) -> None:
     """An image may be the reply, alone or behind a text."""
-    assert reply_in(body.encode(), "application/json") == reply
+    assert answer_in(body.encode(), "application/json") == (None if reply is None else CheckedAnswer((reply,)))
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (
+            '{"replies": ["在的", {"text": "请看图", "image": "a.png", "after": 2}]}',
+            [Reply("在的"), Reply("请看图", "a.png", 2)],
+        ),
+        ('{"replies": []}', None),
+        ('{"reply": "稍等", "hand_over": {"minutes": 30, "why": "angry"}}', [Reply("稍等"), HandOver(30, "angry")]),
+        ('{"hand_over": {"minutes": 5}}', [HandOver(5)]),
+    ],
+)
+def test_several_parts(body: str, answer: list[Reply | HandOver] | None) -> None:
+    """An answer may be several replies with pauses, and may give the conversation to a person."""
+    assert answer_in(body.encode(), "application/json") == checked(answer)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +77,12 @@ def test_image(body: str, reply: Reply | None) -> None:
         (b'{"reply": 7.5}', "", 'answered a "reply" that is a JSON number, not a text'),
         (b'{"reply": true}', "", 'answered a "reply" that is a JSON boolean, not a text'),
         (b'{"reply": {}}', "", 'answered a "reply" that is a JSON object, not a text'),
+        (b'{"replies": "x"}', "", 'answered "replies" that are a JSON string, not an array'),
+        (b'{"replies": [], "reply": "x"}', "", 'answered "replies" beside "reply" or "image"'),
+        (b'{"replies": [{"words": "x"}]}', "", ODD),
+        (b'{"replies": [{"text": "x", "after": 301}]}', "", "answered a Reply's after that is not 0 to 300 seconds"),
+        (b'{"hand_over": 30}', "", 'answered a "hand_over" that is not {"minutes": \u2026, "why": \u2026}'),
+        (b'{"hand_over": {"minutes": 0}}', "", "answered a HandOver for no time at all"),
         (b'{"image": 7}', "", 'answered an "image" that is a JSON number, not a text'),
         (b'{"image": "/etc/logo.png"}', "", OUTSIDE),
         (b'{"reply": "x", "image": "pics/../../logo.png"}', "", OUTSIDE),
@@ -69,7 +93,7 @@ def test_image(body: str, reply: Reply | None) -> None:
 def test_bad_answer(body: bytes, media_type: str, reason: str) -> None:
     """Anything else is refused, with words of our own."""
     with pytest.raises(BadAnswer) as caught:
-        reply_in(body, media_type)
+        answer_in(body, media_type)
 
     assert str(caught.value) == reason
 
@@ -79,7 +103,7 @@ def test_never_fails_otherwise(body: bytes, media_type: str) -> None:
     """Whatever comes is a reply, none, or a `BadAnswer` in one line of plain characters."""
     words = ""
     try:
-        assert reply_in(body, media_type) is None
+        assert answer_in(body, media_type) is None
     except BadAnswer as error:
         words = str(error)
 

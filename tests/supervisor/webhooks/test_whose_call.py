@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.receiver import Receiver
-from support.webhooks import asker, hook, running
+from support.webhooks import SAID, asker, hook, running
 
 
 async def test_another_fleets_worker_is_refused(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ async def test_another_fleets_worker_is_refused(tmp_path: Path) -> None:
             refused = "the webhook process of another fleet (test) has the socket"
             assert await worker.take() == {"number": number, "refused": refused}
             assert receiver.calls == []
-            assert await worker.ask("a0") == {"reply": "在的"}
+            assert await worker.ask("a0") == {"replies": [SAID]}
 
 
 async def test_a_supervisor_of_an_older_version_has_its_webhooks(tmp_path: Path) -> None:
@@ -28,4 +28,4 @@ async def test_a_supervisor_of_an_older_version_has_its_webhooks(tmp_path: Path)
         async with Receiver() as receiver, asker(path) as worker:
             process.take(a0=hook(f"{receiver.url}/reply"))
             number = worker.put("a0", fleet=None)
-            assert await worker.take() == {"number": number, "reply": "在的"}
+            assert await worker.take() == {"number": number, "replies": [SAID]}

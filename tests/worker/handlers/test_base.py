@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.handlers.base import MAX_REPLY, HandlerFailed, HandlerUnsure, checked, conceal
+from xyfleet.worker.handlers.base import MAX_REPLY, CheckedAnswer, HandlerFailed, HandlerUnsure, Reply, checked
+from xyfleet.worker.handlers.concealing import conceal
 
 
 class Name(str):
@@ -18,8 +19,11 @@ class Name(str):
 @pytest.mark.parametrize("reply", ["在的", "x" * MAX_REPLY, Name("好")])
 def test_texts(reply: str) -> None:
     """A text is a reply, as a plain str."""
-    assert checked(reply) == reply
-    assert type(checked(reply)) is str
+    found = checked(reply)
+
+    assert found == CheckedAnswer((Reply(str(reply)),))
+    assert found is not None
+    assert type(found.replies[0].text) is str
 
 
 @pytest.mark.parametrize("reply", [None, "", " \n", "\u3000"])
@@ -28,13 +32,16 @@ def test_nothing(reply: str | None) -> None:
     assert checked(reply) is None
 
 
-@given(st.one_of(st.integers(), st.binary(), st.lists(st.text()), st.booleans()))
+@given(st.one_of(st.integers(), st.binary(), st.dictionaries(st.text(), st.text()), st.booleans()))
 def test_other_types(reply: object) -> None:
     """Anything else is refused with the name of its type, not its value."""
     with pytest.raises(HandlerFailed) as caught:
         checked(reply)
 
-    assert caught.value.reason == f"returned {type(reply).__name__}, expected str, Reply or None"
+    assert (
+        caught.value.reason
+        == f"returned {type(reply).__name__}, expected str, Reply, HandOver, a list of these or None"
+    )
 
 
 def test_too_long() -> None:

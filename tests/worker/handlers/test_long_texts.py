@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from xyfleet.worker.handlers.base import MOST_LOOKED_FOR
-from xyfleet.worker.handlers.python import told
+from xyfleet.worker.handlers.concealing import MOST_LOOKED_FOR
+from xyfleet.worker.handlers.failures import told
 
 
 def raised(text: str) -> ValueError:

@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from support.shop import FAST, Shop, chat, clean_imports
+from support.shop import FAST, Shop, chat, clean_imports, text_of
 from support.station import until
 from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled
+from xyfleet.worker.handlers.failures import TRACE_HEAD, TRACE_TAIL, sentence, shortened
 from xyfleet.worker.handlers.loader import Unusable, load
-from xyfleet.worker.handlers.python import TRACE_HEAD, TRACE_TAIL, PythonHandler, sentence, shortened
+from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.telemetry import log_texts
@@ -63,7 +64,7 @@ async def answer(message, account):
     async with handler_of(tmp_path, code) as (handler, _):
         await handler.ready()
 
-        assert await handler.call(MESSAGE, 5) == "在吗 a0 旗舰店 handler _UnixSelectorEventLoop"
+        assert text_of(await handler.call(MESSAGE, 5)) == "在吗 a0 旗舰店 handler _UnixSelectorEventLoop"
 
 
 async def test_nothing_before_the_start(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ async def test_mended_helper(tmp_path: Path) -> None:
         helper.write_text("WORD = '好的'\n")
         await handler.ready()
 
-        assert await handler.call(MESSAGE, 5) == "好的"
+        assert text_of(await handler.call(MESSAGE, 5)) == "好的"
 
 
 async def test_module_from_elsewhere(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ async def test_callable_object(tmp_path: Path) -> None:
     async with handler_of(tmp_path, code) as (handler, _):
         await handler.ready()
 
-        assert await handler.call(MESSAGE, 5) == "bot"
+        assert text_of(await handler.call(MESSAGE, 5)) == "bot"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ async def answer(message, account):
 """
     async with handler_of(tmp_path, code) as (handler, shop):
         await handler.ready()
-        assert [await handler.call(MESSAGE, 5), await handler.call(MESSAGE, 5)] == ["still here"] * 2
+        assert [text_of(await handler.call(MESSAGE, 5)) for _ in range(2)] == ["still here"] * 2
         await until(lambda: "leave" in shop.log_file.read_text())
         await until(lambda: "消息处理程序后台任务出错" in shop.log_file.read_text())
 
@@ -231,7 +232,7 @@ async def answer(message, account):
         await until(lambda: shop.stuck)
         sys.modules[shop.module].GATE.set()
 
-        assert await call == "free"
+        assert text_of(await call) == "free"
         await until(lambda: handler.trouble is None)
         assert len(shop.stuck) == 1
         assert "blocks its thread" in shop.stuck[0]
@@ -272,7 +273,7 @@ async def test_long_import_is_named(tmp_path: Path) -> None:
         assert f"hangs in its import at {shop.module}.py:2" in str(handler.trouble)
         await handler.ready()
 
-        assert await handler.call(MESSAGE, 5) == "在吗a0"
+        assert text_of(await handler.call(MESSAGE, 5)) == "在吗a0"
         await until(lambda: handler.trouble is None)
         assert shop.stuck == []
 
@@ -299,7 +300,7 @@ async def answer(message, account):
     async with handler_of(tmp_path, code) as (handler, shop):
         await handler.ready()
 
-        assert await handler.call(MESSAGE, 5) == (
+        assert text_of(await handler.call(MESSAGE, 5)) == (
             "LookupError nobody is known in conversation nobody: no message of it is in the inbox; "
             "ValueError account.send() got no text, expected a text; "
             "ValueError account.send() got int, expected a text; "

@@ -33,11 +33,11 @@ def test_one_at_a_time() -> None:
     for each in (entry(1), entry(2), entry(3, "b")):
         assert window.take(each)
 
-    assert window.next() == entry(1)
-    assert window.next() == entry(3, "b")
-    assert window.next() is None
+    assert window.next() == [entry(1)]
+    assert window.next() == [entry(3, "b")]
+    assert window.next() == []
     window.done(entry(1))
-    assert window.next() == entry(2)
+    assert window.next() == [entry(2)]
 
 
 def test_rest_keeps_the_order() -> None:
@@ -45,14 +45,13 @@ def test_rest_keeps_the_order() -> None:
     window = ReadyQueue()
     for each in (entry(1), entry(2), entry(3, "b")):
         window.take(each)
-    first = window.next()
-    assert first is not None
+    (first,) = window.next()
     window.rest(first._replace(attempt=1))
 
-    assert window.next() == entry(3, "b")
-    assert window.next() is None
-    window.release("a")
-    assert window.next() == entry(1)._replace(attempt=1)
+    assert window.next() == [entry(3, "b")]
+    assert window.next() == []
+    window.release(entry(1)._replace(attempt=1))
+    assert window.next() == [entry(1)._replace(attempt=1)]
 
 
 def test_same_row_twice() -> None:
@@ -64,7 +63,7 @@ def test_same_row_twice() -> None:
     window.take(entry(1))
     window.done(entry(1))
 
-    assert window.next() is None
+    assert window.next() == []
     assert (len(window), window.has_talks) == (0, False)
 
 
@@ -74,7 +73,7 @@ def test_long_conversation() -> None:
     assert all(window.take(entry(row)) for row in range(1, 9))
     assert (len(window), window.left("a"), window.starving()) == (3, 4, [])
     for row in (1, 2, 3):
-        assert window.next() == entry(row)
+        assert window.next() == [entry(row)]
         window.done(entry(row))
 
     assert window.starving() == ["a"]
@@ -88,7 +87,7 @@ def test_earlier_row_comes_late() -> None:
     for row in (5, 6, 2):
         window.take(entry(row))
 
-    assert [window.left("a"), window.next()] == [6, entry(2)]
+    assert [window.left("a"), window.next()] == [6, [entry(2)]]
 
 
 def test_full() -> None:
@@ -114,7 +113,7 @@ def test_everything_in_order(talks: list[str], choices: list[tuple[str, int]]) -
     waiting = {row: entry(row, talk) for row, talk in enumerate(talks, 1)}
     window = ReadyQueue(most=7, most_of_talk=3)
     on: list[Entry] = []
-    resting: list[str] = []
+    resting: list[Entry] = []
     handled: list[Entry] = []
     steps = iter(choices)
     cursor = 0
@@ -135,8 +134,9 @@ def test_everything_in_order(talks: list[str], choices: list[tuple[str, int]]) -
     while waiting:
         load()
         assert len(window) <= 7
-        while (begun := window.next()) is not None:
-            assert begun.talk not in [each.talk for each in on] + resting
+        while found := window.next():
+            (begun,) = found
+            assert begun.talk not in [each.talk for each in on + resting]
             on.append(begun)
         what, which = next(steps, ("done", 0))
         if resting and (what == "release" or not on):
@@ -144,7 +144,7 @@ def test_everything_in_order(talks: list[str], choices: list[tuple[str, int]]) -
         elif what == "rest" and on:
             each = on.pop(which % len(on))
             window.rest(each)
-            resting.append(each.talk)
+            resting.append(each)
         elif on:
             each = on.pop(which % len(on))
             window.done(each)

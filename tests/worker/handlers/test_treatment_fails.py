@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.shop import ECHO, Shop, chat, clean_imports
-from xyfleet.worker.handlers.base import Handler
+from xyfleet.worker.handlers.base import CheckedAnswer, Handler
 from xyfleet.worker.protocol.message import Message
 
 pytestmark = pytest.mark.pythons
@@ -54,7 +54,7 @@ class _Odd(Handler):
     async def ready(self) -> None:
         """It is."""
 
-    async def call(self, message: Message, timeout: float) -> str | None:
+    async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
         """Return what no outbox takes."""
         return object() if message.id == "1.PNM" else None  # type: ignore[return-value]
 

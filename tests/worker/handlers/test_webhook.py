@@ -13,7 +13,7 @@ import pytest
 
 from support.post import Post
 from support.receiver import Receiver
-from support.shop import Shop, chat
+from support.shop import Shop, chat, text_of
 from support.station import until
 from support.webhooks import hook, running
 from xyfleet.worker.handlers.base import HandlerFailed, HandlerUnsure, NotCalled, Reply
@@ -39,7 +39,11 @@ async def handler_for(path: Path, limits: Limits = QUICK) -> AsyncIterator[tuple
 async def answer_of(post: Post, handler: WebhookHandler, timeout: float = 5.0) -> str | Reply | None:
     """Make one call."""
     await handler.ready()
-    return await handler.call(MESSAGE, timeout)
+    answer = await handler.call(MESSAGE, timeout)
+    if answer is None:
+        return None
+    (reply,) = answer.replies
+    return reply.text if reply.image is None else reply
 
 
 async def test_request_and_reply(tmp_path: Path) -> None:
@@ -61,15 +65,15 @@ async def test_request_and_reply(tmp_path: Path) -> None:
 async def test_image(tmp_path: Path) -> None:
     """The path of an image begins in the folder of the accounts file."""
     async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, _):
-        post.answers = [{"image": "guide.png"}, {"reply": "请看图", "image": "guide.png"}]
+        post.answers = [{"replies": [{"image": "guide.png"}]}, {"replies": [{"text": "请看图", "image": "guide.png"}]}]
 
         assert await answer_of(post, handler) == Reply(image="/shop/guide.png")
         assert await answer_of(post, handler) == Reply("请看图", "/shop/guide.png")
 
 
-@pytest.mark.parametrize("answer", [{"reply": None}, {}, {"reply": ""}])
+@pytest.mark.parametrize("answer", [{"replies": []}, {}, {"replies": [{"text": ""}]}])
 async def test_no_reply(tmp_path: Path, answer: dict[str, None]) -> None:
-    """Null, and the empty text, are no reply."""
+    """Nothing, and the empty text, are no reply."""
     async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, _):
         post.answers = [answer]
 
@@ -79,7 +83,7 @@ async def test_no_reply(tmp_path: Path, answer: dict[str, None]) -> None:
 async def test_failed(tmp_path: Path) -> None:
     """What the webhook did wrong is a failed call, and no trouble of the handler's."""
     async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, told):
-        post.answers = [{"failed": "http://h answered 500"}, {"reply": "x" * 4001}]
+        post.answers = [{"failed": "http://h answered 500"}, {"replies": [{"text": "x" * 4001}]}]
         with pytest.raises(HandlerFailed, match="webhook: http://h answered 500"):
             await answer_of(post, handler)
         with pytest.raises(HandlerFailed, match="4001 characters"):
@@ -114,18 +118,18 @@ async def test_many_at_once(tmp_path: Path) -> None:
         ]
         await until(lambda: len(post.requests) == 20)
         post.silent = False
-        lines = [{"number": each["number"], "reply": each["message"]["id"]} for each in post.requests]
+        lines = [{"number": each["number"], "replies": [{"text": each["message"]["id"]}]} for each in post.requests]
         post.answers = [b"".join(json.dumps(line).encode() + b"\n" for line in reversed(lines))]
         last = asyncio.create_task(handler.call(MESSAGE, 0.05))
 
-        assert await asyncio.gather(*calls) == [str(number) for number in range(20)]
+        assert [text_of(each) for each in await asyncio.gather(*calls)] == [str(number) for number in range(20)]
         assert post.connections == 1
         with pytest.raises(HandlerUnsure):
             await last
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"no JSON\n", b'{"number": "one"}\n', b'{"number": 1, "reply": "' + b"x" * MAX_LINE]
+    "answer", [None, b"no JSON\n", b'{"number": "one"}\n', b'{"number": 1, "replies": "' + b"x" * MAX_LINE]
 )
 async def test_connection_lost(tmp_path: Path, answer: bytes | None) -> None:
     """When the connection ends, or makes no sense, nobody knows how far the call came; the next one connects anew."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.worker.handlers.base import HandlerFailed, Reply, checked
+from xyfleet.worker.handlers.base import CheckedAnswer, HandlerFailed, Reply, checked
 from xyfleet.worker.ipc.messages import Up, Uploaded, UploadRequest
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.uploads import Uploads
@@ -56,9 +56,9 @@ def test_a_reply_whose_image_is_none(image: object) -> None:
 
 def test_replies() -> None:
     """A `Reply` without an image is its text, and one without anything is none."""
-    assert checked(Reply("hi")) == "hi"
+    assert checked(Reply("hi")) == CheckedAnswer((Reply("hi"),))
     assert checked(Reply(" ")) is None
-    assert checked(Reply(" ", "a.png")) == Reply(None, "a.png")
+    assert checked(Reply(" ", "a.png")) == CheckedAnswer((Reply(None, "a.png"),))
 
 
 async def test_an_upload_holds_up_no_end(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from xyfleet.worker.messaging.sender import TOO_LATE
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import Response
 from xyfleet.worker.storage.operations import Add, Begin, Finish, Letters
+from xyfleet.worker.storage.results import LetterPart
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ async def reply(desk: Desk, text: str = "在的") -> int:
     """Have a handler's reply in the outbox; return its number."""
     (row,) = (await desk.inbox.do(Add([incoming("1.PNM", time=None)], False, RULES))).rows
     await desk.inbox.do(Begin(row.row, 0))
-    number = (await desk.inbox.do(Finish(row.row, text, text))).number
+    number = (await desk.inbox.do(Finish(row.row, [LetterPart(text)], text))).number
     assert number is not None
     desk.outbox.wake()
     return number

@@ -9,7 +9,7 @@ import pytest
 from support.stores import ASKS, DAY, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.outbox_store import ECHO_SLACK
-from xyfleet.worker.storage.results import HandlerRules
+from xyfleet.worker.storage.results import HandlerRules, LetterPart
 from xyfleet.worker.storage.schema import TAKEN_OVER
 
 pytestmark = pytest.mark.pythons
@@ -68,9 +68,9 @@ def test_a_reply_to_a_conversation_taken_over_is_dropped(store: MessageStore) ->
     store.begin(1, 0)
     add(store, own("2.PNM"))
 
-    assert store.finish(1, "reply", "u1", NOW) is None
+    assert store.finish(1, [LetterPart("reply")], "u1", NOW) is None
     assert stands(store) == ("done", TAKEN_OVER)
-    assert store.next_queued() is None
+    assert store.next_queued(NOW) is None
 
 
 def test_an_echo_of_what_was_sent_is_no_takeover(store: MessageStore) -> None:
@@ -113,7 +113,7 @@ def test_an_echo_of_what_was_to_be_sent_again(store: MessageStore) -> None:
     add(store, own("9.PNM", text="x"))
     add(store, incoming("10.PNM"))
 
-    assert (letter(store).state, store.next_queued(), store.sending(1, "u1", 0)) == ("sent", None, False)
+    assert (letter(store).state, store.next_queued(NOW), store.sending(1, "u1", 0)) == ("sent", None, False)
     assert stands(store, 2) == ("waiting", None)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from support.stores import NOW, add, incoming, letter, own, stands
 from xyfleet.worker.protocol.im_calls import Picture
 from xyfleet.worker.storage.message_store import MessageStore
+from xyfleet.worker.storage.results import LetterPart
 
 PICTURE = Picture("https://img.example/1.jpg", 1080, 1440)
 
@@ -23,7 +24,7 @@ def test_the_address_outlives_a_crash(tmp_path: Path) -> None:
     store.close()
     store = MessageStore(path, "a")
     store.recover("park", NOW)
-    found = store.next_queued()
+    found = store.next_queued(NOW)
 
     assert found is not None
     assert (found.image, found.picture) == ("/p/1.jpg", PICTURE)
@@ -37,9 +38,10 @@ def test_a_reply_of_text_and_image(store: MessageStore) -> None:
     """The text goes first; the same end of a call once more adds nothing."""
     add(store, incoming("1.PNM"))
     store.begin(1, 0)
-    first = store.finish(1, "看图", "u1", NOW, "/p/1.jpg")
+    letters = [LetterPart("看图"), LetterPart(image="/p/1.jpg")]
+    first = store.finish(1, letters, "u1", NOW)
 
-    assert store.finish(1, "看图", "u1", NOW, "/p/1.jpg") == first
+    assert store.finish(1, letters, "u1", NOW) == first
     assert [(letter(store, n).text, letter(store, n).image) for n in (1, 2)] == [("看图", None), ("", "/p/1.jpg")]
     assert store.letter(3) is None
     assert stands(store) == ("done", None)

@@ -11,7 +11,7 @@ import pytest
 
 from support.stores import ASKS, DAY, NO_HANDLER, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.results import Counts, HandlerRules, OutgoingMessage
+from xyfleet.worker.storage.results import Counts, HandlerRules, LetterPart, OutgoingMessage
 from xyfleet.worker.storage.schema import ASKED
 
 pytestmark = pytest.mark.pythons
@@ -50,8 +50,8 @@ def test_no_query_reads_whole_tables(store: MessageStore) -> None:
     add(store, incoming("1.PNM"), own("2.PNM", conversation="c2"), own("3.PNM"))
     store.waiting(0, 10)
     store.begin(1, 0)
-    store.finish(1, "reply", "u1", NOW)
-    store.next_queued()
+    store.finish(1, [LetterPart("reply")], "u1", NOW)
+    store.next_queued(NOW)
     store.queue("u2", "c1", None, "x", NOW)
     store.sending(1, "u1", 0)
     store.requeue(1, "later")
@@ -131,12 +131,12 @@ def test_a_call_and_its_reply(store: MessageStore) -> None:
     """Waiting, calling, done; the reply is in the outbox for who wrote."""
     add(store, incoming("1.PNM"), incoming("2.PNM", sender="other"))
     begun = store.begin(1, 0)
-    number = store.finish(1, "reply", "u1", NOW)
+    number = store.finish(1, [LetterPart("reply")], "u1", NOW)
 
     assert begun is not None
     assert (begun.state, begun.message.attempt) == ("calling", 1)
     assert number == 1
-    assert store.next_queued() == OutgoingMessage(
+    assert store.next_queued(NOW) == OutgoingMessage(
         1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None, NOW
     )
     assert stands(store) == ("done", None)
@@ -148,11 +148,15 @@ def test_doing_things_twice(store: MessageStore) -> None:
     """A call begins once, however often that is asked for, and ends once; of what is gone nothing is made."""
     add(store, incoming("1.PNM"))
     begun = [store.begin(1, 0), store.begin(1, 0), store.begin(1, 1), store.begin(99, 0)]
-    ended = [store.finish(1, "a", "u1", NOW), store.finish(1, "b", "u2", NOW), store.finish(99, "c", "u3", NOW)]
+    ended = [
+        store.finish(1, [LetterPart("a")], "u1", NOW),
+        store.finish(1, [LetterPart("b")], "u2", NOW),
+        store.finish(99, [LetterPart("c")], "u3", NOW),
+    ]
 
     assert [row is not None for row in begun] == [True, True, False, False]
     assert ended == [1, None, None]
-    assert store.finish(1, "a", "u1", NOW) == 1
+    assert store.finish(1, [LetterPart("a")], "u1", NOW) == 1
     assert store.last_number() == 1
 
 
@@ -166,13 +170,13 @@ def test_a_call_that_was_not_made(store: MessageStore) -> None:
     assert [(row.state, row.message.attempt) for row in store.waiting(0, 9)] == [("waiting", 0)]
 
 
-@pytest.mark.parametrize(("reply", "reason"), [(None, None), ("", None), ("text", "no conversation to reply in")])
+@pytest.mark.parametrize(("reply", "reason"), [(None, None), ("text", "no conversation to reply in")])
 def test_no_reply(store: MessageStore, reply: str | None, reason: str | None) -> None:
     """A call that ends without a text is done; one whose text has nowhere to go leaves a dead letter (X2)."""
     add(store, incoming("1.PNM", conversation=None))
     store.begin(1, 0)
 
-    assert store.finish(1, reply, "u1", NOW) is None
+    assert store.finish(1, [LetterPart(reply)] if reply else [], "u1", NOW) is None
     assert stands(store) == ("failed" if reason else "done", reason)
 
 
@@ -251,7 +255,7 @@ def test_open_messages_are_counted_as_they_move(store: MessageStore) -> None:
     add(store, *(incoming(f"{number}.PNM") for number in range(8)))
     add(store, incoming("kept.PNM"), rules=NO_HANDLER)
     store.begin(1, 0)
-    store.finish(1, None, "u1", NOW)
+    store.finish(1, [], "u1", NOW)
     store.begin(2, 0)
     store.give_up(3, "failed", "x")
     store.give_up(4, "parked", "x")

@@ -20,6 +20,7 @@ from xyfleet.worker.storage.inbox import AsyncStore, Times
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import AnyOperation, Operation
 from xyfleet.worker.storage.perform import WAYS, perform
+from xyfleet.worker.storage.results import LetterPart
 
 pytestmark = pytest.mark.pythons
 
@@ -43,8 +44,12 @@ EACH: list[tuple[Operation[Any], Callable[[Any], bool]]] = [
     (ops.Add([own("typed.PNM", text="I am here", time=None)], False, ASKS), lambda it: not it.uncalled),
     (ops.Begin(5, 0), lambda it: (it.state, it.message.attempt) == ("calling", 1)),
     (ops.Begin(3, 0), lambda it: it is None),
-    (ops.Finish(1, "reply", "u3"), lambda it: (it.number, it.dropped) == (3, None)),
-    (ops.Finish(2, None, "u4"), lambda it: (it.number, it.dropped) == (None, None)),
+    (ops.Finish(1, [LetterPart("reply")], "u3"), lambda it: (it.number, it.dropped) == (3, None)),
+    (ops.Finish(2, [], "u4"), lambda it: (it.number, it.dropped) == (None, None)),
+    (
+        ops.Together([ops.Begin(5, 0), ops.Begin(3, 0)]),
+        lambda it: [row and row.state for row in it.begun] == ["calling", None],
+    ),
     (ops.Again(1), lambda it: it is True),
     (ops.Again(99), lambda it: it is False),
     (ops.TakeBack(1, 1), lambda it: it is None),
@@ -88,7 +93,7 @@ def test_all_operations_are_here() -> None:
     known = set(get_args(AnyOperation))
 
     assert known == {type(each) for each, _ in EACH} | {type(each) for each in BEFORE} == set(WAYS) - {Job}
-    assert len(known) == 20
+    assert len(known) == 21
 
 
 @pytest.mark.parametrize(("each", "true"), EACH, ids=lambda it: repr(it)[:40] if isinstance(it, Operation) else "")

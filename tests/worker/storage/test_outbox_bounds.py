@@ -6,7 +6,7 @@ import pytest
 
 from support.stores import NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL
+from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, LetterPart
 
 pytestmark = pytest.mark.pythons
 
@@ -16,7 +16,7 @@ def replied(store: MessageStore, *numbers: int) -> None:
     for number in numbers:
         add(store, incoming(f"{number}.PNM", conversation=f"c{number}"))
         store.begin(store.last_row(), 0)
-        store.finish(store.last_row(), "reply", f"u{number}", NOW)
+        store.finish(store.last_row(), [LetterPart("reply")], f"u{number}", NOW)
 
 
 def test_a_takeover_reaches_the_outbox(store: MessageStore) -> None:
@@ -50,7 +50,7 @@ def test_replies_wait_again_when_it_was_no_takeover(store: MessageStore) -> None
     store.sending(2, "-1", 0)
     add(store, incoming("2.PNM", conversation="c1"))
     store.begin(store.last_row(), 0)
-    store.finish(store.last_row(), "second reply", "u2", NOW)
+    store.finish(store.last_row(), [LetterPart("second reply")], "u2", NOW)
     add(store, own("9.PNM", conversation="c1", text="[x]"))
     before = [letter(store, n).state for n in (1, 2, 3)]
     resumed = store.settle(2, "sent", "9.PNM", None, NOW)

@@ -39,9 +39,9 @@ def test_the_way_of_a_letter(store: MessageStore) -> None:
     store.queue("u1", "c1", "b", "first", NOW)
     store.queue("u2", "c1", "b", "second", NOW)
     store.sending(1, "u1b", 0)
-    on_its_way, following = letter(store), store.next_queued()
+    on_its_way, following = letter(store), store.next_queued(NOW)
     store.requeue(1, "try again")
-    queued = store.next_queued()
+    queued = store.next_queued(NOW)
     store.sending(1, "u1b", 1)
     store.settle(1, "sent", "9.PNM", None, NOW)
     store.settle(1, "failed", None, "late", NOW)
@@ -65,5 +65,5 @@ def test_ends_of_a_letter(store: MessageStore, state: Any) -> None:
     store.settle(1, state, None, "why", NOW)
 
     assert (letter(store).state, letter(store).reason) == (state, "why")
-    assert store.next_queued() is None
+    assert store.next_queued(NOW) is None
     assert store.figures().unsent == 0

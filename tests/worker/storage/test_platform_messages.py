@@ -10,7 +10,7 @@ import pytest
 from support.stores import ASKS, NOW, add, incoming, letter, own, stands
 from xyfleet.worker.storage.call_store import NOBODY
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.results import ReplyBound
+from xyfleet.worker.storage.results import LetterPart, ReplyBound
 from xyfleet.worker.storage.schema import ASKED, GROUP, OF_THIS_FLEET, TABLES, TAKEN_OVER, VERSION
 
 pytestmark = pytest.mark.pythons
@@ -33,7 +33,7 @@ def test_a_pause_is_for_talk(store: MessageStore, kind: str) -> None:
     assert [stands(store, row) for row in (2, 4, 5)] == [("kept", TAKEN_OVER), ("waiting", None), ("kept", None)]
     assert store.again(1, NOW)
     store.begin(1, 1)
-    assert store.finish(1, "key", "u1", NOW) is not None
+    assert store.finish(1, [LetterPart("key")], "u1", NOW) is not None
 
 
 def test_a_changed_card_is_a_message_once(store: MessageStore) -> None:
@@ -53,7 +53,7 @@ def test_a_notice_about_a_message(store: MessageStore) -> None:
     """An order's notice that names a message is of its conversation, and is answered there (X2)."""
     add(store, incoming("1.PNM"), incoming("order:1", kind="order", conversation=None, sender=None, about="1.PNM"))
     store.begin(2, 0)
-    number = store.finish(2, "key", "u1", NOW)
+    number = store.finish(2, [LetterPart("key")], "u1", NOW)
 
     assert number is not None
     assert (letter(store, number).conversation, letter(store, number).receiver) == ("c1", "buyer")
@@ -97,7 +97,7 @@ def test_who_gets_a_reply(
     """Whoever wrote; of the platform's messages who is at the other end, then the last person there (X7, X16b)."""
     rows = add(store, *(incoming(f"{n}.PNM", **each) for n, each in enumerate(before)), incoming("x.PNM", **message))
     store.begin(rows[-1].row, 0)
-    number = store.finish(rows[-1].row, "key", "u1", NOW)
+    number = store.finish(rows[-1].row, [LetterPart("key")], "u1", NOW)
     sent = store.queue("u2", "c1", None, "by a person", NOW)
 
     assert number is not None
@@ -111,8 +111,8 @@ def test_nobody_is_known(store: MessageStore) -> None:
     add(store, incoming("1.PNM", kind="system", sender=None, platform=True))
     store.begin(1, 0)
 
-    assert store.finish(1, "text", "u1", NOW) is None
-    assert store.finish(1, "text", "u1", NOW) is None
+    assert store.finish(1, [LetterPart("text")], "u1", NOW) is None
+    assert store.finish(1, [LetterPart("text")], "u1", NOW) is None
     assert stands(store) == ("failed", NOBODY)
     assert store.figures().dead == 1
 
@@ -123,7 +123,7 @@ def test_too_many_automatic_messages(store: MessageStore) -> None:
     for number in range(2):
         add(store, incoming(f"{number}.PNM"))
         assert store.begin(number + 1, 0, bound, NOW) is not None
-        store.finish(number + 1, "auto", f"u{number}", NOW)
+        store.finish(number + 1, [LetterPart("auto")], f"u{number}", NOW)
     add(store, incoming("2.PNM"), incoming("3.PNM", kind="order"), incoming("4.PNM", conversation="c2"))
     add(store, incoming("5.PNM"), incoming("6.PNM"))
     over = store.begin(3, 0, bound, NOW)

@@ -7,14 +7,14 @@ import pytest
 from support.stores import NOW, add, incoming, own, stands
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.outbox_store import NEVER_LEARNT
-from xyfleet.worker.storage.results import Settled
+from xyfleet.worker.storage.results import LetterPart, Settled
 
 
 def answered(store: MessageStore, kind: str) -> int:
     """Store a message, answer it, and put the answer on its way; return its number."""
     add(store, incoming("1.PNM", kind=kind))
     store.begin(1, 0)
-    number = store.finish(1, "KEY-1", "u1", NOW)
+    number = store.finish(1, [LetterPart("KEY-1")], "u1", NOW)
     assert number is not None
     assert store.sending(number, "-1", 0)
     return number

@@ -1,0 +1,126 @@
+"""`handler: deliver`: paid orders get what deliver.yml says, once. A program on the public API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from xyfleet.handler import Account, Message, Reply
+from xyfleet.handler.ledger import Ledger, Sale, Taken
+from xyfleet.worker.ready_rules import Goods, ReadyRules
+
+_KEYS: Final = "{keys}"
+_LONGEST: Final = 3000
+"""Characters of keys in one message: with the text around them it stays below the most that a message has."""
+_TO_BE_SHIPPED: Final = (None, "paid")
+"""What an order may have become, for its goods to go out."""
+
+
+class Undeliverable(Exception):
+    """What a person must see to; the words say what."""
+
+
+class _Bought(NamedTuple):
+    """What is known of an order."""
+
+    item: str | None
+    spec: str | None = None
+    quantity: int | None = None
+    status: str | None = None
+
+
+class Deliver:
+    """The deliveries of one account."""
+
+    def __init__(self, ready: ReadyRules) -> None:
+        self._goods = ready.goods
+        self._ledger = Ledger(Path(ready.ledger))
+
+    async def __call__(self, message: Message, account: Account) -> list[Reply] | None:
+        """
+        Deliver to who has paid; whatever tells of an order, and how often, it is delivered once.
+
+        A notice that names no order is left to the order's card, or to the list of the orders that wait.
+        """
+        if message.order_status != "paid" or message.role == "buyer" or message.order is None:
+            return None
+        if message.item is not None and not self._of(message.item):
+            return None
+        sale = Sale(message.order, account.name, message.id)
+        holder = self._ledger.holder(sale.order)
+        if holder is not None and holder != message.id:
+            return None
+        bought = await self._bought(message, account)
+        if (goods := self._chosen(bought)) is None:
+            return None
+        if message.conversation is None:
+            raise Undeliverable(f"order {sale.order} is paid, but it is not said in which conversation")
+        if holder is None and bought.status not in _TO_BE_SHIPPED:
+            raise Undeliverable(f"order {sale.order} is {bought.status}: nothing was delivered")
+        taken = self._ledger.take(sale, None if goods.cards is None else Path(goods.cards), _count(goods, bought))
+        if taken is None:
+            return None
+        _tell_of_few(goods, taken, account)
+        if goods.ship:
+            await _ship(sale.order, account)
+        return _texts(goods, taken)
+
+    async def _bought(self, message: Message, account: Account) -> _Bought:
+        """Return what is known of the order; the platform is asked only where that is needed."""
+        known = _Bought(message.item)
+        entries = self._goods if message.item is None else self._of(message.item)
+        if message.item is not None and all(one.spec is None and one.quantity is not None for one in entries):
+            return known
+        ask: Any = getattr(account, "order", None)
+        if ask is None:
+            raise Undeliverable("what was bought can't be asked: write quantity: in deliver.yml, and no spec:")
+        order = await ask(message.order)
+        return _Bought(message.item or order.item, order.spec, order.quantity, order.status)
+
+    def _of(self, item: str) -> list[Goods]:
+        return [goods for goods in self._goods if goods.item == item]
+
+    def _chosen(self, bought: _Bought) -> Goods | None:
+        """Return the entry for what was bought, that of its variant before one for all; None = not one for its item."""
+        entries = [] if bought.item is None else self._of(bought.item)
+        fitting = [one for one in entries if one.spec == bought.spec] or [one for one in entries if one.spec is None]
+        if entries and not fitting:
+            raise Undeliverable(f"item {bought.item} was bought as {bought.spec!r}, which deliver.yml does not have")
+        return fitting[0] if fitting else None
+
+
+def _count(goods: Goods, bought: _Bought) -> int:
+    return goods.quantity or bought.quantity or 1
+
+
+def _tell_of_few(goods: Goods, taken: Taken, account: Account) -> None:
+    if goods.cards is not None and taken.left is not None and taken.left < goods.alert_below:
+        account.alert(f"{Path(goods.cards).name}: {taken.left} keys are left")
+
+
+async def _ship(order: str, account: Account) -> None:
+    """Mark the order as shipped; that it can't be is told, and does not keep the goods back."""
+    ship: Any = getattr(account, "ship", None)
+    try:
+        if ship is None:
+            raise Undeliverable("this version can't do it")
+        await ship(order)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the buyer gets his goods)
+        account.alert(f"order {order} is delivered, but not marked as shipped: {error}")
+
+
+def _texts(goods: Goods, taken: Taken) -> list[Reply]:
+    """Return the text with its keys, in several messages where they are many."""
+    if goods.cards is None:
+        return [Reply(goods.reply)]
+    pieces: list[str] = [""]
+    for key in taken.keys:
+        if pieces[-1] and len(pieces[-1]) + len(key) > _LONGEST:
+            pieces.append("")
+        pieces[-1] += f"\n{key}" if pieces[-1] else key
+    return [Reply(goods.reply.replace(_KEYS, pieces[0])), *map(Reply, pieces[1:])]
+
+
+def make(ready: ReadyRules) -> Deliver:
+    """Return the handler of one account."""
+    return Deliver(ready)

@@ -1,0 +1,129 @@
+"""What the ready handler `deliver` answers to what tells of orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xyfleet.handler import Message, Reply
+from xyfleet.handler.deliver import Deliver, Undeliverable
+from xyfleet.worker.ready_rules import Goods, ReadyRules
+
+
+class Platform:
+    """An account whose platform knows one order; what is done to it is noted."""
+
+    name = "shop-001"
+
+    def __init__(self, **order: Any) -> None:
+        self._order = {"item": "900", "spec": None, "quantity": 1, "status": "paid"} | order
+        self.told: list[str] = []
+        self.shipped: list[str] = []
+
+    async def order(self, id_: str) -> Any:
+        """Return it."""
+        return type("Order", (), self._order)
+
+    async def ship(self, id_: str) -> None:
+        """Mark it as shipped; twice is an error."""
+        if id_ in self.shipped:
+            raise RuntimeError("shipped already")
+        self.shipped.append(id_)
+
+    def alert(self, text: str) -> None:
+        """Note it."""
+        self.told.append(text)
+
+
+def paid(id_: str = "1.PNM", **fields: Any) -> Message:
+    """Return a card that says an order is paid."""
+    said = {"conversation": "c1", "item": "900", "kind": "card", "order": "o1", "order_status": "paid"}
+    return Message(account="shop-001", id=id_, time="2026-01-01T00:00:00.000Z", **said | {"role": "seller"} | fields)
+
+
+def delivery(folder: Path, keys: int = 3, **goods: Any) -> Deliver:
+    """Return the handler of a shop with one cards file."""
+    (folder / "cards.txt").write_text("".join(f"K{number}\n" for number in range(1, keys + 1)))
+    entry = {"item": "900", "cards": str(folder / "cards.txt"), "reply": "keys:\n{keys}"} | goods
+    return Deliver(ReadyRules(goods=(Goods(**entry),), ledger=str(folder / "delivered.txt")))
+
+
+async def ask(deliver: Deliver, message: Message, platform: Platform) -> list[Reply] | None:
+    """Call the handler."""
+    return await deliver(message, platform)  # type: ignore[arg-type]
+
+
+async def test_as_many_as_were_bought(tmp_path: Path) -> None:
+    """The buyer gets a key for each piece, the order is marked, and a person hears that few are left."""
+    platform = Platform(quantity=2)
+    deliver = delivery(tmp_path, ship=True, alert_below=2)
+
+    assert await ask(deliver, paid(), platform) == [Reply("keys:\nK1\nK2")]
+    assert (platform.shipped, platform.told) == (["o1"], ["cards.txt: 1 keys are left"])
+
+
+async def test_once(tmp_path: Path) -> None:
+    """Another message of the order gets nothing; the same one, after a crash, the same keys, shipped or not."""
+    platform, deliver = Platform(), delivery(tmp_path)
+    first = await ask(deliver, paid(), platform)
+    platform = Platform(status="shipped")
+
+    assert await ask(deliver, paid("2.PNM", kind="order"), platform) is None
+    assert await ask(deliver, paid(), platform) == first
+
+
+@pytest.mark.parametrize("fields", [{"order_status": "created"}, {"role": "buyer"}, {"order": None}, {"item": "1"}])
+async def test_what_is_none_of_its_business(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """What is not paid, bought by ourselves, named nowhere or of another item goes to the next handler."""
+    assert await ask(delivery(tmp_path), paid(**fields), Platform()) is None
+    assert (tmp_path / "cards.txt").read_text() == "K1\nK2\nK3\n"
+
+
+@pytest.mark.parametrize("status", ["shipped", "refunded", "refunding", "closed"])
+async def test_an_order_that_is_over(tmp_path: Path, status: str) -> None:
+    """What was shipped by hand or refunded meanwhile is not delivered, and says why."""
+    with pytest.raises(Undeliverable, match=status):
+        await ask(delivery(tmp_path), paid(), Platform(status=status))
+
+
+async def test_variants(tmp_path: Path) -> None:
+    """Each variant has its own entry; one that has none is for a person."""
+    deliver = delivery(tmp_path, spec="月卡")
+
+    assert await ask(deliver, paid(), Platform(spec="月卡")) is not None
+    with pytest.raises(Undeliverable, match="年卡"):
+        await ask(deliver, paid("2.PNM", order="o2"), Platform(spec="年卡"))
+
+
+async def test_the_same_text_for_all(tmp_path: Path) -> None:
+    """Without keys the text is the goods; it too goes out once, and nothing needs to be asked."""
+    deliver = delivery(tmp_path, cards=None, reply="https://example.invalid/x", quantity=1)
+    platform = Platform()
+    del platform._order
+
+    assert await ask(deliver, paid(), platform) == [Reply("https://example.invalid/x")]
+    assert await ask(deliver, paid("2.PNM"), platform) is None
+
+
+async def test_goods_go_out_though_the_order_is_not_marked(tmp_path: Path) -> None:
+    """What the platform refuses is told; the buyer has paid."""
+    platform = Platform()
+    platform.shipped.append("o1")
+
+    assert await ask(delivery(tmp_path, ship=True), paid(), platform) == [Reply("keys:\nK1")]
+    assert platform.told == ["order o1 is delivered, but not marked as shipped: shipped already"]
+
+
+async def test_many_keys(tmp_path: Path) -> None:
+    """Keys that do not fit into one message come in several."""
+    (replies := await ask(delivery(tmp_path, keys=0), paid(conversation=None, item="1"), Platform()))
+    assert replies is None
+    deliver = delivery(tmp_path, quantity=100)
+    (tmp_path / "cards.txt").write_text("".join(f"{number:060}\n" for number in range(100)))
+
+    found = await ask(deliver, paid(), Platform())
+
+    assert found is not None
+    assert [len(str(reply.text).split()) for reply in found] == [50, 49, 2]
