@@ -7,9 +7,9 @@ stays as it is documented. May use `xyfleet.worker`, which never uses it.
 
 from __future__ import annotations
 
-from xyfleet.worker.handlers.api import Account
+from xyfleet.worker.handlers.api import Account, AskFailed
 from xyfleet.worker.handlers.base import Answer, HandOver, Reply
 from xyfleet.worker.protocol.message import HandedMessage as Message
 from xyfleet.worker.protocol.message import Kind, OrderStatus, Role
 
-__all__ = ["Account", "Answer", "HandOver", "Kind", "Message", "OrderStatus", "Reply", "Role"]
+__all__ = ["Account", "Answer", "AskFailed", "HandOver", "Kind", "Message", "OrderStatus", "Reply", "Role"]
