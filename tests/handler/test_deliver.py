@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xyfleet.handler import Message, Reply
+from xyfleet.handler import AskFailed, Message, Reply
 from xyfleet.handler.deliver import Deliver, Undeliverable
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
@@ -29,7 +29,7 @@ class Platform:
     async def ship(self, id_: str) -> None:
         """Mark it as shipped; twice is an error."""
         if id_ in self.shipped:
-            raise RuntimeError("shipped already")
+            raise AskFailed("refused", "shipped already")
         self.shipped.append(id_)
 
     def alert(self, text: str) -> None:
