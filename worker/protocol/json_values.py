@@ -6,6 +6,9 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 _DOMAIN: Final = "@goofish"
+_DIGITS: Final = 19
+_BEYOND: Final = 2**63
+"""From here on SQLite has no whole numbers: who writes to an account could keep its messages from being stored."""
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999; later times have no RFC 3339 form."""
 
@@ -34,10 +37,11 @@ def as_id(value: object, *, cut: bool = True) -> str | None:
 
 
 def as_int(value: object) -> int | None:
-    """Return a whole number, also where it is written as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return a whole number, also where it is written as text; one that no file takes is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        value = int(value)
+    fits = isinstance(value, int) and not isinstance(value, bool) and -_BEYOND <= value < _BEYOND
+    return int(value) if fits and isinstance(value, int) else None
 
 
 def as_ms(value: object) -> int | None:
