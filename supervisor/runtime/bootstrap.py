@@ -28,6 +28,7 @@ from xyfleet.supervisor.credentials.store import StateRefused, Store
 from xyfleet.supervisor.runtime import signals
 from xyfleet.supervisor.runtime.claims import USAGE, StartRefused, claim, take_port, unusable, user_locks, write_record
 from xyfleet.supervisor.runtime.leaving import LooseThreads
+from xyfleet.supervisor.runtime.leftovers import end_leftovers
 from xyfleet.supervisor.runtime.log_setup import NAME as SUPERVISOR_LOG
 from xyfleet.supervisor.runtime.log_setup import open_log
 from xyfleet.supervisor.runtime.premises import Premises
@@ -127,6 +128,7 @@ def _premises(settings: Settings, env: Mapping[str, str], options: Options, lang
         folder, socket, locks = claim(settings, env, stack)
         store = _store(settings, language)
         _open_log(fleet)
+        end_leftovers()
         door = take_port(settings, stack)
         forkserver = _forkserver(folder)
         embedded = None

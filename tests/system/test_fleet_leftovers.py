@@ -139,6 +139,27 @@ def test_nothing_outlives_a_killed_forkserver(tmp_path: Path, gateway: Gateway, 
         fleet.until(lambda: not zombies(fleet), "no zombie")
 
 
+def test_the_next_fleet_ends_what_nobody_could(tmp_path: Path, gateway: Gateway, mark: str) -> None:
+    """Forkserver and supervisor are killed within a moment: what a handler started goes when the fleet is back."""
+    fleet = household(tmp_path, gateway, mark, accounts=1)
+    fleet.config["defaults"]["handler"] = "leaving:leave"
+    with running(fleet):
+        fleet.wait_connected()
+        gateway.push(unb(0), "hello 0")
+        fleet.until(lambda: len(found(mark)) == 3, "the handler was called")
+        forkserver = fleet.forkserver()
+        assert fleet.process is not None
+        fleet.process.send_signal(signal.SIGSTOP)
+        forkserver.kill()
+        fleet.until(lambda: forkserver.status() == psutil.STATUS_ZOMBIE, "it has ended")
+        fleet.kill()
+        left = len(found(mark))
+        fleet.start()
+        fleet.until(lambda: not found(mark), "nothing is left")
+
+    assert left == 3
+
+
 def test_a_handler_that_kills_its_group_kills_itself(tmp_path: Path, gateway: Gateway) -> None:
     """B21's kind: `kill(0, 9)` in a handler's process ends that worker, and neither others nor the forkserver."""
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=2)
