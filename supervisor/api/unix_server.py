@@ -40,11 +40,16 @@ class ApiServer:
 
     async def ensure(self) -> bool:
         """Listen again if the socket file is gone or another's; say whether that was needed. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_ino == self._inode:
-                return False
+        if self.is_there():
+            return False
         await self._listen()
         return True
+
+    def is_there(self) -> bool:
+        """Say whether the socket file is there, and ours. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.path.stat().st_ino == self._inode
+        return False
 
     async def close(self) -> None:
         """Stop listening, end streams, give running requests a second to end."""

@@ -66,6 +66,8 @@ class Housekeeping:
         members = self._fleet.members
         self._stamps = {name: stamp for name, stamp in self._stamps.items() if name in members}
         paths = {name: path for name, each in members.items() if (path := each.account.cookie_file) is not None}
+        if not paths:
+            return
         known = dict(self._stamps)
         # Beside the loop, the reading too: one of them may lie on a share whose server goes at any moment.
         looks = await asyncio.to_thread(lambda: {name: _look(path, known.get(name)) for name, path in paths.items()})
@@ -83,8 +85,9 @@ class Housekeeping:
 
     async def _keep_socket(self) -> None:
         try:
-            make_private(self._api.path.parent, self._trusted)
-            if await self._api.ensure():
+            if not self._api.is_there():
+                make_private(self._api.path.parent, self._trusted)
+                await self._api.ensure()
                 log.warning("the control socket was removed; it is there again")
         except PathRefused as refusal:
             trouble = str(refusal)
