@@ -181,6 +181,11 @@ class Store:
             raise Superseded
         return await self._files.saved(key)
 
+    async def keep(self, key: Key, if_serial: int) -> bool:
+        """Wait until a record is on disk, or the disk refuses it; say whether its login is this one still."""
+        await self._files.saved(key)
+        return self.at(key).login == if_serial
+
     async def saved(self, name: str) -> bool:
         """Wait until what is kept of an account is on disk; False when the disk refuses."""
         record_is, book_is = await asyncio.gather(self._files.saved(self.key(name)), self.book.saved())

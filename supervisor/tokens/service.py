@@ -239,7 +239,11 @@ class TokenService:
                     timeout=self._turns.limits.timeout,
                     proxy=account.proxy,
                 )
-            return self.answers.settle(account.name, key, held, answer)
+            token = self.answers.settle(account.name, key, held, answer)
+            # On disk before it is used: who is killed meanwhile must not have to pay for another one.
+            if token is not None and not await self._store.keep(key, held.login):
+                return None
+            return token
         except Superseded:
             return None
         except call.CallFailed as error:
