@@ -57,7 +57,12 @@ class FleetUsers:
         return place < len(self._numbers) and self._numbers[place] == number
 
     def _look(self) -> None:
-        """Map the file anew when it is another one: it is replaced by rename, never written into."""
+        """
+        Map the file anew when it is another one: it is replaced by rename, never written into.
+
+        One that is gone is nobody's; one that can't be read now (no descriptor is left, say) leaves what is mapped:
+        two accounts of one fleet must not begin to answer each other for that.
+        """
         now = time.monotonic()
         if now < self._looked + self._look_every:
             return
@@ -67,8 +72,10 @@ class FleetUsers:
             identity = found.st_dev, found.st_ino, found.st_mtime_ns
             if identity != self._identity:
                 self._numbers, self._identity = _mapped(self._path), identity
-        except OSError:
+        except FileNotFoundError:
             self._numbers = self._identity = None
+        except OSError:
+            return  # the next look may do better
 
 
 def _mapped(path: str) -> memoryview | None:

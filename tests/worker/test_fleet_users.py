@@ -41,6 +41,18 @@ def test_a_new_file_is_seen(tmp_path: Path) -> None:
     assert users.among(["1"]) == ()
 
 
+def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    """Whom the last one named, the fleet still has, until a file is there again or there is none."""
+    path = tmp_path / "users.ids"
+    users = FleetUsers(str(path), look_every=0.0)
+    replace(path, packed(["1"]))
+    assert users.among(["1"]) == ("1",)
+    path.unlink()
+    path.symlink_to(path)  # too many levels of links
+
+    assert users.among(["1"]) == ("1",)
+
+
 def test_it_is_not_looked_at_all_the_time(tmp_path: Path) -> None:
     """Between two looks the file that is mapped goes on being used."""
     path = tmp_path / "users.ids"

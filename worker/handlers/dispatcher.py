@@ -171,9 +171,9 @@ class Dispatcher:
             return await self._ends.unsure(rows, error.reason)
         except HandlerFailed as error:
             return await self._ends.failed(rows, error.reason, error.trace)
-        except Exception as error:  # noqa: BLE001 (a bug of ours is no reason to call for ever)
+        except Exception as error:  # noqa: BLE001 (a bug of ours: nobody knows how far the call came)
             self._log.bug(error, message=message.id)
-            return await self._ends.failed(rows, f"a fault in xyfleet: {type(error).__name__}", None)
+            return await self._ends.unsure(rows, f"a fault in xyfleet: {type(error).__name__}")
         await self._ends.finish(rows, answer)
         return []
 

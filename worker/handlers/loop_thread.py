@@ -85,7 +85,7 @@ class LoopThread:
         while tasks := asyncio.all_tasks(self._loop):
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):  # the thread ends anyway
                 self._loop.run_until_complete(asyncio.wait(tasks))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
@@ -100,7 +100,7 @@ class LoopThread:
         self._tell(context.get("exception") or RuntimeError(context["message"]))
 
     def _tell(self, error: BaseException) -> None:
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # the maker's loop may be closed by now
             self._maker.call_soon_threadsafe(self._stray, error)
 
 

@@ -84,7 +84,7 @@ class _LogWriter(io.RawIOBase):
 
     def write(self, data: object) -> int:
         """Take all bytes."""
-        raw = bytes(data)  # type: ignore[call-overload]
+        raw = bytes(data)  # type: ignore[call-overload] # a buffer, for which 3.11 has no type
         self._lines.take(self, raw.decode("utf-8", "replace"))
         return len(raw)
 
@@ -116,6 +116,6 @@ class _Through(io.BufferedWriter):
 
     def write(self, data: object) -> int:
         """Write all of it now."""
-        written = super().write(data)  # type: ignore[arg-type]
+        written = super().write(data)  # type: ignore[arg-type] # the same
         self.flush()
         return written

@@ -38,6 +38,7 @@ def ordinary(log: AccountLog) -> Iterator[None]:
 
 def allow_children() -> None:
     """Take back that this process is daemonic: multiprocessing lets no daemonic process have children."""
+    # typeshed does not know `_config`; there is no other way to say it of a process that has begun.
     config: dict[str, Any] = multiprocessing.current_process()._config  # type: ignore[attr-defined]
     config["daemon"] = False
 

@@ -169,7 +169,7 @@ class CatchUp:
                 left = max(ended, self._heard) + settings.catch_up_every * factor - time.monotonic()
                 if left <= 0:
                     return
-            await visit.until(lambda: visit.refused or self._settings is not settings, left)  # noqa: B023
+            await visit.until(lambda: visit.refused or self._settings is not settings, left)  # noqa: B023 (called in this round)
 
     async def _round(self, visit: CatchUpSession) -> None:
         """Find all that was missed, in as many turns as it takes."""

@@ -296,7 +296,7 @@ class OutboxSender:
             if left <= 0:
                 return
             settings = self._settings
-            await self._bell.until(lambda: not self._ready or self._settings is not settings, left)  # noqa: B023
+            await self._bell.until(lambda: not self._ready or self._settings is not settings, left)  # noqa: B023 (called in this round)
 
     async def _new_uuid(self, letter: OutgoingMessage) -> str:
         """Return a uuid that none was like. Letters go out in the order of their numbers, so the last ones tell."""

@@ -239,7 +239,7 @@ class StreamSink:
         self._poll: select.poll | None = None
         self._torn = False
         """The last line ended in the middle: the next one begins on a line of its own."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # of a closed one: the first line that is lost says why
             self._prepare(os.fstat(fd).st_mode)
 
     def write(self, line: bytes) -> None:

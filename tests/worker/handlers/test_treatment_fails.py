@@ -55,7 +55,9 @@ class _Odd(Handler):
         """It is."""
 
     async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
-        """Return what no outbox takes."""
+        """Return what no outbox takes; or fail, after whatever was done."""
+        if message.id == "3.PNM":
+            raise LookupError("ours")
         return object() if message.id == "1.PNM" else None  # type: ignore[return-value]
 
     async def close(self) -> None:
@@ -65,8 +67,9 @@ class _Odd(Handler):
 async def test_a_fault_of_ours(tmp_path: Path) -> None:
     """When our own treatment of a call fails, the message is a dead letter with the reason, and others go on (H3)."""
     async with Shop(tmp_path, handler=_Odd()) as shop:
-        await shop.add(chat("1.PNM"), chat("2.PNM", talk="c2"))
+        await shop.add(chat("1.PNM"), chat("2.PNM", talk="c2"), chat("3.PNM", talk="c3"))
         rows = await shop.settled()
 
-        assert (rows["1.PNM"].state, rows["2.PNM"].state) == ("parked", "done")
+        assert [rows[f"{number}.PNM"].state for number in (1, 2, 3)] == ["parked", "done", "parked"]
+        assert rows["3.PNM"].reason == "a fault in xyfleet: LookupError"
         assert str(rows["1.PNM"].reason).startswith("a fault in xyfleet: ")
