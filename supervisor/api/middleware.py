@@ -45,6 +45,8 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response()  # nobody is there to get it
     except Exception:
         log.exception("fault while answering %s %s", request.method, request.path)
+        if request.writer.output_size and request.transport is not None:
+            request.transport.abort()  # half an answer is out: another one would be read as its rest
         response = error_answer(500, "fault", "a fault in xyfleet; its log has more")
     with contextlib.suppress(ConnectionError):
         async with limited(request):

@@ -84,7 +84,12 @@ class Follower:
             return []
         self._news.clear()
         names = self._hub.users(self._accounts)
-        pieces = await self._hub.reader.ask(lambda files: list(self._read(files, names)))
+        try:
+            pieces = await self._hub.reader.ask(lambda files: list(self._read(files, names)))
+        except (sqlite3.Error, OSError):  # no room for the feed's lines, perhaps: they are not lost
+            await asyncio.sleep(min(wait, AGAIN))
+            self._news.set()
+            return []
         if self._after is not None and self._after < self._hub.feed.last:
             self._news.set()
         return pieces

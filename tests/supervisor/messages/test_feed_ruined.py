@@ -72,3 +72,21 @@ async def test_messages_are_listed_though_the_feed_finds_no_room(tmp_path: Path)
     assert len(found.lines) == 3
     assert cursor == ""
     one.close()
+
+
+async def test_who_follows_waits_for_room(tmp_path: Path) -> None:
+    """A full disk ends no stream: it has beats meanwhile, and goes on where it was."""
+    filled(tmp_path)
+    one = MessageFeed(lambda name: tmp_path / "inbox" / f"{name}.db", tmp_path)
+    with one.follow(lambda: ["a"], one.feed.cursor(0)) as follower:
+        file, aside = tmp_path / "feed.db", tmp_path / "aside.db"
+        file.rename(aside)
+        file.mkdir()
+        assert await follower.take(0.0) == []
+        assert not follower.ended
+        file.rmdir()
+        aside.rename(file)
+        pieces = await follower.take(1.0)
+    one.close()
+
+    assert [piece.cursor for piece in pieces] == [one.feed.cursor(1)]
