@@ -24,6 +24,7 @@ from xyfleet.worker.ipc.messages import (
     Sent,
     Strange,
     TalkPiece,
+    Told,
     Up,
     UploadRequest,
 )
@@ -72,11 +73,11 @@ def _shorter(message: Up) -> Up:
     """Return the message without something, itself when there is nothing that it could do without."""
     if isinstance(message, Strange):
         return msgspec.structs.replace(message, shape=NO_SHAPE)
-    if not isinstance(message, Report | Sent):
+    if not isinstance(message, Report | Sent | Told):
         return message
     if isinstance(message, Report) and message.changes:
         return msgspec.structs.replace(message, changes=message.changes[1:])
-    curt: Report | Sent = _curt(message)
+    curt: Report | Sent | Told = _curt(message)
     if curt == message and isinstance(message, Report):
         return msgspec.structs.replace(message, mail=msgspec.structs.replace(message.mail, strange={}))
     return curt

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from xyfleet.worker.ipc.codec import BadMessage
 from xyfleet.worker.ipc.messages import Answered, Ask, Up
 from xyfleet.worker.reasons import Reason
 
@@ -43,6 +44,8 @@ class Asks:
             self._send(replace(question, request=number))
             async with asyncio.timeout(LONGEST):
                 return await answer
+        except BadMessage:  # its quotes are escaped once more
+            return _bad(number, "data that does not fit into a message to the supervisor")
         except TimeoutError:
             return Answered(request=number, reason=_late(question))
         finally:

@@ -23,6 +23,7 @@ from xyfleet.worker.ipc.messages import (
     Report,
     Strange,
     TalkPiece,
+    Told,
 )
 from xyfleet.worker.ipc.pipes import ReportPipe, fit
 from xyfleet.worker.ipc.talks import PIECE
@@ -103,6 +104,14 @@ def test_a_report_with_the_longest_of_everything_fits() -> None:
 
     assert isinstance(found, Report)
     assert (found.state, found.window, found.mail.stored) == (report.state, window, MANY)
+
+
+def test_an_event_with_the_longest_of_everything_fits() -> None:
+    """Its words are cut, and the id of a conversation that is none."""
+    told = body_of(fit(Told(kind="handed_over", text="\U0001f600" * 200, conversation="x" * 9000, minutes=5.0)))
+
+    assert isinstance(told, Told)
+    assert (told.kind, told.minutes) == ("handed_over", 5.0)
 
 
 async def test_what_can_not_be_said_is_in_nobodys_way() -> None:
