@@ -13,6 +13,7 @@ import msgspec
 
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.inbox_files import Files, Unreadable
+from xyfleet.worker.protocol.listed_orders import PREFIX
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.storage.schema import Row, columns, row_of
 
@@ -180,10 +181,15 @@ def read_lines(
     return lines
 
 
+_ID: Final = 1
+"""Where a message's id is among the columns."""
+
+
 def _row_of(account: str, found: tuple[object, ...]) -> Row:
     """Return a row whose payload is still JSON: to take it apart would cost ten times its memory."""
     *others, traded, payload = found
-    row = row_of(account, (*others, traded, None if traded else payload))
+    said = traded and not str(others[_ID]).startswith(PREFIX)  # whether the columns say all
+    row = row_of(account, (*others, traded, None if said else payload))
     if not isinstance(payload, bytes):
         return row
     raw = msgspec.Raw(msgspec.json.format(payload, indent=-1))  # Checks it, too.

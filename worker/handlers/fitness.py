@@ -16,7 +16,7 @@ def unfit(entry: Entry, settings: MailSettings, now: int) -> str | None:
     limit, most = settings.reply_max_age * 1000, settings.handler_retries + 1
     if entry.asked:
         return None
-    if limit and now - entry.time > limit:
+    if limit and not entry.trade and now - entry.time > limit:
         return TOO_OLD + ("; the call before was not the last one, and failed" if entry.attempt else "")
     if entry.attempt >= most:
         # Only a crash in the middle leaves such a row waiting (`on_unknown: retry`): not again, and again.

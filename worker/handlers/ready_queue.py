@@ -30,6 +30,8 @@ class Entry(NamedTuple):
     """Calls so far."""
     asked: bool
     """Whether a person wants it handled, whatever its age."""
+    trade: bool = False
+    """Whether it tells of an order, which is never too old."""
     line: str | None = None
     """Who said it, where it is talk: a line that may be handed over with others, and that waits for no failed one."""
 
@@ -43,7 +45,8 @@ def entry_of(row: Row) -> Entry:
     message = row.message
     talk = f"row {row.row}" if message.conversation is None else f"talk {message.conversation}"
     line = message.sender if message.kind in TALK and message.conversation is not None else None
-    return Entry(row.row, talk, millis(message.time), message.attempt, row.reason == ASKED, line)
+    trade = message.order is not None or message.order_status is not None
+    return Entry(row.row, talk, millis(message.time), message.attempt, row.reason == ASKED, trade, line)
 
 
 class _Talk:

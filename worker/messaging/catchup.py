@@ -65,6 +65,8 @@ class CatchUp:
         """Messages found so far."""
         self.rounds = 0
         """Rounds that came to their end so far."""
+        self.caught_up: Callable[[], None] = _deaf
+        """Called at the end of each round."""
         self.zombies = 0
         """Connections so far that proved to bring no messages."""
         self._inbox = inbox
@@ -181,6 +183,7 @@ class CatchUp:
         for name in await self._mark.finish(round_, self._since()):
             self._log.say(log_texts.CATCH_UP_GIVEN_UP, conversation=name, rounds=self._tempo.rounds)
         self.rounds += 1
+        self.caught_up()
         self._log.say(
             log_texts.RECOVERED if round_.found else log_texts.CAUGHT_UP,
             messages=round_.found,
@@ -274,3 +277,7 @@ class CatchUp:
         """
         ours = (self._settings.since or self._born) - int((self._clock.ahead() or 0.0) * 1000)
         return ours if self._first is None else min(ours, self._first)
+
+
+def _deaf() -> None:
+    """For rounds whose end nobody waits for."""

@@ -38,6 +38,7 @@ from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.intake import PushIntake
+from xyfleet.worker.messaging.order_list import OrderList, lists_orders
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.talks import TalkDesk
@@ -133,6 +134,17 @@ class MessageService:
         self._catch_up = CatchUp(
             self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules, clock
         )
+        self._orders = OrderList(
+            self._inbox,
+            settings.mail,
+            log,
+            self._asks.ask,
+            self._talks.ask,
+            self._rules,
+            self._added,
+            self._wanted.set,
+        )
+        self._catch_up.caught_up = self._orders.caught_up
         self._intake = PushIntake(
             self._inbox, settings.unb, log, self._drift, self._catch_up, self._rules, self._wanted.set, self._added
         )
@@ -153,18 +165,20 @@ class MessageService:
         self._connected.set()
         self._outbox.connected(line)
         self._catch_up.connected(line)
+        self._orders.connected()
         self._talks.connected(line)
 
     def disconnected(self) -> None:
         """There is none any more."""
         self._outbox.disconnected()
         self._catch_up.disconnected()
+        self._orders.disconnected()
         self._talks.disconnected()
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings; another handler needs another worker."""
         self._settings = settings
-        for part in (self._inbox, self._outbox, self._catch_up, self._dispatcher):
+        for part in (self._inbox, self._outbox, self._catch_up, self._orders, self._dispatcher):
             if part is not None:
                 part.apply(settings)
         if isinstance(self._handler, PythonHandler):
@@ -217,6 +231,7 @@ class MessageService:
             tasks.create_task(self._catch_up.run())
             tasks.create_task(self._intake.run())
             tasks.create_task(self._requests.run())
+            tasks.create_task(self._orders.run())
             await self._first_moment()
             if self._dispatcher is not None:
                 tasks.create_task(self._dispatcher.run())
@@ -295,6 +310,7 @@ class MessageService:
             max_age=int(settings.reply_max_age * 1000),
             takeover=int(settings.takeover_pause * 1000),
             groups=settings.answer_groups,
+            orders=lists_orders(settings),
             fleet=() if settings.answer_fleet else self._users.among(each.sender for each in found if not each.own),
         )
 

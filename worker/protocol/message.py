@@ -54,6 +54,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What this account is in that order."""
     buyer: str | None = None
     """User id of that order's buyer."""
+    quantity: int | None = None
+    """How many were bought, where the list of orders brought it."""
+    amount: str | None = None
+    """What was paid for all of it, in yuan, where the list of orders brought it."""
     time: str
     """When the server took it, RFC 3339 in UTC, with milliseconds; when it came in, where the server says nothing."""
     own: bool = False

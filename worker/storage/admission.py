@@ -12,7 +12,7 @@ import msgspec
 
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import ANSWERABLE, TALK, Message
-from xyfleet.worker.storage import handler_pause, sanitize
+from xyfleet.worker.storage import handler_pause, order_book, sanitize
 from xyfleet.worker.storage.results import HandlerRules
 from xyfleet.worker.storage.schema import COLUMNS, GROUP, OF_THIS_FLEET, row_of
 
@@ -65,7 +65,7 @@ def _with_buyer(db: sqlite3.Connection, each: IncomingItem) -> IncomingItem:
 
 def lot(db: sqlite3.Connection, each: IncomingItem, time: int, now: int, rules: HandlerRules) -> tuple[str, str | None]:
     """Return whether a new message waits for the handler or is kept, and why where that does not go without saying."""
-    fresh = not rules.max_age or now - time <= rules.max_age
+    fresh = not rules.max_age or now - time <= rules.max_age or order_book.is_trade(each)
     if not rules.handler or each.own or each.kind not in ANSWERABLE or not fresh:
         return "kept", None
     if each.kind == "order" and not each.text:
@@ -74,4 +74,6 @@ def lot(db: sqlite3.Connection, each: IncomingItem, time: int, now: int, rules: 
         return "kept", GROUP
     if each.kind in TALK and each.sender in rules.fleet:
         return "kept", OF_THIS_FLEET
+    if (why := order_book.withheld(db, each, time, now, rules)) is not None:
+        return "kept", why
     return "kept" if handler_pause.is_paused(db, each.conversation, each.kind, now) else "waiting", None

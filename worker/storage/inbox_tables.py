@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, TABLES, TALLIES, VERSION
+from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, ORDER_INDEX, TABLES, TALLIES, VERSION
 
 _NUMBERED: Final = ("messages", "outbox")
 """Tables whose rows are known by their numbers elsewhere."""
@@ -75,6 +75,7 @@ def check_tables(db: sqlite3.Connection) -> None:
 def complete_tables(db: sqlite3.Connection) -> None:
     """Give a file of an older xyfleet what came later."""
     _add_columns(db)
+    db.execute(ORDER_INDEX)
     _add_tallies(db)
 
 

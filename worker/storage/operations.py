@@ -18,7 +18,9 @@ from xyfleet.worker.storage.results import (
     Counts,
     Finished,
     HandlerRules,
+    LateOrders,
     LetterPart,
+    NewOrder,
     OutgoingMessage,
     Queued,
     ReplyBound,
@@ -105,6 +107,23 @@ class Find(Operation[Row | None], frozen=True):
     """Return a message by its id."""
 
     id: str
+
+
+class NewOrders(Operation[list[NewOrder]], frozen=True):
+    """Return which of these orders, ids and buyers and items, no paid notice was handed over for. Changes nothing."""
+
+    orders: list[tuple[str, str | None, str | None]]
+
+
+class SettleLate(Operation[LateOrders], frozen=True):
+    """Say of paid orders that came late what the list of orders says of them. Key: the rows."""
+
+    listed: list[str]
+    """Ids of all that wait for shipment."""
+    last: int
+    """Number of the last row that was there when the list was asked for: it may not know of later ones."""
+    failed: str | None = None
+    """Why there is no list: they are dead letters."""
 
 
 class Waiting(Operation[list[Row]], frozen=True):
@@ -208,6 +227,8 @@ AnyOperation = (
     | GiveUp
     | Redo
     | Find
+    | NewOrders
+    | SettleLate
     | Waiting
     | Queue
     | Upload

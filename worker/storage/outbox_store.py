@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.im_calls import Picture
+from xyfleet.worker.protocol.listed_orders import PREFIX
 from xyfleet.worker.protocol.message import TALK
 from xyfleet.worker.storage import handler_pause
 from xyfleet.worker.storage.results import MOST_QUEUED, LetterPart, OutgoingMessage, Queued, ReplyBound, Settled
@@ -179,9 +180,11 @@ class OutboxStore:
 
     def asker(self, row: int, talk: str | None) -> str | None:
         """Return who a reply to a message is for: the person who wrote it, or else who is at the other end."""
-        sender, peer, platform = self.db.execute(
-            "SELECT sender, peer, platform FROM messages WHERE row = ?", (row,)
+        id_, sender, peer, platform = self.db.execute(
+            "SELECT id, sender, peer, platform FROM messages WHERE row = ?", (row,)
         ).fetchone()
+        if id_.startswith(PREFIX):
+            return None if peer is None else str(peer)  # the list of orders names the buyer
         if sender is not None and not platform:
             return str(sender)
         known = "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND platform = 0 LIMIT 1"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 from xyfleet.worker.storage import operations as ops
-from xyfleet.worker.storage import results
+from xyfleet.worker.storage import order_book, results
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
 
@@ -67,6 +67,8 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.GiveUp: lambda store, it, now: store.give_up(it.row, it.state, it.reason),
     ops.Redo: lambda store, it, now: store.redo(it.ids),
     ops.Find: lambda store, it, now: store.find(it.id),
+    ops.NewOrders: lambda store, it, now: order_book.new_orders(store.db, it.orders),
+    ops.SettleLate: lambda store, it, now: order_book.settle_late(store.db, it.listed, it.last, it.failed),
     ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
     ops.Queue: lambda store, it, now: store.queue(
         it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image

@@ -28,6 +28,8 @@ class HandlerRules(NamedTuple):
     """Milliseconds for which an owner's message silences the handler in its conversation; 0 = it does not."""
     groups: bool = False
     """Whether it hears of group talks."""
+    orders: bool = False
+    """Whether the orders that wait for shipment are listed, so that a late one need not be believed."""
     fleet: tuple[str, ...] = ()
     """Those of the senders who are accounts of this fleet, and are not to be answered."""
 
@@ -38,6 +40,25 @@ class ReplyBound(NamedTuple):
     most: int
     within: int
     """Milliseconds."""
+
+
+class NewOrder(msgspec.Struct, frozen=True):
+    """An order of the list that was not handed over yet."""
+
+    order: str
+    conversation: str | None
+    """The one with its buyer, rather about its item, where one is known."""
+
+
+class LateOrders(NamedTuple):
+    """What became of paid orders that came late."""
+
+    listed: int = 0
+    """The list has brought them."""
+    over: int = 0
+    """It does not have them: shipped, closed or refunded meanwhile."""
+    dead: int = 0
+    """Dead letters, for there is no list."""
 
 
 class Added(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from xyfleet.worker.protocol import items
+from xyfleet.worker.protocol import items, listed_orders
 from xyfleet.worker.protocol.message import Message, rfc3339
 
 VERSION: Final = 1
@@ -75,6 +75,7 @@ ADDED: Final = (
 )
 """Columns that came later, as table, name and type; a file of an older xyfleet gets them when it is opened."""
 ADDED_INDEX: Final = "CREATE INDEX IF NOT EXISTS outbox_automatic ON outbox (conversation, created) WHERE automatic = 1"
+ORDER_INDEX: Final = "CREATE INDEX IF NOT EXISTS messages_order ON messages (trade_order) WHERE trade_order IS NOT NULL"
 OPEN_STATES: Final = ("waiting", "calling", "failed", "parked")
 # The numbers of open messages are kept by the database itself: to count 100,000 at each commit would take 10 ms.
 _UP: Final = "UPDATE tallies SET number = number + 1 WHERE state = new.state;"
@@ -131,6 +132,14 @@ GROUP: Final = "a group talk"
 """The reason of a message that the handler was not asked about: a group's."""
 OF_THIS_FLEET: Final = "from another account of this fleet"
 """The reason of a message that the handler was not asked about: two handlers would answer each other for ever."""
+LATE_ORDER: Final = "a late order: the list of orders says whether it waits still"
+"""The reason of a paid order that came too late to be believed: it may have been shipped or refunded meanwhile."""
+LISTED: Final = "handed over from the list of orders"
+"""The reason of a paid order that the handler was not asked about: the list has brought it."""
+NOTICED: Final = "a notice of it was handed over before"
+"""The reason of an order from the list that the handler was not asked about."""
+NOT_WAITING: Final = "it came late, and is not waiting for shipment any more"
+"""The reason of a paid order that the handler was not asked about: the list does not have it."""
 TAKES_OVER: Final = "takes over"
 """The reason of an own message by which its owner did so."""
 _OLD: Final = (
@@ -202,6 +211,8 @@ def row_of(account: str, found: sqlite3.Row | tuple[object, ...]) -> Row:
         },
         Message,
     )
+    if message.id.startswith(listed_orders.PREFIX):
+        message = listed_orders.filled(message)
     filled = message if traded else _filled(message)
     return Row(int(str(row)), str(state), None if reason is None else str(reason), filled)
 

@@ -97,7 +97,7 @@ async def test_messages_have_the_one_form(http: aiohttp.ClientSession, control: 
         **{"account": "a", "id": "1.PNM", "conversation": "60123", "item": "7", "sender": "9", "sender_name": "小王"},
         **{"kind": "text", "text": "在吗", "time": "2026-01-02T03:04:05.000Z", "own": False, "recovered": False},
         **{"attempt": 0, "raw": {"x": [1]}, "content_type": None, "order": None, "order_status": None},
-        **{"role": None, "buyer": None},
+        **{"role": None, "buyer": None, "quantity": None, "amount": None},
     }
     assert list(second) == [*Message.__struct_fields__, "state", "reason"]
     assert (second["attempt"], second["state"], second["reason"]) == (1, "failed", "it raised ValueError")

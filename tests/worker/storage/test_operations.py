@@ -57,6 +57,11 @@ EACH: list[tuple[Operation[Any], Callable[[Any], bool]]] = [
     (ops.Redo(["3.PNM"]), lambda it: it in (0, 1)),
     (ops.Find("3.PNM"), lambda it: it.row == 3),
     (ops.Find("none.PNM"), lambda it: it is None),
+    (
+        ops.NewOrders([("51", "buyer", "i1"), ("52", None, None)]),
+        lambda it: [(each.order, each.conversation) for each in it] == [("51", "c1"), ("52", None)],
+    ),
+    (ops.SettleLate(["51"], 10), lambda it: it == (0, 0, 0)),
     (ops.Waiting(0, 3), lambda it: [row.row for row in it] == [5, 6, 7]),
     (ops.Queue("u5", "c1", "third", None), lambda it: (it.letter.number, it.letter.receiver) == (3, "buyer")),
     (ops.Queue("u5", "nowhere", "third", None), lambda it: (it.letter, it.refused) == (None, "nobody")),
@@ -93,7 +98,7 @@ def test_all_operations_are_here() -> None:
     known = set(get_args(AnyOperation))
 
     assert known == {type(each) for each, _ in EACH} | {type(each) for each in BEFORE} == set(WAYS) - {Job}
-    assert len(known) == 21
+    assert len(known) == 23
 
 
 @pytest.mark.parametrize(("each", "true"), EACH, ids=lambda it: repr(it)[:40] if isinstance(it, Operation) else "")
