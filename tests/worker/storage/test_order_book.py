@@ -12,7 +12,7 @@ from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.shop import Order
 from xyfleet.worker.storage import order_book
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.results import LateOrders, NewOrder
+from xyfleet.worker.storage.results import LateOrders, LetterPart, NewOrder
 from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, NOTICED, TAKEN_OVER
 
 pytestmark = pytest.mark.pythons
@@ -117,7 +117,7 @@ def test_a_listed_order_is_answered_although_its_owner_writes(store: MessageStor
     add(store, incoming("1.PNM", sender="somebody"), incoming("2.PNM", own=True, sender="me", text="me"))
     (row,) = add(store, listed(talk="c1"), rules=LISTS, recovered=True)
     begun = store.begin(row.row, 0, None, NOW)
-    number = store.finish(row.row, "KEY", "u1", NOW)
+    number = store.finish(row.row, [LetterPart("KEY")], "u1", NOW)
 
     assert stands(store) == ("kept", TAKEN_OVER)
     assert begun is not None
@@ -131,7 +131,7 @@ def test_an_order_without_a_conversation_is_a_dead_letter(store: MessageStore) -
     """Nobody knows where to answer: it is not lost."""
     (row,) = add(store, listed(talk=None), rules=LISTS, recovered=True)
     store.begin(row.row, 0, None, NOW)
-    store.finish(row.row, "KEY", "u1", NOW)
+    store.finish(row.row, [LetterPart("KEY")], "u1", NOW)
 
     assert stands(store) == ("failed", "no conversation to reply in")
 
