@@ -21,19 +21,7 @@ from xyfleet.worker.connection.session import KickedOut, Session, TokenRefused
 from xyfleet.worker.connection.tickets import TicketClient
 from xyfleet.worker.connection.user_turn import UserTurn
 from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
-from xyfleet.worker.ipc.messages import (
-    Answered,
-    Apply,
-    CatchUpTurn,
-    Down,
-    Reconnect,
-    Redo,
-    Send,
-    Stop,
-    TalkRequest,
-    Ticket,
-    Uploaded,
-)
+from xyfleet.worker.ipc.messages import AboutMessages, Apply, Down, Reconnect, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.messaging.service import MessageService
 from xyfleet.worker.protocol.frames import Mids, Push
@@ -113,7 +101,7 @@ class AccountRunner:
             self._reconnect(message)
         elif isinstance(message, Apply):
             self._apply(message.settings)
-        elif isinstance(message, Send | Redo | TalkRequest | CatchUpTurn | Uploaded | Answered):
+        elif isinstance(message, AboutMessages):
             self._mail.receive(message)
         else:
             self._desk.take(message)

@@ -28,7 +28,7 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Process, Wish
 from xyfleet.supervisor.supervision.outage_values import Group, Outage
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import HeartbeatFigures, HourFigures, MailFigures
+from xyfleet.worker.ipc.figures import HeartbeatFigures, HourFigures, MailFigures
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 

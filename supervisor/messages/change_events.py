@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from xyfleet.worker.ipc.messages import MailFigures
+from xyfleet.worker.ipc.figures import MailFigures
 
 QUIET: Final = 3.0
 """Seconds without another account that has the same trouble, after which the event is told."""

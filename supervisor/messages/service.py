@@ -19,7 +19,8 @@ from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Sent, TalkPiece
+from xyfleet.worker.ipc.figures import MailFigures
+from xyfleet.worker.ipc.messages import CatchUpRequest, Redone, Sent, TalkPiece
 
 
 class MailService:

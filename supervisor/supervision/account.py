@@ -20,13 +20,8 @@ from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.supervisor.workers.slot import WorkerSlot, exit_reason
 from xyfleet.worker.causes import Cause
-from xyfleet.worker.ipc.messages import (
-    Alive,
-    Change,
-    Go,
-    Report,
-    Up,
-)
+from xyfleet.worker.ipc.figures import Change
+from xyfleet.worker.ipc.messages import Alive, Go, Report, Up
 from xyfleet.worker.ipc.messages import Reconnect as ReconnectCommand
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State

@@ -16,11 +16,11 @@ from xyfleet.supervisor.supervision.past import past_of, same_past
 from xyfleet.supervisor.supervision.tickets import ticket_of
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.ipc.figures import Change
 from xyfleet.worker.ipc.messages import (
     Apply,
     Ask,
     CatchUpRequest,
-    Change,
     Go,
     Hello,
     Redone,

@@ -9,7 +9,8 @@ from typing import Any
 from xyfleet.supervisor.common.event_log import EventLog, Kind
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.worker.ipc.messages import Change, Report, Told
+from xyfleet.worker.ipc.figures import Change
+from xyfleet.worker.ipc.messages import Report, Told
 from xyfleet.worker.reasons import Reason
 
 

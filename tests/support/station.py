@@ -24,7 +24,8 @@ from xyfleet.worker.clock import ServerClock, Timing
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.session import Session
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, encode
-from xyfleet.worker.ipc.messages import Change, Down, Report, Ticket, TicketRequest, Up
+from xyfleet.worker.ipc.figures import Change
+from xyfleet.worker.ipc.messages import Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
 from xyfleet.worker.protocol.frames import Mids, Push
 from xyfleet.worker.reasons import words

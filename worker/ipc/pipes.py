@@ -15,19 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
-from xyfleet.worker.ipc.messages import (
-    MAX_CHANGES,
-    Ask,
-    Down,
-    Redone,
-    Report,
-    Sent,
-    Strange,
-    TalkPiece,
-    Told,
-    Up,
-    UploadRequest,
-)
+from xyfleet.worker.ipc.figures import MAX_CHANGES
+from xyfleet.worker.ipc.messages import Ask, Down, Redone, Report, Sent, Strange, TalkPiece, Told, Up, UploadRequest
 from xyfleet.worker.reasons import Reason
 
 _Place = tuple[type, int, int]

@@ -22,18 +22,8 @@ from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.outgoing_words import word_in
 from xyfleet.worker.handlers.python import PythonHandler
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import (
-    Answered,
-    CatchUpRequest,
-    MailFigures,
-    Redo,
-    Send,
-    Strange,
-    TalkRequest,
-    Told,
-    Up,
-    Uploaded,
-)
+from xyfleet.worker.ipc.figures import MailFigures
+from xyfleet.worker.ipc.messages import AboutMessages, Answered, CatchUpRequest, Strange, Told, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
@@ -184,7 +174,7 @@ class MessageService:
         if isinstance(self._handler, PythonHandler):
             self._handler.apply(settings)
 
-    def receive(self, message: Send | Redo | TalkRequest | Turn | Uploaded | Answered) -> None:
+    def receive(self, message: AboutMessages) -> None:
         """Take what the supervisor says about messages."""
         if isinstance(message, Turn):
             self._catch_up.turn()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from xyfleet.worker.ipc.messages import HeartbeatFigures, HourFigures
+from xyfleet.worker.ipc.figures import HeartbeatFigures, HourFigures
 
 ROUND_TRIPS: Final = 100
 """Of this many latest round trips mean and p95 are told: 25 minutes at the default interval."""

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from xyfleet.worker.ipc.messages import Alive, Change, Report
+from xyfleet.worker.ipc.figures import Change
+from xyfleet.worker.ipc.messages import Alive, Report
 from xyfleet.worker.ipc.pipes import ReportPipe
 
 SOON: Final = 0.1

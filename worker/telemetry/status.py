@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.clock import ServerClock
-from xyfleet.worker.ipc.messages import Change, MailFigures, Report
+from xyfleet.worker.ipc.figures import Change, MailFigures
+from xyfleet.worker.ipc.messages import Report
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import Event, State, step

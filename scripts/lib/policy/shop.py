@@ -12,7 +12,8 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.tokens.token_values import Token
 from xyfleet.worker.causes import FATAL, Cause, ConnectionLost
 from xyfleet.worker.connection.backoff import delay
-from xyfleet.worker.ipc.messages import Change, Message, Reconnect, Refusal, Report, Stop, Ticket, TicketRequest
+from xyfleet.worker.ipc.figures import Change
+from xyfleet.worker.ipc.messages import Message, Reconnect, Refusal, Report, Stop, Ticket, TicketRequest
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.states import State

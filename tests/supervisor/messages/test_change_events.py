@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvent, MessageEvents
-from xyfleet.worker.ipc.messages import MailFigures
+from xyfleet.worker.ipc.figures import MailFigures
 
 
 def failed(new: int, dead: int) -> MessageEvent:

@@ -19,7 +19,8 @@ from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.service import MailService
 from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import CatchUpRequest, MailFigures, Redone, Up
+from xyfleet.worker.ipc.figures import MailFigures
+from xyfleet.worker.ipc.messages import CatchUpRequest, Redone, Up
 
 
 class Crewmen:

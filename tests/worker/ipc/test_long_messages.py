@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_UP, BadMessage, FrameDecoder, decode_up, encode
-from xyfleet.worker.ipc.messages import (
-    Alive,
-    HeartbeatFigures,
-    Hello,
-    HourFigures,
-    MailFigures,
-    Report,
-    Strange,
-    TalkPiece,
-    Told,
-)
+from xyfleet.worker.ipc.figures import HeartbeatFigures, HourFigures, MailFigures
+from xyfleet.worker.ipc.messages import Alive, Hello, Report, Strange, TalkPiece, Told
 from xyfleet.worker.ipc.pipes import ReportPipe, fit
 from xyfleet.worker.ipc.talks import PIECE
 from xyfleet.worker.protocol.shape import shape, shape_of_bytes

@@ -20,13 +20,11 @@ from xyfleet.worker.ipc.codec import (
     decode_up,
     encode,
 )
+from xyfleet.worker.ipc.figures import MAX_CHANGES, Change, HeartbeatFigures
 from xyfleet.worker.ipc.messages import (
-    MAX_CHANGES,
     Alive,
     Apply,
-    Change,
     Go,
-    HeartbeatFigures,
     Hello,
     Message,
     Queued,

@@ -15,20 +15,8 @@ from hypothesis import strategies as st
 from support.station import until
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_up, encode
-from xyfleet.worker.ipc.messages import (
-    MAX_CHANGES,
-    Alive,
-    Change,
-    Down,
-    Hello,
-    MailFigures,
-    Queued,
-    Report,
-    Sent,
-    Stop,
-    TicketRequest,
-    Up,
-)
+from xyfleet.worker.ipc.figures import MAX_CHANGES, Change, MailFigures
+from xyfleet.worker.ipc.messages import Alive, Down, Hello, Queued, Report, Sent, Stop, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CURT, RETRY, CommandPipe, ReportPipe, fit, newer
 from xyfleet.worker.reasons import words
 from xyfleet.worker.states import State

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.ipc.messages import HeartbeatFigures
+from xyfleet.worker.ipc.figures import HeartbeatFigures
 from xyfleet.worker.telemetry.metrics import HOUR, ROUND_TRIPS, Metrics
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xyfleet.worker.ipc.messages import HourFigures
+from xyfleet.worker.ipc.figures import HourFigures
 from xyfleet.worker.telemetry.metrics import HOUR, STEP, Metrics
 
 BEAT = 15.0

@@ -13,7 +13,8 @@ from support.station import read_log
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.ipc.codec import MAX_UP, FrameDecoder, decode_up
-from xyfleet.worker.ipc.messages import Change, MailFigures, Report
+from xyfleet.worker.ipc.figures import Change, MailFigures
+from xyfleet.worker.ipc.messages import Report
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import LogSettings
