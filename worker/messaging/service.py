@@ -9,38 +9,30 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
-from xyfleet.worker.fleet_users import FleetUsers
-from xyfleet.worker.handlers.alerts import Alerts
-from xyfleet.worker.handlers.api import HandlerPorts
-from xyfleet.worker.handlers.base import Handler, HandOver
-from xyfleet.worker.handlers.dispatcher import Dispatcher
-from xyfleet.worker.handlers.outgoing_words import word_in
-from xyfleet.worker.handlers.python import PythonHandler
-from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.figures import MailFigures
-from xyfleet.worker.ipc.messages import AboutMessages, Answered, CatchUpRequest, Strange, Told, Up, Uploaded
+from xyfleet.worker.ipc.messages import AboutMessages, Answered, CatchUpRequest, Strange, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
+from xyfleet.worker.messaging.handler_desk import HandlerDesk
 from xyfleet.worker.messaging.intake import PushIntake
-from xyfleet.worker.messaging.order_list import OrderList, lists_orders
+from xyfleet.worker.messaging.order_list import OrderList
 from xyfleet.worker.messaging.requests import Requests
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.talks import TalkDesk
 from xyfleet.worker.messaging.uploads import Uploads
 from xyfleet.worker.protocol.frames import MOST_HEAD, Push
-from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.known import frame_class
 from xyfleet.worker.protocol.shape import shape_of_bytes
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.results import Added, HandlerRules
+from xyfleet.worker.storage.results import Added
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.drift import Drift
 from xyfleet.worker.text import cut
@@ -78,9 +70,6 @@ class MessageService:
         self._log = log
         self._send = send
         self._changed = changed
-        self._stuck = stuck
-        self._clock = clock
-        self._users = FleetUsers(settings.mail.users)
         self._drift = Drift(lambda place, name, shape: send(Strange(place=place, name=name, shape=shape)))
         self._last: float | None = None
         self._life: asyncio.Task[None] | None = None
@@ -107,22 +96,23 @@ class MessageService:
             self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log
         )
         self._requests = Requests(self._inbox, self._outbox, self._talks, log, send, self._wanted.set, self._look_again)
-        self._alerts = Alerts()
-        self._handler = self._make_handler(settings.account)
-        self._dispatcher: Dispatcher | None = None
-        if self._handler is not None:
-            self._dispatcher = Dispatcher(
-                self._inbox,
-                self._handler,
-                settings.mail,
-                log,
-                changed,
-                self._outbox.wake,
-                clock.time,
-                handed_over=self._tell_handed_over,
-            )
+        self._handler = HandlerDesk(
+            self._inbox,
+            self._outbox,
+            self._talks,
+            settings.mail,
+            settings.account,
+            log,
+            clock,
+            self._asks.ask,
+            send,
+            changed,
+            stuck,
+            self._wanted.set,
+        )
+        rules = self._handler.rules
         self._catch_up = CatchUp(
-            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, self._rules, clock
+            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, rules, clock
         )
         self._orders = OrderList(
             self._inbox,
@@ -130,13 +120,13 @@ class MessageService:
             log,
             self._asks.ask,
             self._talks.ask,
-            self._rules,
+            rules,
             self._added,
             self._wanted.set,
         )
         self._catch_up.caught_up = self._orders.caught_up
         self._intake = PushIntake(
-            self._inbox, settings.unb, log, self._drift, self._catch_up, self._rules, self._wanted.set, self._added
+            self._inbox, settings.unb, log, self._drift, self._catch_up, rules, self._wanted.set, self._added
         )
 
     # What the socket and the supervisor say.
@@ -168,11 +158,8 @@ class MessageService:
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings; another handler needs another worker."""
         self._settings = settings
-        for part in (self._inbox, self._outbox, self._catch_up, self._orders, self._dispatcher):
-            if part is not None:
-                part.apply(settings)
-        if isinstance(self._handler, PythonHandler):
-            self._handler.apply(settings)
+        for part in (self._inbox, self._outbox, self._catch_up, self._orders, self._handler):
+            part.apply(settings)
 
     def receive(self, message: AboutMessages) -> None:
         """Take what the supervisor says about messages."""
@@ -188,7 +175,7 @@ class MessageService:
     def figures(self) -> MailFigures:
         """Return how the messages are."""
         counts = self._inbox.counts
-        trouble = None if self._handler is None else self._handler.trouble
+        trouble = self._handler.trouble
         return MailFigures(
             stored=counts.stored,
             waiting=counts.waiting,
@@ -201,7 +188,7 @@ class MessageService:
             trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
             inbox_note=None if self._inbox.note is None else cut(self._inbox.note),
             handler_trouble=None if trouble is None else cut(trouble),
-            bounded=None if self._dispatcher is None else self._dispatcher.bounded,
+            bounded=self._handler.bounded,
         )
 
     @property
@@ -223,8 +210,7 @@ class MessageService:
             tasks.create_task(self._requests.run())
             tasks.create_task(self._orders.run())
             await self._first_moment()
-            if self._dispatcher is not None:
-                tasks.create_task(self._dispatcher.run())
+            tasks.create_task(self._handler.run())
             if self._inbox.exists():
                 self._wanted.set()
             await self._wanted.wait()
@@ -236,8 +222,7 @@ class MessageService:
 
     async def rest(self) -> None:
         """Begin nothing more, for the end comes, and wait for what is on its way."""
-        if self._dispatcher is not None:
-            self._dispatcher.rest()
+        self._handler.rest()
         await self.pause()
 
     async def end(self, within: float) -> None:
@@ -266,47 +251,10 @@ class MessageService:
             async with asyncio.timeout(random.uniform(*FIRST_LOOK)):
                 await self._wanted.wait()
 
-    def _make_handler(self, account: str) -> Handler | None:
-        settings = self._settings
-        if settings.handler is not None:
-            ports = HandlerPorts(self._answer_later, self._asks.ask, self._talks.ask, self._alert)
-            return PythonHandler(settings, account, ports, self._log, self._changed, self._stuck)
-        if settings.webhook is not None:
-            return WebhookHandler(
-                settings.webhook, (settings.fleet, account), self._changed, folder=settings.handler_path
-            )
-        return None
-
-    async def _answer_later(self, conversation: str, text: str, image: str | None) -> bool:
-        """Send for a handler; return whether it was taken. Raises ValueError for what no automatic message may hold."""
-        if (word := word_in([text], self._settings.outgoing_block)) is not None:
-            raise ValueError(f"account.send() got a text that holds {word!r} (outgoing_block)")
-        self._wanted.set()
-        return (await self._outbox.queue(conversation, text, None, automatic=True, image=image)).letter is not None
-
-    def _tell_handed_over(self, conversation: str, hand_over: HandOver) -> None:
-        self._send(Told(kind="handed_over", text=hand_over.why, conversation=conversation, minutes=hand_over.minutes))
-
-    def _alert(self, text: str) -> None:
-        if self._alerts.may(text, time.monotonic()):
-            self._send(Told(kind="handler_alert", text=cut(text)))
-
     # Messages.
 
-    def _rules(self, found: Sequence[IncomingItem]) -> HandlerRules:
-        settings = self._settings
-        return HandlerRules(
-            handler=self._handler is not None,
-            max_age=int(settings.reply_max_age * 1000),
-            takeover=int(settings.takeover_pause * 1000),
-            groups=settings.answer_groups,
-            orders=lists_orders(settings),
-            fleet=() if settings.answer_fleet else self._users.among(each.sender for each in found if not each.own),
-        )
-
     def _added(self, added: Added) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.added([*added.uncalled, *added.rows])
+        self._handler.added(added)
         if added.rows:
             self._wanted.set()
             self._last = time.time()
@@ -320,8 +268,7 @@ class MessageService:
         self._changed()
 
     def _look_again(self) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.wake()
+        self._handler.wake()
 
     def _ask_turn(self) -> None:
         self._send(CatchUpRequest())
