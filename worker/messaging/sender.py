@@ -17,6 +17,7 @@ from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Uploaded
+from xyfleet.worker.messaging.image_letters import ImageLetters, NotUploaded
 from xyfleet.worker.messaging.letter_ends import LetterEnds
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
@@ -27,13 +28,10 @@ from xyfleet.worker.storage.results import OutgoingMessage, Queued, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
-UPLOAD_RETRIES: Final = (5.0, 20.0, 60.0)
-"""Seconds to wait after an upload that may go better later. Behind a letter all others wait: it can't be for long."""
 RETRIES: Final = (2.0, 4.0, 8.0)
 """Seconds to wait after the answers that say: try again. After the last one it is given up."""
 _LOOK_BACK: Final = 20
 """Letters before the first one of this process that tell which uuids were used."""
-Upload = Callable[[str], Awaitable[Uploaded]]
 TOO_LATE: Final = "older than reply_max_age when it could be sent"
 _CLOSED: Final = "the connection was lost before the answer came"
 
@@ -59,7 +57,7 @@ class OutboxSender:
         retries: tuple[float, ...] = RETRIES,
         wall: Callable[[], float] = time.time,
         resumed: Callable[[], None] = lambda: None,
-        upload: Upload | None = None,
+        upload: Callable[[str], Awaitable[Uploaded]] | None = None,
     ) -> None:
         self._inbox = inbox
         self._settings = settings
@@ -69,9 +67,7 @@ class OutboxSender:
         self._retries = retries
         self._wall = wall
         self._resumed = resumed
-        self._upload = upload
-        self._uploads = 0
-        """Tries to upload the letter that is first."""
+        self._images = None if upload is None else ImageLetters(inbox, log, upload)
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
         self._line: RpcChannel | None = None
@@ -209,21 +205,9 @@ class OutboxSender:
         return im_calls.send_image(name, letter.conversation, receiver, self._me, letter.picture)
 
     async def _upload_first(self, letter: OutgoingMessage, path: str) -> float:
-        """Have a letter's image uploaded; where it is comes to be on disk before it is sent, so it is done once."""
-        assert self._upload is not None, "whoever takes images has them uploaded"
-        answer = await self._upload(path)
-        if answer.picture is not None:
-            self._uploads = 0
-            await self._inbox.do(ops.Upload(letter.number, answer.picture))
-            return 0.0
-        reason = self._log.clean(answer.reason or "the image was not uploaded")
-        if answer.later and self._uploads < len(UPLOAD_RETRIES):
-            wait = UPLOAD_RETRIES[self._uploads]
-            self._uploads += 1
-            self._log.say(log_texts.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
-            return wait
-        self._uploads = 0
-        return await self._settle(letter, "failed" if answer.later else "rejected", None, reason)
+        assert self._images is not None, "whoever takes images has them uploaded"
+        came = await self._images.upload(letter, path)
+        return await self._settle(letter, came.state, None, came.reason) if isinstance(came, NotUploaded) else came
 
     async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()
