@@ -7,6 +7,7 @@ scattered between what they don't, so they would make most of it their own. Meas
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import sys
@@ -18,15 +19,16 @@ _POOL: Final = 16 * 1024
 """Python hands out blocks of up to 512 bytes from pools of this size, each pool with blocks of one size."""
 _POOL_HEAD: Final = 48
 _SMALL: Final = range(16, 513, 16)
-_LARGE: Final = (
-    65000, 32000, 16000, 8000, 4000, 3000, 2500, 2000, 1700, 1500, 1300, 1200, 1100, 1000, 900, 850, 800, 750, 700,
-    670, 640, 600, 580, 560, 540, 520,
-)  # fmt: skip
+_LARGE: Final = (65000, 32000, 16000, 8000, 4000, 3000, 2500, 2000, 1700, 1500, 1300, 1200, 1100, *range(1032, 23, -16))
+"""The system's allocator: sizes of which big holes are left, and then each size of which it keeps a list of its own."""
 _BYTES_HEAD: Final = sys.getsizeof(b"")
 _IN_A_ROW: Final = 8
 """So many blocks one right behind the other mean that there is no hole of their size left."""
 _MOST: Final = 1024 * 1024
 """Bytes in blocks of one size at most: another allocator, Python's for debugging say, may not show that it is full."""
+_MOST_LARGE: Final = 256 * 1024
+"""The same of the system's allocator, of which there are more sizes."""
+_malloc: Final = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(("PyMem_RawMalloc", ctypes.pythonapi))
 _fillings: Final[list[list[object]]] = []
 
 
@@ -86,15 +88,14 @@ def _fill_pools(size: int) -> int:
 
 
 def _fill_heap(size: int) -> int:
-    blocks: list[object] = []
-    row = last = 0
-    while row < _IN_A_ROW and len(blocks) * size < _MOST:
-        blocks.append(bytes(size))
-        row = row + 1 if 0 < id(blocks[-1]) - last < size + 128 else 0
-        last = id(blocks[-1])
-    del blocks[-row:]
-    _fillings.append(blocks)
-    return len(blocks) * size
+    """Take holes of the allocator below Python's, which libraries in C use too. What is taken is never given back."""
+    taken = row = last = 0
+    while row < _IN_A_ROW and taken < _MOST_LARGE:
+        place = _malloc(size) or 0
+        row = row + 1 if 0 < place - last < size + 32 else 0
+        last = place
+        taken += size
+    return taken
 
 
 def _block(size: int) -> object:
