@@ -47,7 +47,7 @@ def test_short_mode_measures_everything(tmp_path: Path) -> None:
     assert str(REPOSITORY) not in done.stdout
 
 
-@pytest.mark.parametrize("words", [["--accounts", "0"], ["--runs", "0"], ["--seconds", "0"]])
+@pytest.mark.parametrize("words", [["--accounts", "0"], ["--runs", "-1"], ["--seconds", "0"]])
 def test_nonsense_is_refused(words: list[str]) -> None:
     """A benchmark of nothing ends at once with a sentence."""
     with pytest.raises(SystemExit) as ended:

@@ -49,24 +49,28 @@ class Lab:
 
     def measure(self) -> None:
         """Measure everything. Raises `Broken`."""
-        with self._mixed() as fleet:
-            if not self._plan.idle:  # the short way: one fleet for all
-                self._memory(fleet, [fleet.config["accounts"][2]["name"]], "memory")
-                self._memory(fleet, ["a0"], "memory_python")
-            for run in range(self._plan.runs):
-                self._say(f"latency and throughput, run {run + 1} of {self._plan.runs}")
-                self._ack()
-                for name in HANDLERS:
-                    for rate in RATES:
-                        self._handle(name, rate)
-                self._flood()
-            repushed = self._pusher.figures(self._mixed_unbs(), "repushes")
-            self._sheet.add("repushed", sum(repushed.values()))
+        if self._plan.runs:
+            with self._mixed() as fleet:
+                self._measure_mixed(fleet)
         if self._plan.idle:
             for key in ("memory", "memory_python"):
                 self._say(f"memory: {key}")
                 with self._uniform(key) as fleet:
                     self._memory(fleet, list(fleet.workers()), key)
+
+    def _measure_mixed(self, fleet: Subject) -> None:
+        if not self._plan.idle:  # the short way: one fleet for all
+            self._memory(fleet, [fleet.config["accounts"][2]["name"]], "memory")
+            self._memory(fleet, ["a0"], "memory_python")
+        for run in range(self._plan.runs):
+            self._say(f"latency and throughput, run {run + 1} of {self._plan.runs}")
+            self._ack()
+            for name in HANDLERS:
+                for rate in RATES:
+                    self._handle(name, rate)
+            self._flood()
+        repushed = self._pusher.figures(self._mixed_unbs(), "repushes")
+        self._sheet.add("repushed", sum(repushed.values()))
 
     # Fleets.
 

@@ -19,6 +19,7 @@ class Plan(NamedTuple):
     accounts: int
     """Accounts of the fleet whose memory is measured."""
     runs: int
+    """0: memory alone."""
     seconds: float
     """Of one measurement of latency or throughput."""
     fleet: int
@@ -56,6 +57,15 @@ def _throughput(fleet: int) -> list[Row]:
 
 def rows(plan: Plan) -> tuple[Row, ...]:
     """Return all that is measured, in the table's order."""
+    memory = (
+        Row("memory", "memory per account (PSS): connected, nothing received yet", "MiB", {200: 6.0}),
+        Row("memory_100", "… after 100 messages, inbox open", "MiB"),
+        Row("memory_idle", "… after the inbox was closed again, 30 s without a message", "MiB"),
+        Row("memory_python", "… with a Python handler: connected, nothing received yet", "MiB"),
+        Row("memory_python_100", "… with a Python handler: after 100 messages", "MiB"),
+    )
+    if not plan.runs:
+        return memory
     return (
         Row("ack_p50", "push to ack, 200 messages/s for one account: p50", "ms"),
         Row("ack_p99", "… p99", "ms", {ANY: 50.0}),
@@ -63,9 +73,5 @@ def rows(plan: Plan) -> tuple[Row, ...]:
         *_throughput(plan.fleet),
         Row("lost", "messages that were pushed and did not arrive at the handler", "", must_be_none=True),
         Row("repushed", "pushes sent again meanwhile, for want of an ack within 3 s", ""),
-        Row("memory", "memory per account (PSS): connected, nothing received yet", "MiB", {200: 6.0}),
-        Row("memory_100", "… after 100 messages, inbox open", "MiB"),
-        Row("memory_idle", "… after the inbox was closed again, 30 s without a message", "MiB"),
-        Row("memory_python", "… with a Python handler: connected, nothing received yet", "MiB"),
-        Row("memory_python_100", "… with a Python handler: after 100 messages", "MiB"),
+        *memory,
     )
