@@ -49,12 +49,11 @@ import msgspec
 from xyfleet.worker.protocol import trade
 from xyfleet.worker.protocol.chat_content import ChatContent, addressed, parsed
 from xyfleet.worker.protocol.incoming import IncomingItem
-from xyfleet.worker.protocol.json_values import Json, as_dict, as_id, as_int, as_ms, as_text, is_address
+from xyfleet.worker.protocol.json_values import LONGEST_ID, Json, as_dict, as_id, as_int, as_ms, as_text, is_address
 from xyfleet.worker.protocol.message import Kind
 from xyfleet.worker.protocol.payload import Budget
 from xyfleet.worker.protocol.trade import Parts, Trade
 
-LONGEST_ID: Final = 200
 _PLATFORM: Final = 1
 """The `1.7` of what the platform says; a person's is 2."""
 _CHAT_TYPE: Final = 40000

@@ -13,7 +13,6 @@ import msgspec
 from xyfleet.worker.protocol.chat_content import ChatContent, packed, parsed
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.item_shapes import (
-    LONGEST_ID,
     Reading,
     fields_of,
     fitting,
@@ -23,7 +22,7 @@ from xyfleet.worker.protocol.item_shapes import (
     read,
     unknown,
 )
-from xyfleet.worker.protocol.json_values import as_dict, as_id, as_int, as_ms
+from xyfleet.worker.protocol.json_values import LONGEST_ID, as_dict, as_id, as_int, as_ms
 from xyfleet.worker.protocol.payload import MOST_IN_FRAME, Budget, TooMany, Undecodable, plain, read_json, unpack
 from xyfleet.worker.protocol.trade import Parts
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 _DOMAIN: Final = "@goofish"
+LONGEST_ID: Final = 200
+"""Characters; ids are held in memory for as long as their messages wait."""
 _DIGITS: Final = 19
 _BEYOND: Final = 2**63
 """From here on SQLite has no whole numbers: who writes to an account could keep its messages from being stored."""
@@ -29,10 +31,12 @@ def is_address(value: object) -> bool:
 
 
 def as_id(value: object, *, cut: bool = True) -> str | None:
-    """Return an id as text; some clients show them as numbers."""
+    """Return an id as text; some clients show them as numbers. What is too long to be one is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     text = as_text(value)
+    if len(text) > LONGEST_ID:
+        return None
     return (text.removesuffix(_DOMAIN) if cut else text) or None
 
 
