@@ -88,7 +88,7 @@ class AccountRunner:
         )
         self._metrics = self._status.metrics
         self._leave_by: float | None = None  # when to be gone, once it is said that we are to go
-        self.handler_stuck: str | None = None
+        self.handler_stuck: Reason | None = None
         """Why only a new process can call the handler again."""
 
     # What others tell us.
@@ -281,7 +281,7 @@ class AccountRunner:
             self._desk.void()
         self._redial(reason, "zombie", polite=True)
 
-    def _stuck(self, reason: str) -> None:
+    def _stuck(self, reason: Reason) -> None:
         self.handler_stuck = reason
         self.stop(Reason("handler_stuck", {"words": reason}))
 

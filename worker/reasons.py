@@ -94,6 +94,44 @@ TEXTS: Final[dict[str, str]] = {
     "exit_code": "exit code %(status)d",
     "killed": "killed by %(words)s",
     "killed_by_number": "killed by signal %(number)d",
+    # An inbox, and the disk under it.
+    "unstorable": "messages can't be stored in %(path)s: %(of)s",
+    "disk_full": "the disk is full; make room",
+    "disk_silent": "the disk does not answer",
+    "file_locked": "another program holds the file locked; close it",
+    "no_sqlite": "it is not an SQLite file",
+    "no_inbox": "it is an SQLite file, but no inbox",
+    "newer_inbox": "it was written by a newer xyfleet (schema %(number)d, this one knows %(known)d); update xyfleet",
+    "inbox_gone": "the inbox %(path)s was gone, or an older copy was put there; what it had is fetched again",
+    "inbox_ruined": "the inbox %(path)s was ruined: %(aside)s; what it had is fetched again",
+    "inbox_log_large": (
+        "another program reads %(path)s without an end, so that its log can't shrink: %(size)d MB; close it"
+    ),
+    "inbox_no_file": "%(path)s is not a regular file; move it away and a new one is begun",
+    "inbox_log_removed": "its log was removed, and another program that reads it has to be closed first",
+    "log_unwritten": "log not written: %(words)s",
+    "log_stuck": "log not written: the disk does not take it",
+    # A handler.
+    "handler_unusable": "handler %(name)s: %(of)s",
+    "handler_hangs_in_import": "handler %(name)s hangs in its import at %(where)s; mend it, then restart the account",
+    "handler_blocks": "handler %(name)s blocks its thread for more than %(seconds).0f s, at %(where)s",
+    "handler_overdue": "handler %(name)s goes on long after its timeout: %(count)d of its calls ignore cancellation",
+    "handler_name_taken": (
+        "%(path)s is not used: the name is taken by the one in %(other)s; give your file another name"
+    ),
+    "handler_name_pythons": (
+        "%(path)s is not used: the name is taken by one of Python's own; give your file another name"
+    ),
+    "handler_without_rules": "the worker was not told the rules of %(name)s",
+    "handler_unnamed": "no function is named: write package.module:function",
+    "handler_no_function": "%(name)s is no function but %(words)s",
+    "handler_not_async": "%(name)s is not async: write `async def %(name)s(message, account)`",
+    "handler_signature": "%(name)s can't be called with (message, account): %(words)s",
+    "webhook": "webhook: %(of)s",
+    "webhook_unset": "no webhook is set for %(name)s",
+    "webhook_other_fleet": "the webhook process of another fleet (%(name)s) has the socket",
+    "webhook_no_turn": "%(where)s has its hands full: no turn within %(seconds)g s",
+    "webhook_unreachable": "the webhook process can't be reached: %(words)s",
     # The login hook.
     "user_held": "somebody else holds its user",
     "not_allowed": "its cool-down or its day's budget forbids it",

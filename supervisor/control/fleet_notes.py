@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from xyfleet.supervisor.common.i18n import N_, Text
+from xyfleet.supervisor.common.reason_texts import said
 from xyfleet.supervisor.credentials.browser_changes import changes
 from xyfleet.supervisor.supervision.fleet import Fleet
 
@@ -26,7 +27,7 @@ def notes_of(fleet: Fleet) -> list[Text]:
     troubled = [m.report.note for m in fleet.members.values() if m.report is not None and m.report.note]
     if troubled:
         text = N_("%(count)d workers have a trouble of their own, the first one says: %(why)s")
-        notes.append(Text(text, {"count": len(troubled), "why": troubled[0]}))
+        notes.append(Text(text, {"count": len(troubled), "why": said(troubled[0])}))
     for side, seconds in fleet.clock.size().items():
         notes.append(Text(_CLOCK[side], {"seconds": seconds}))
     odd = [member for member in fleet.members.values() if member.impossible]

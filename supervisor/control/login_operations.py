@@ -12,6 +12,7 @@ from xyfleet.supervisor.common.browser_names import browser_name
 from xyfleet.supervisor.common.errors import BadCookie
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.paths import browser_profile
+from xyfleet.supervisor.common.reason_texts import said
 from xyfleet.supervisor.control.types import BrowserPlace, QrStep
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.qr_login import Check, Ended, LoggedIn, Scanned, ShowCode, Step
@@ -20,7 +21,6 @@ from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.supervision.qr_logins import WrongUser
-from xyfleet.worker.reasons import TEXTS, Reason
 from xyfleet.worker.secret import Secret
 
 _CHECK: Final = N_(
@@ -102,9 +102,3 @@ def _shown(step: Step, member: SupervisedAccount) -> QrStep:
         case Ended(reason):
             return QrStep(step="failed", text=said(reason))
     return QrStep(step="waiting")
-
-
-def said(reason: Reason) -> Text:
-    """Return a reason as a sentence."""
-    fields = {key: said(value) if isinstance(value, Reason) else value for key, value in reason.fields.items()}
-    return Text(TEXTS.get(reason.code, reason.code), fields)

@@ -77,7 +77,8 @@ def account_view(
         desired="stopped" if member.stopped_by is not None else "running",
         desired_by=member.stopped_by,
         proxied=account.proxy is not None,
-        note=live.note if live is not None else None,
+        note=_words(live.note if live is not None else None),
+        note_because=live.note if live is not None else None,
         messages=_NO_MESSAGES if last is None else _messages(last.mail, alive=live is not None),
         waits=waits,
         because=why,
@@ -156,11 +157,18 @@ def _messages(mail: MailFigures, *, alive: bool) -> MessagesView:
         recovered=mail.recovered,
         zombies=mail.zombies,
         last=rfc3339(mail.last),
-        trouble=mail.trouble if alive else None,
-        note=mail.inbox_note if alive else None,
-        handler_trouble=mail.handler_trouble if alive else None,
+        trouble=_words(mail.trouble if alive else None),
+        trouble_because=mail.trouble if alive else None,
+        note=_words(mail.inbox_note if alive else None),
+        note_because=mail.inbox_note if alive else None,
+        handler_trouble=_words(mail.handler_trouble if alive else None),
+        handler_trouble_because=mail.handler_trouble if alive else None,
         bounded=mail.bounded if alive else None,
     )
+
+
+def _words(reason: Reason | None) -> str | None:
+    return None if reason is None else str(reason)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -94,11 +94,15 @@ class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
     zombies: int = 0
     last: str | None = None
     trouble: str | None = None
-    """Why messages can't be stored: while it lasts none is acked."""
+    """Why messages can't be stored: while it lasts none is acked; raw words, as of all reasons."""
+    trouble_because: Reason | None = None
+    """The same as code and fields."""
     note: str | None = None
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
+    note_because: Reason | None = None
     handler_trouble: str | None = None
     """Why the handler can't be called."""
+    handler_trouble_because: Reason | None = None
     bounded: str | None = None
     """The conversation whose talk was last left to a person: it had too many automatic messages."""
 
@@ -134,6 +138,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     proxied: bool = False
     note: str | None = None
     """What troubles the worker besides its connection: a log that can't be written."""
+    note_because: Reason | None = None
     messages: MessagesView = MessagesView()
     waits: Reason | None = None
     """What it waits for now: a turn, a place, the end of an outage."""

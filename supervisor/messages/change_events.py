@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from xyfleet.worker.ipc.figures import MailFigures
+from xyfleet.worker.reasons import Reason
 
 QUIET: Final = 3.0
 """Seconds without another account that has the same trouble, after which the event is told."""
@@ -28,7 +29,7 @@ class MessageEvents:
         self._zombies = 0
         self._trouble = False
         self._newest = 0
-        self._note: str | None = None
+        self._note: Reason | None = None
 
     def worker_started(self) -> None:
         """A new worker counts its zombies from zero."""
@@ -54,7 +55,7 @@ class MessageEvents:
     def _stored(self, mail: MailFigures) -> list[MessageEvent]:
         if mail.trouble is not None and not self._trouble:
             self._trouble = True
-            return [MessageEvent("trouble", {"reason": mail.trouble})]
+            return [MessageEvent("trouble", why(mail.trouble))]
         if mail.trouble is None and mail.stored and self._trouble:
             self._trouble = False
             return [MessageEvent("stored_again", {})]
@@ -65,7 +66,7 @@ class MessageEvents:
         before, self._note = self._note, mail.inbox_note
         if mail.inbox_note is None or (before is not None and _shape(before) == _shape(mail.inbox_note)):
             return []
-        return [MessageEvent("inbox", {"reason": mail.inbox_note})]
+        return [MessageEvent("inbox", why(mail.inbox_note))]
 
     def _zombie(self, mail: MailFigures) -> list[MessageEvent]:
         new, self._zombies = mail.zombies - self._zombies, mail.zombies
@@ -75,7 +76,7 @@ class MessageEvents:
 class _Group:
     """The accounts that have, or had a moment ago, one trouble."""
 
-    def __init__(self, reason: str, now: float) -> None:
+    def __init__(self, reason: Reason, now: float) -> None:
         self.reason = reason
         self.first = now
         self.latest = now
@@ -98,7 +99,7 @@ class HandlerTroubles:
         self._groups: dict[str, _Group] = {}
         self._of: dict[str, str] = {}
 
-    def take(self, account: str, trouble: str | None, now: float) -> None:
+    def take(self, account: str, trouble: Reason | None, now: float) -> None:
         """An account's handler has this trouble now, or none."""
         shape = None if trouble is None else _shape(trouble)
         if shape == self._of.get(account):
@@ -113,7 +114,7 @@ class HandlerTroubles:
                 group.hit.add(account)
                 group.latest = now
 
-    def due(self, now: float) -> list[tuple[str, list[str]]]:
+    def due(self, now: float) -> list[tuple[Reason, list[str]]]:
         """Return the troubles to be told now, each with the accounts that are hit."""
         told = []
         for group in self._groups.values():
@@ -149,6 +150,11 @@ class HandlerTroubles:
             del self._groups[shape]
 
 
-def _shape(trouble: str) -> str:
+def why(reason: Reason) -> dict[str, Any]:
+    """Return the fields of an event that say why: in raw words, and as code and fields."""
+    return {"reason": str(reason), "because": reason}
+
+
+def _shape(trouble: Reason) -> str:
     """Return a trouble without its numbers: seconds that it lasts make no other one of it."""
-    return re.sub(r"\d+", "0", trouble)
+    return re.sub(r"\d+", "0", str(trouble))

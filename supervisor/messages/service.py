@@ -11,7 +11,7 @@ from typing import Any
 from xyfleet.supervisor.common.event_log import EventLog
 from xyfleet.supervisor.common.i18n import Text
 from xyfleet.supervisor.messages.catch_up_queue import CatchUpQueue
-from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents
+from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvents, why
 from xyfleet.supervisor.messages.followers import MessageFeed
 from xyfleet.supervisor.messages.requests import MessageRequests
 from xyfleet.supervisor.messages.talk_requests import TalkRequests
@@ -21,6 +21,7 @@ from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.figures import MailFigures
 from xyfleet.worker.ipc.messages import CatchUpRequest, Redone, Sent, TalkPiece
+from xyfleet.worker.reasons import Reason
 
 
 class MailService:
@@ -92,7 +93,7 @@ class MailService:
     def _record(self, name: str, to: str, **facts: Any) -> None:
         self._events.add("message", name, time=time.time(), label=self._label(name), new=to, **facts)
 
-    def _hear_of_handler(self, name: str, trouble: str | None) -> None:
+    def _hear_of_handler(self, name: str, trouble: Reason | None) -> None:
         """Remember why the account's handler can't be called; one event tells of all accounts that it hits."""
         self._troubles.take(name, trouble, time.monotonic())
         if trouble is not None and self._troubles_alarm is None:
@@ -109,8 +110,8 @@ class MailService:
                 time=time.time(),
                 label="" if one is None else self._label(one),
                 new="handler_trouble",
-                reason=reason,
                 accounts=len(names),
+                **why(reason),
             )
         due = self._troubles.next_due()
         self._troubles_alarm = None

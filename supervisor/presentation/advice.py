@@ -8,8 +8,10 @@ import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, tr
 from xyfleet.supervisor.control.status_schema import AccountView, MessagesView, StatusView
+from xyfleet.supervisor.presentation.reason_text import reason_words
 from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 ABOUT_CAUSE: Final[dict[Cause | None, str]] = {
@@ -146,16 +148,21 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
     """Return what a person should do about an account's messages: a sentence for each thing that is wrong."""
     said: list[tuple[str, object]] = []
     if messages.trouble is not None:
-        said.append((_CANNOT_STORE, messages.trouble))
+        said.append((_CANNOT_STORE, _sentence(messages.trouble, messages.trouble_because, language)))
     if messages.note is not None:
-        said.append((_NOTE, messages.note))
+        said.append((_NOTE, _sentence(messages.note, messages.note_because, language)))
     if messages.handler_trouble is not None:
-        said.append((_CANNOT_CALL, messages.handler_trouble))
+        said.append((_CANNOT_CALL, _sentence(messages.handler_trouble, messages.handler_trouble_because, language)))
     if messages.bounded is not None:
         said.append((_BOUNDED, messages.bounded))
     if messages.dead:
         said.append((_DEAD_LETTERS, messages.dead))
     return [tr(language, text) % {"name": name, "what": what} for text, what in said]
+
+
+def _sentence(raw: str, because: Reason | None, language: str) -> str:
+    """Return a reason in the reader's language; a fleet of an older version gives its raw words only."""
+    return raw if because is None else reason_words(because, language)
 
 
 def login_advice(account: AccountView, language: str) -> list[str]:

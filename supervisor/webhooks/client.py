@@ -18,6 +18,7 @@ from xyfleet.supervisor.settings import Webhook
 from xyfleet.supervisor.tokens.egress import FAILURES, describe
 from xyfleet.supervisor.webhooks.response import MAX_ANSWER, NO_CONTENT, BadAnswer, answer_in, check_status
 from xyfleet.worker.handlers.base import CheckedAnswer
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.text import cut
 from xyfleet.worker.version import VERSION
@@ -42,6 +43,10 @@ class CallFailed(Exception):
 
 class NoTurn(Exception):
     """The time was over before anything was posted."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
 
 def signature(secret: Secret, timestamp: str, body: bytes) -> str:
@@ -91,7 +96,7 @@ class WebhookClient:
             raise CallFailed(f"{where} {error}") from None
         except TimeoutError:
             if not began:
-                raise NoTurn(f"{where} has its hands full: no turn within {timeout:g} s") from None
+                raise NoTurn(Reason("webhook_no_turn", {"where": where, "seconds": timeout})) from None
             raise CallFailed(f"{where} gave no answer within {timeout:g} s") from None
         except FAILURES as error:
             raise CallFailed(cut(f"{where}: {_why(error)}")) from None

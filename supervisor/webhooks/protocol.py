@@ -15,6 +15,7 @@ import msgspec
 
 from xyfleet.supervisor.settings import Account, Webhook
 from xyfleet.worker.handlers.base import HandOver, Reply
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret, Spelled
 
 Table = Mapping[str, Webhook]
@@ -59,7 +60,7 @@ class NotCalled(msgspec.Struct, frozen=True):
     """Nothing was posted."""
 
     number: int
-    refused: str
+    refused: Reason
 
 
 class BadLine(Exception):

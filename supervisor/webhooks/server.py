@@ -21,6 +21,7 @@ from xyfleet.supervisor.webhooks.protocol import (
     decode_request,
     encode_answer,
 )
+from xyfleet.worker.reasons import Reason
 
 MOST_OPEN: Final = 1000
 """
@@ -92,14 +93,14 @@ class WebhookServer:
 
     async def _call(self, request: Request) -> Replied | Failed | NotCalled:
         if self._fleet is not None and request.fleet != self._fleet:
-            return NotCalled(request.number, f"the webhook process of another fleet ({self._fleet}) has the socket")
+            return NotCalled(request.number, Reason("webhook_other_fleet", {"name": self._fleet}))
         hook = self.table.get(request.account)
         if hook is None:
-            return NotCalled(request.number, f"no webhook is set for {request.account}")
+            return NotCalled(request.number, Reason("webhook_unset", {"name": request.account}))
         try:
             answer = await self._poster.call(hook, bytes(request.message), request.timeout)
         except CallFailed as error:
             return Failed(request.number, error.reason)
         except NoTurn as error:
-            return NotCalled(request.number, str(error))
+            return NotCalled(request.number, error.reason)
         return Replied(request.number, *(((),) if answer is None else (answer.replies, answer.hand_over)))

@@ -93,4 +93,4 @@ class Heard:
         self.inbox = AsyncStore(MailSettings(file=str(file)), "a", self._changed, times=times)
 
     def _changed(self) -> None:
-        self.troubles.append(self.inbox.trouble)
+        self.troubles.append(None if self.inbox.trouble is None else str(self.inbox.trouble))

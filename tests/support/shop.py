@@ -21,6 +21,7 @@ from xyfleet.worker.handlers.python import Limits, PythonHandler
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.message_store import MessageStore
@@ -134,7 +135,7 @@ class Shop:
         self.ports = HandlerPorts(self._send, self._ask, self._talk, self.alerts.append)
         self.handed: list[tuple[str, HandOver]] = []
         """Conversations that the handler has given to a person."""
-        self.stuck: list[str] = []
+        self.stuck: list[Reason] = []
         self.changes = 0
         self.replies = 0
         self.rules = RULES

@@ -37,13 +37,15 @@ class Losses:
         self._unstored = 0
         """Connections in a row that ended while nothing could be stored."""
 
-    def add(self, lost: ConnectionLost, failures: int, cycle: Cycle, unstored: str | None, now: float) -> Consequence:
+    def add(
+        self, lost: ConnectionLost, failures: int, cycle: Cycle, unstored: Reason | None, now: float
+    ) -> Consequence:
         """
         Return what follows.
 
         Args:
             failures: In a row, before this one.
-            unstored: Why messages can't be stored, for people; None = they can.
+            unstored: Why messages can't be stored; None = they can.
             now: Monotonic seconds.
         """
         lost = self._blame_the_disk(self._blame_a_rival(lost, now), unstored)
@@ -64,7 +66,7 @@ class Losses:
         often = Reason("kicked_out_often", {"count": pace.kick_limit, "seconds": pace.kick_window})
         return ConnectionLost(Cause.RIVAL, often)
 
-    def _blame_the_disk(self, lost: ConnectionLost, unstored: str | None) -> ConnectionLost:
+    def _blame_the_disk(self, lost: ConnectionLost, unstored: Reason | None) -> ConnectionLost:
         """What ends while nothing is stored, and so nothing acked, is no failure of the account: no login helps."""
         if unstored is None or lost.cause not in UNACKED or isinstance(lost, KickedOut):
             self._unstored = 0

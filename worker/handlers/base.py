@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeAlias
 import msgspec
 
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.text import cut
 
 MAX_REPLY: Final = 4000
@@ -88,7 +89,7 @@ class Handler(Protocol):
     """What answers messages."""
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Reason | None:
         """Why it can't be called now, or does not come back from calls; None = all is well."""
 
     def start(self) -> None:

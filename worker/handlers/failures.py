@@ -8,17 +8,19 @@ from typing import Final
 
 from xyfleet.worker.handlers.concealing import MOST_LOOKED_FOR, conceal
 from xyfleet.worker.handlers.loader import Unusable
+from xyfleet.worker.reasons import Reason
+from xyfleet.worker.reasons import words as foreign
 
 TRACE_HEAD: Final = 2000
 TRACE_TAIL: Final = 6000
 """Characters of a long traceback that are kept, of its beginning and its end."""
 
 
-def described(error: BaseException) -> tuple[str, str | None]:
+def described(error: BaseException) -> tuple[Reason, str | None]:
     """Return why an import failed, and the traceback where that says more."""
     if isinstance(error, Unusable):
-        return str(error), None
-    return sentence(error), shortened("".join(traceback.format_exception(error)))
+        return error.reason, None
+    return foreign(sentence(error)), shortened("".join(traceback.format_exception(error)))
 
 
 def told(error: BaseException, text: str) -> tuple[str, str]:

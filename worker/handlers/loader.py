@@ -11,12 +11,18 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from xyfleet.worker.reasons import Reason, words
+
 Function = Callable[..., Coroutine[Any, Any, object]]
 """`async def answer(message, account)`."""
 
 
 class Unusable(Exception):
-    """The name leads to nothing that can be called as a handler; the text says why."""
+    """The name leads to nothing that can be called as a handler; the reason says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
 
 def load(spec: str, folder: str, failed: Callable[[BaseException], None] = lambda error: None) -> Function:
@@ -64,31 +70,31 @@ def _module(name: str, folder: str) -> object:
     file = getattr(module, "__file__", None)
     mine = os.path.join(folder, f"{name.partition('.')[0]}.py")
     if folder and "." not in name and file != mine and os.path.exists(mine):
-        where = f"the one in {file}" if file else "one of Python's own"
-        raise Unusable(f"{mine} is not used: the name is taken by {where}; give your file another name")
+        taken = Reason("handler_name_taken", {"path": mine, "other": file}) if file else None
+        raise Unusable(taken or Reason("handler_name_pythons", {"path": mine}))
     return module
 
 
 def _attribute(module: object, attribute: str) -> object:
     if not attribute:
-        raise Unusable("no function is named: write package.module:function")
+        raise Unusable(Reason("handler_unnamed"))
     try:
         return operator.attrgetter(attribute)(module)
     except AttributeError as error:
-        raise Unusable(str(error)) from None
+        raise Unusable(words(str(error))) from None
 
 
 def _usable(found: Any, name: str) -> Function:
     if not callable(found):
-        raise Unusable(f"{name} is no function but {type(found).__name__}")
+        raise Unusable(Reason("handler_no_function", {"name": name, "words": type(found).__name__}))
     called = found if inspect.isroutine(found) else getattr(found, "__call__", found)  # noqa: B004 (its function)
     if not inspect.iscoroutinefunction(found) and not inspect.iscoroutinefunction(called):
-        raise Unusable(f"{name} is not async: write `async def {name}(message, account)`")
+        raise Unusable(Reason("handler_not_async", {"name": name}))
     if not _takes_two(found):
         try:
             inspect.signature(found).bind(None, None)
         except TypeError as error:
-            raise Unusable(f"{name} can't be called with (message, account): {error}") from None
+            raise Unusable(Reason("handler_signature", {"name": name, "words": str(error)})) from None
     function: Function = found
     return function
 

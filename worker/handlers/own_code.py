@@ -17,6 +17,7 @@ from typing import Final
 
 from xyfleet.worker.handlers.loader import Function, Unusable, is_own, late, load
 from xyfleet.worker.ready_rules import ReadyRules
+from xyfleet.worker.reasons import Reason
 
 _READY: Final = ("deliver", "keywords")
 """Handlers that come with xyfleet: the modules of `xyfleet.handler` with a `make()`."""
@@ -75,7 +76,7 @@ class OwnCode:
             return load(spec, self._folder, failed)
         try:
             if ready is None:
-                raise Unusable(f"the worker was not told the rules of {spec}")
+                raise Unusable(Reason("handler_without_rules", {"name": spec}))
             function: Function = importlib.import_module(f"xyfleet.handler.{spec}").make(ready)
         except BaseException as error:
             failed(error)

@@ -23,6 +23,7 @@ from xyfleet.worker.handlers.loader import Function, is_own
 from xyfleet.worker.handlers.loop_thread import LoopThread, place
 from xyfleet.worker.handlers.own_code import OwnCode
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
@@ -71,19 +72,18 @@ class PythonHandler:
         ports: HandlerPorts,
         log: AccountLog,
         changed: Callable[[], None],
-        stuck: Callable[[str], None],
+        stuck: Callable[[Reason], None],
         limits: Limits | None = None,
     ) -> None:
         self._spec = settings.handler or ""
         self._folder = settings.handler_path
-        self._name = f"handler {self._spec}"
         self._timeout = settings.handler_timeout
         self._label = settings.label
         self._account_name = account
         self._ports = ports
         self._log = log
         self._changed = changed
-        self._stuck: Callable[[str], None] | None = stuck
+        self._stuck: Callable[[Reason], None] | None = stuck
         self._limits = limits or Limits()
         self._thread: LoopThread | None = None
         self._account: Account | None = None
@@ -92,23 +92,23 @@ class PythonHandler:
         self._functions: Sequence[Function] = ()
         self._usable = asyncio.Event()
         self._importing: asyncio.Task[None] | None = None
-        self._import_trouble: str | None = None
+        self._import_trouble: Reason | None = None
         self._renewals: set[asyncio.Task[str | None]] = set()
         self._loads = asyncio.Lock()
         self._is_loading = False
-        self._blocks: str | None = None
+        self._blocks: Reason | None = None
         self._ends: dict[asyncio.Future[_Outcome], float] = {}  # calls that are on, and when their time is over
         self._overdue = 0
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Reason | None:
         """Why it can't be called now, or does not come back from calls."""
         if self._blocks is not None:
             return self._blocks
         if self._overdue:
-            return f"{self._name} goes on long after its timeout: {self._overdue} of its calls ignore cancellation"
+            return Reason("handler_overdue", {"name": self._spec, "count": self._overdue})
         return self._import_trouble
 
     def start(self) -> None:
@@ -203,9 +203,9 @@ class PythonHandler:
                 return answer
         return None
 
-    async def _load(self) -> tuple[str, str | None] | None:
+    async def _load(self) -> tuple[Reason, str | None] | None:
         """Import; return the reason and the traceback when that fails."""
-        failures: list[tuple[str, str | None]] = []
+        failures: list[tuple[Reason, str | None]] = []
         try:
             self._functions = self._code.load(self._ready_rules, lambda error: failures.append(described(error)))
         except BaseException:  # noqa: BLE001 (whatever the owner's module raises; it is described by now)
@@ -223,11 +223,11 @@ class PythonHandler:
 
     async def _imported(self, thread: LoopThread) -> bool:
         failure = await self._loaded(thread)
-        trouble = None if failure is None else self._log.clean(f"{self._name}: {failure[0]}")
+        trouble = None if failure is None else self._unusable(failure[0])
         if trouble != self._import_trouble:
             self._import_trouble = trouble
             if failure is not None:
-                self._log.say(log_texts.HANDLER_UNUSABLE, reason=trouble, traceback=failure[1])
+                self._log.say(log_texts.HANDLER_UNUSABLE, reason=str(trouble), traceback=failure[1])
             self._changed()
         return failure is None
 
@@ -239,11 +239,11 @@ class PythonHandler:
         if failure is None:
             self._log.say(log_texts.HANDLER_RENEWED, handler=self._spec)
             return None
-        reason = self._log.clean(f"{self._name}: {failure[0]}")
+        reason = str(self._unusable(failure[0]))
         self._log.say(log_texts.HANDLER_NOT_RENEWED, reason=reason, traceback=failure[1])
         return reason
 
-    async def _loaded(self, thread: LoopThread) -> tuple[str, str | None] | None:
+    async def _loaded(self, thread: LoopThread) -> tuple[Reason, str | None] | None:
         async with self._loads:
             self._is_loading = True
             self._look_soon()
@@ -251,6 +251,9 @@ class PythonHandler:
                 return await thread.submit(self._load())
             finally:
                 self._is_loading = False
+
+    def _unusable(self, why: Reason) -> Reason:
+        return Reason("handler_unusable", {"name": self._spec, "of": why.cleaned(self._log.clean)})
 
     def _look_soon(self) -> None:
         if self._timer is None and not self._closed:
@@ -277,11 +280,11 @@ class PythonHandler:
         stack = thread.stack()
         where = place(stack, functools.partial(is_own, self._folder))
         if self._is_loading:
-            self._blocks = f"{self._name} hangs in its import at {where}; mend it, then restart the account"
+            self._blocks = Reason("handler_hangs_in_import", {"name": self._spec, "where": where})
         else:
-            self._blocks = f"{self._name} blocks its thread for more than {silence:.0f} s, at {where}"
+            self._blocks = Reason("handler_blocks", {"name": self._spec, "seconds": silence, "where": where})
         trace = "".join(traceback.format_stack(stack[-1])) if stack else None
-        self._log.say(log_texts.HANDLER_BLOCKS, reason=self._blocks, traceback=trace)
+        self._log.say(log_texts.HANDLER_BLOCKS, reason=str(self._blocks), traceback=trace)
         self._changed()
 
     def _say_free(self) -> None:

@@ -26,6 +26,7 @@ from xyfleet.worker.handlers.base import (
     with_images_from,
 )
 from xyfleet.worker.protocol.message import Message
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.text import cut
 
 MAX_LINE: Final = 1024 * 1024
@@ -57,7 +58,7 @@ class _Answer(msgspec.Struct, frozen=True):
     replies: list[Reply] = []
     hand_over: HandOver | None = None
     failed: str | None = None
-    refused: str | None = None
+    refused: Reason | None = None
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -97,10 +98,10 @@ class WebhookHandler:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._unreachable: str | None = None
+        self._unreachable: Reason | None = None
         self._tries = 0
         """To connect, that failed since one did not."""
-        self._refused: str | None = None
+        self._refused: Reason | None = None
         self._refusals = 0
         """Since the last call that was none."""
         self._wait = 0.0
@@ -108,7 +109,7 @@ class WebhookHandler:
         self._closed = False
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Reason | None:
         """Why the webhook can't be called now."""
         return self._unreachable or self._refused
 
@@ -159,7 +160,7 @@ class WebhookHandler:
         if answer.refused is not None:
             self._refusals += 1
             self._wait = self._delay(self._refusals)
-            self._tell(self._unreachable, cut(f"webhook: {answer.refused}"))
+            self._tell(self._unreachable, Reason("webhook", {"of": answer.refused.cleaned(cut)}))
             raise NotCalled
         self._refusals = 0
         self._tell(self._unreachable, None)
@@ -175,7 +176,8 @@ class WebhookHandler:
             self._tries += 1
             self._wait = self._delay(self._tries)
             if self._tries > 1:  # once may be the moment in which it is started anew
-                self._tell(f"webhook: the webhook process can't be reached: {error.strerror or error}", self._refused)
+                why = Reason("webhook_unreachable", {"words": error.strerror or str(error)})
+                self._tell(Reason("webhook", {"of": why}), self._refused)
             return
         self._tries = 0
         self._tell(None, self._refused)
@@ -222,7 +224,7 @@ class WebhookHandler:
         if not self._calls and self._writer is not None:
             self._timer = asyncio.get_running_loop().call_later(self._limits.idle, self._drop)
 
-    def _tell(self, unreachable: str | None, refused: str | None) -> None:
+    def _tell(self, unreachable: Reason | None, refused: Reason | None) -> None:
         before = self.trouble
         self._unreachable, self._refused = unreachable, refused
         if self.trouble != before:

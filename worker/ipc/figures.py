@@ -85,11 +85,11 @@ class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Connections that beat but brought no messages, since the worker started."""
     last: float | None = None
     """Wall time at which the last message came."""
-    trouble: str | None = None
+    trouble: Reason | None = None
     """Why messages can't be stored: while it lasts none is acked."""
-    inbox_note: str | None = None
+    inbox_note: Reason | None = None
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
-    handler_trouble: str | None = None
+    handler_trouble: Reason | None = None
     """Why the handler can't be called."""
     strange: dict[str, int] = {}
     """How often came what this version does not know, by place and name."""

@@ -60,7 +60,7 @@ class Report(Message, frozen=True, tag="report"):
     changes: list[Change] = []
     memory: int | None = None
     """PSS in bytes, read once a minute."""
-    note: str | None = None
+    note: Reason | None = None
     """What a person should know while it lasts: log lines that could not be written."""
     cpu: float = 0.0
     """CPU seconds that the worker has used so far."""

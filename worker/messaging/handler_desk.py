@@ -19,6 +19,7 @@ from xyfleet.worker.messaging.order_list import lists_orders
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.talks import TalkDesk
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.results import Added, HandlerRules
@@ -51,7 +52,7 @@ class HandlerDesk:
         ask: Question,
         send: Callable[[Up], None],
         changed: Callable[[], None],
-        stuck: Callable[[str], None],
+        stuck: Callable[[Reason], None],
         used: Callable[[], None],
     ) -> None:
         self._outbox = outbox
@@ -72,7 +73,7 @@ class HandlerDesk:
             )
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Reason | None:
         """Why the handler can't be called, for people."""
         return None if self._handler is None else self._handler.trouble
 
@@ -121,7 +122,7 @@ class HandlerDesk:
         if self._dispatcher is not None:
             await self._dispatcher.run()
 
-    def _make(self, account: str, ports: HandlerPorts, stuck: Callable[[str], None]) -> Handler | None:
+    def _make(self, account: str, ports: HandlerPorts, stuck: Callable[[Reason], None]) -> Handler | None:
         settings = self._settings
         if settings.handler is not None:
             return PythonHandler(settings, account, ports, self._log, self._changed, stuck)

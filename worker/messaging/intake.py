@@ -133,5 +133,5 @@ class PushIntake:
         self._added(stored.result())
 
     def _leave_unacked(self) -> None:
-        self._log.say(log_texts.PUSH_REFUSED, reason=self._inbox.trouble)
+        self._log.say(log_texts.PUSH_REFUSED, reason=str(self._inbox.trouble))
         self._catch_up.refused()

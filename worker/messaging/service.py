@@ -63,7 +63,7 @@ class MessageService:
         send: Callable[[Up], None],
         changed: Callable[[], None],
         zombie: Callable[[Reason, bool], None],
-        stuck: Callable[[str], None],
+        stuck: Callable[[Reason], None],
         clock: ServerClock,
     ) -> None:
         self._settings = settings.mail
@@ -185,15 +185,15 @@ class MessageService:
             zombies=self._catch_up.zombies,
             strange=dict(self._drift.counts),
             last=self._last,
-            trouble=None if self._inbox.trouble is None else cut(self._inbox.trouble),
-            inbox_note=None if self._inbox.note is None else cut(self._inbox.note),
-            handler_trouble=None if trouble is None else cut(trouble),
+            trouble=None if self._inbox.trouble is None else self._inbox.trouble.cleaned(cut),
+            inbox_note=None if self._inbox.note is None else self._inbox.note.cleaned(cut),
+            handler_trouble=None if trouble is None else trouble.cleaned(cut),
             bounded=self._handler.bounded,
         )
 
     @property
-    def trouble(self) -> str | None:
-        """Why messages can't be stored, for people; None = all is well."""
+    def trouble(self) -> Reason | None:
+        """Why messages can't be stored; None = all is well."""
         return self._inbox.trouble
 
     # The life.

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.results import Counts
@@ -71,12 +72,12 @@ class AsyncStore:
         clock: Callable[[], int] = wall_ms,
         exact: Callable[[], int] = wall_ms,
     ) -> None:
-        self.trouble: str | None = None
-        """Why nothing can be stored now, for people; None = all is well."""
+        self.trouble: Reason | None = None
+        """Why nothing can be stored now; None = all is well."""
         self.counts = Counts()
         """How the store stood at the last commit of this process."""
-        self.lost: str | None = None
-        """What became of an inbox that was lost since this process began, for people."""
+        self.lost: Reason | None = None
+        """What became of an inbox that was lost since this process began."""
         self.losses = 0
         """How often one was."""
         self._settings = settings
@@ -115,11 +116,11 @@ class AsyncStore:
         return os.path.exists(self._settings.file)
 
     @property
-    def note(self) -> str | None:
+    def note(self) -> Reason | None:
         """What a person should know of the inbox though it works, None = nothing."""
         if self.counts.log > max(LARGE_LOG, self._settings.keep_bytes // 2):
             file, size = self._settings.file, self.counts.log // 1_000_000
-            return f"another program reads {file} without an end, so that its log can't shrink: {size} MB; close it"
+            return Reason("inbox_log_large", {"path": file, "size": size})
         return self.lost
 
     def full(self) -> bool:
@@ -202,7 +203,7 @@ class AsyncStore:
         self._tell(None)
         self.trimming.look()
 
-    def _tell(self, trouble: str | None) -> None:
+    def _tell(self, trouble: Reason | None) -> None:
         self._last_word = self._loop.time()
         if self._closed and trouble is not None:
             self._loop.call_later(self._last_patience, self._committer.give_up)
@@ -210,7 +211,7 @@ class AsyncStore:
             self.trouble = trouble
             self._changed()
 
-    def _hear_of_loss(self, why: str) -> None:
+    def _hear_of_loss(self, why: Reason) -> None:
         self.lost = why
         self.losses += 1
         self._changed()
@@ -224,7 +225,7 @@ class AsyncStore:
         self._tick = None
         now = self._loop.time()
         if self._unfinished and self.trouble is None and now - self._last_word >= self._times.stuck:
-            self.trouble = f"messages can't be stored in {self._settings.file}: the disk does not answer"
+            self.trouble = Reason("unstorable", {"path": self._settings.file, "of": Reason("disk_silent")})
             self._changed()
         if not self._unfinished and now - self._last_job >= self._idle:
             self._committer.rest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.storage.schema import ADDED, ADDED_INDEX, ORDER_INDEX, TABLES, TALLIES, VERSION
 
 _NUMBERED: Final = ("messages", "outbox")
@@ -12,16 +13,18 @@ _NUMBERED: Final = ("messages", "outbox")
 
 
 class Unusable(Exception):
-    """The file is there and can't be an inbox for us; it was not touched. The text says why and what to do."""
+    """The file is there and can't be an inbox for us; it was not touched. The reason says why and what to do."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(str(reason))
 
 
 class NewerSchema(Unusable):
     """The file belongs to a newer xyfleet."""
 
     def __init__(self, found: int) -> None:
-        super().__init__(
-            f"it was written by a newer xyfleet (schema {found}, this one knows {VERSION}); update xyfleet"
-        )
+        super().__init__(Reason("newer_inbox", {"number": found, "known": VERSION}))
 
 
 class Broken(Unusable):
@@ -69,7 +72,7 @@ def check_tables(db: sqlite3.Connection) -> None:
     names = "('messages', 'outbox', 'pauses', 'meta')"
     (tables,) = db.execute(f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN {names}").fetchone()
     if version < VERSION or tables != 4:
-        raise Broken("it is an SQLite file, but no inbox")
+        raise Broken(Reason("no_inbox"))
 
 
 def complete_tables(db: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ import stat
 import time
 from typing import Final
 
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.storage.inbox_tables import (
     Broken,
     Unusable,
@@ -50,14 +51,14 @@ class NoFile(Unusable):
     """Something else has the file's name: a folder, a pipe."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"{path} is not a regular file; move it away and a new one is begun")
+        super().__init__(Reason("inbox_no_file", {"path": path}))
 
 
 class Unsaved(Unusable):
     """The log beside the open file was taken away, and what is in it can't be brought into the file now."""
 
     def __init__(self) -> None:
-        super().__init__("its log was removed, and another program that reads it has to be closed first")
+        super().__init__(Reason("inbox_log_removed"))
 
 
 def open_inbox(path: str, *, after: tuple[int, int] = (0, 0)) -> tuple[sqlite3.Connection, bool]:
@@ -122,20 +123,20 @@ def is_ruined(error: BaseException) -> bool:
     return isinstance(error, Broken) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def explain(error: BaseException) -> str:
-    """Return why the file can't be used, and what helps, for people."""
+def explain(error: BaseException) -> Reason:
+    """Return why the file can't be used, and what helps."""
     if isinstance(error, Unusable):
-        return str(error)
+        return error.reason
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return words(error.strerror or str(error))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return "the disk is full; make room"
+        return Reason("disk_full")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return str(error)
+        return words(str(error))
     if code == sqlite3.SQLITE_BUSY:
-        return "another program holds the file locked; close it"
-    return f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})"
+        return Reason("file_locked")
+    return words(f"{error} ({getattr(error, 'sqlite_errorname', None) or type(error).__name__})")
 
 
 def identity(path: str) -> tuple[int, int] | None:
@@ -185,7 +186,7 @@ def _refuse_foreign(path: str) -> None:
     if not head:
         return
     if len(head) < 64 or not head.startswith(_MAGIC):
-        raise Broken("it is not an SQLite file")
+        raise Broken(Reason("no_sqlite"))
     check_version(int.from_bytes(head[60:64], "big"))
     if log_size(path):
         # A crash left changes outside the file, its version maybe among them. Closing a connection that may write

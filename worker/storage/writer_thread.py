@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 from xyfleet.worker.clock import boottime
+from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore
@@ -87,8 +88,8 @@ class GroupCommitThread:
         on_unknown: Callable[[], Literal["park", "retry"]],
         *,
         committed: Callable[[list[Outcome], Counts], None],
-        trouble: Callable[[str], None],
-        lost: Callable[[str], None],
+        trouble: Callable[[Reason], None],
+        lost: Callable[[Reason], None],
         ended: Callable[[], None],
         known: Callable[[], int] = lambda: 0,
         retry: float = RETRY,
@@ -134,7 +135,7 @@ class GroupCommitThread:
         try:
             thread.start()
         except RuntimeError as error:
-            self._trouble(f"messages can't be stored in {self._path}: {error}")
+            self._unstorable(words(str(error)))
         else:
             self._thread = thread
 
@@ -224,8 +225,8 @@ class GroupCommitThread:
         lost = self._last_taken() if had else None
         store = MessageStore(self._path, self._account, after=after, lost=lost, wall=wall_ms)
         if store.lacks_rows and had:
-            what = "was gone, or an older copy was put there" if self._aside is None else f"was ruined: {self._aside}"
-            self._lost(f"the inbox {self._path} {what}; what it had is fetched again")
+            aside = {} if self._aside is None else {"aside": self._aside}
+            self._lost(Reason("inbox_ruined" if aside else "inbox_gone", {"path": self._path, **aside}))
         self._aside = None
         return store
 
@@ -246,7 +247,10 @@ class GroupCommitThread:
             self._close()
         if self._ruined >= RUINED_AFTER:
             self._put_aside()
-        self._trouble(f"messages can't be stored in {self._path}: {sqlite.explain(error)}")
+        self._unstorable(sqlite.explain(error))
+
+    def _unstorable(self, why: Reason) -> None:
+        self._trouble(Reason("unstorable", {"path": self._path, "of": why}))
 
     def _put_aside(self) -> None:
         """Have a new file begun in the place of a ruined one, which nobody but a person can mend."""

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret, Spelled, masked
 from xyfleet.worker.settings import LogSettings
 from xyfleet.worker.telemetry.log_handlers import LineWriter, Outlet, RotatingFile, Sink, StreamSink
@@ -141,13 +142,13 @@ class AccountLog:
         """Write the traceback of an error that should not have happened."""
         self.say(PROGRAM_ERROR, **fields, traceback=_trace(error))
 
-    def note(self) -> str | None:
+    def note(self) -> Reason | None:
         """Return what a person should know about lost lines, or None when all is well."""
         if self._writer.stuck():
-            return "log not written: the disk does not take it"
+            return Reason("log_stuck")
         sinks = [channel.outlet.sink for channel in self._channels or ()]
-        troubles = [f"log not written: {sink.trouble}" for sink in sinks if sink.trouble is not None]
-        return troubles[0] if troubles else None
+        troubles = [sink.trouble for sink in sinks if sink.trouble is not None]
+        return Reason("log_unwritten", {"words": troubles[0]}) if troubles else None
 
     def try_again(self) -> None:
         """Where lines could not be written, try whether that can be said now; the next line may be hours away."""

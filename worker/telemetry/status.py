@@ -60,7 +60,7 @@ class AccountStatus:
         self._tick = tick
         self._clock = clock
         self._clock_wrong = False
-        self._told_note: str | None = None
+        self._told_note: Reason | None = None
         self.user_elsewhere = False
         """Whether another fleet of this machine has the user, so that nothing is dialled."""
 

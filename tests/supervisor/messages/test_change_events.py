@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvent, MessageEvents
+from xyfleet.supervisor.messages.change_events import HandlerTroubles, MessageEvent, MessageEvents, why
 from xyfleet.worker.ipc.figures import MailFigures
+from xyfleet.worker.reasons import words
 
 
 def failed(new: int, dead: int) -> MessageEvent:
@@ -32,15 +33,15 @@ def test_a_disk_that_refuses_is_told_at_its_begin_and_its_end() -> None:
     """Not with each new wording, and not as over because a new worker knows nothing yet."""
     tidings = MessageEvents()
     reports = (
-        MailFigures(trouble="no space"),
-        MailFigures(trouble="no space left"),
+        MailFigures(trouble=words("no space")),
+        MailFigures(trouble=words("no space left")),
         MailFigures(),
         MailFigures(stored=1),
         MailFigures(stored=2),
     )
 
     assert [tidings.take(mail) for mail in reports] == [
-        [MessageEvent("trouble", {"reason": "no space"})],
+        [MessageEvent("trouble", why(words("no space")))],
         [],
         [],
         [MessageEvent("stored_again", {})],
@@ -52,15 +53,15 @@ def test_what_is_to_be_known_of_an_inbox_is_told_once() -> None:
     """D8, D2: an inbox that was lost, or whose log grows; not that it grows on."""
     tidings = MessageEvents()
     notes = ["its log holds 4 MB", "its log holds 5 MB", None, "it was gone", "it was gone", "it was ruined"]
-    told = [tidings.take(MailFigures(stored=1, inbox_note=note)) for note in notes]
+    told = [tidings.take(MailFigures(stored=1, inbox_note=None if note is None else words(note))) for note in notes]
 
     assert told == [
-        [MessageEvent("inbox", {"reason": "its log holds 4 MB"})],
+        [MessageEvent("inbox", why(words("its log holds 4 MB")))],
         [],
         [],
-        [MessageEvent("inbox", {"reason": "it was gone"})],
+        [MessageEvent("inbox", why(words("it was gone")))],
         [],
-        [MessageEvent("inbox", {"reason": "it was ruined"})],
+        [MessageEvent("inbox", why(words("it was ruined")))],
     ]
 
 
@@ -92,12 +93,12 @@ def test_one_trouble_of_many_is_one_event() -> None:
     """It is told when nobody else joins for a while, with all whom it hit; who joins later is not told."""
     troubles = HandlerTroubles(quiet=3, longest=60)
     for second in range(5):
-        troubles.take(f"a{second}", "no module x", now=second)
+        troubles.take(f"a{second}", words("no module x"), now=second)
         assert troubles.due(second) == []
     assert troubles.next_due() == 7
 
-    assert troubles.due(7) == [("no module x", ["a0", "a1", "a2", "a3", "a4"])]
-    troubles.take("late", "no module x", now=1000)
+    assert troubles.due(7) == [(words("no module x"), ["a0", "a1", "a2", "a3", "a4"])]
+    troubles.take("late", words("no module x"), now=1000)
     assert troubles.due(2000) == []
     assert troubles.next_due() is None
 
@@ -107,7 +108,7 @@ def test_a_slow_start_does_not_hold_the_event_back_for_ever() -> None:
     troubles = HandlerTroubles(quiet=3, longest=60)
     told = []
     for second in range(100):
-        troubles.take(f"a{second}", "no module x", now=second)
+        troubles.take(f"a{second}", words("no module x"), now=second)
         told += [(second, len(names)) for _, names in troubles.due(second)]
 
     assert told == [(60, 61)]
@@ -116,11 +117,11 @@ def test_a_slow_start_does_not_hold_the_event_back_for_ever() -> None:
 def test_different_troubles_are_different_events() -> None:
     """Numbers make no difference: a handler that blocks for longer is the same one."""
     troubles = HandlerTroubles(quiet=3, longest=60)
-    troubles.take("a", "blocks since 20 s", now=0)
-    troubles.take("b", "no module x", now=0)
-    troubles.take("a", "blocks since 25 s", now=2)
+    troubles.take("a", words("blocks since 20 s"), now=0)
+    troubles.take("b", words("no module x"), now=0)
+    troubles.take("a", words("blocks since 25 s"), now=2)
 
-    assert troubles.due(5) == [("blocks since 20 s", ["a"]), ("no module x", ["b"])]
+    assert troubles.due(5) == [(words("blocks since 20 s"), ["a"]), (words("no module x"), ["b"])]
 
 
 def test_a_trouble_that_comes_and_goes_is_told_once_a_minute() -> None:
@@ -128,10 +129,10 @@ def test_a_trouble_that_comes_and_goes_is_told_once_a_minute() -> None:
     troubles = HandlerTroubles(quiet=3, longest=60)
     told = []
     for second in range(0, 30, 2):
-        troubles.take("a", "refused", now=second)
+        troubles.take("a", words("refused"), now=second)
         troubles.take("a", None, now=second + 1)
         told += troubles.due(second + 1)
-    assert told == [("refused", ["a"])]
-    troubles.take("a", "refused", now=100)
+    assert told == [(words("refused"), ["a"])]
+    troubles.take("a", words("refused"), now=100)
 
-    assert troubles.due(103) == [("refused", ["a"])]
+    assert troubles.due(103) == [(words("refused"), ["a"])]

@@ -21,6 +21,7 @@ from xyfleet.supervisor.settings import Fleet, Settings
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.figures import MailFigures
 from xyfleet.worker.ipc.messages import CatchUpRequest, Redone, Up
+from xyfleet.worker.reasons import words
 
 
 class Crewmen:
@@ -57,7 +58,7 @@ def crew(tmp_path: Path) -> Iterator[Crewmen]:
 async def test_dead_letters_and_a_full_disk_are_told_once(crew: Crewmen) -> None:
     """Counts and reasons only, and not again with the next report."""
     for _ in range(2):
-        crew.report("a", stored=9, dead=2, trouble="disk full")
+        crew.report("a", stored=9, dead=2, trouble=words("disk full"))
 
     assert crew.told() == [("failed", "a", None), ("trouble", "a", "disk full")]
     assert crew.events.since()[0].counts == {"new": 2, "dead": 2}
@@ -66,9 +67,9 @@ async def test_dead_letters_and_a_full_disk_are_told_once(crew: Crewmen) -> None
 async def test_handlers_with_one_trouble_are_one_event(crew: Crewmen, monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts them, and names nobody; a trouble that only one has names it."""
     monkeypatch.setattr(crew.mail._troubles, "_quiet", 0.1)
-    crew.report("a", handler_trouble="no module x")
-    crew.report("b", handler_trouble="no module x")
-    crew.report("c", handler_trouble="blocks")
+    crew.report("a", handler_trouble=words("no module x"))
+    crew.report("b", handler_trouble=words("no module x"))
+    crew.report("c", handler_trouble=words("blocks"))
     assert crew.told() == []
     await until(lambda: len(crew.told()) == 2)
 

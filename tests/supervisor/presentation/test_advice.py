@@ -21,6 +21,7 @@ from xyfleet.supervisor.presentation.advice import (
 )
 from xyfleet.supervisor.supervision.account_state import Process
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 from xyfleet.worker.states import State
 
 PAIRS = list(itertools.product([None, *Cause], Process))
@@ -102,6 +103,26 @@ def test_message_troubles_have_advice(language: str) -> None:
     assert text is not None
     for word in ("no space left", "no module 100%", "3", "xyfleet messages a --failed"):
         assert word in text
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "the disk is full; make room"), ("zh", "磁盘已满；请腾出空间")])
+def test_a_workers_own_words_are_the_readers(language: str, said: str) -> None:
+    """What troubles inbox, handler or log is a code whose sentence is made here; an older fleet's raw words stay."""
+    trouble = Reason("unstorable", {"path": "/x/a.db", "of": Reason("disk_full")})
+    called = Reason("handler_not_async", {"name": "answer"})
+    messages = MessagesView(
+        trouble=str(trouble),
+        trouble_because=trouble,
+        note="of old",
+        handler_trouble=str(called),
+        handler_trouble_because=called,
+    )
+    text = advised(StatusView(fleet=fleet(), accounts=[account("a", messages=messages)]), language).accounts[0].advice
+
+    assert text is not None
+    assert said in text
+    assert "of old" in text
+    assert ("answer is not async" in text) is (language == "en")
 
 
 def test_message_advice_comes_after_what_the_connection_needs() -> None:

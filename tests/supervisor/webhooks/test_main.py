@@ -152,7 +152,7 @@ async def test_unknown_account(process: Process) -> None:
     async with asker(process.path) as worker:
         process.take()
 
-        assert await worker.ask("a7") == {"refused": "no webhook is set for a7"}
+        assert await worker.ask("a7") == {"refused": {"code": "webhook_unset", "fields": {"name": "a7"}}}
 
 
 async def test_bounded(process: Process) -> None:
@@ -165,7 +165,7 @@ async def test_bounded(process: Process) -> None:
         late = worker.put("a0", timeout=0.2)
         other = worker.put("a1")
         assert await worker.take() == {"number": other, "replies": [SAID]}
-        refused = f"{receiver.url} has its hands full: no turn within 0.2 s"
+        refused = {"code": "webhook_no_turn", "fields": {"where": receiver.url, "seconds": 0.2}}
         assert await worker.take() == {"number": late, "refused": refused}
         receiver.go.set()
         done = {(await worker.take())["number"] for _ in range(20)}
@@ -183,7 +183,7 @@ async def test_new_table_while_calls_are_under_way(process: Process) -> None:
         process.take(a0=hook(f"{new.url}/none"))
         second = worker.put("a0")
         assert await worker.take() == {"number": second, "replies": []}
-        assert await worker.ask("a1") == {"refused": "no webhook is set for a1"}
+        assert await worker.ask("a1") == {"refused": {"code": "webhook_unset", "fields": {"name": "a1"}}}
         old.go.set()
 
         assert await worker.take() == {"number": first, "replies": [SAID]}

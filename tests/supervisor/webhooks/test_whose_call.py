@@ -15,7 +15,7 @@ async def test_another_fleets_worker_is_refused(tmp_path: Path) -> None:
         async with Receiver() as receiver, asker(path) as worker:
             process.take(a0=hook(f"{receiver.url}/reply"))
             number = worker.put("a0", fleet="other")
-            refused = "the webhook process of another fleet (test) has the socket"
+            refused = {"code": "webhook_other_fleet", "fields": {"name": "test"}}
             assert await worker.take() == {"number": number, "refused": refused}
             assert receiver.calls == []
             assert await worker.ask("a0") == {"replies": [SAID]}

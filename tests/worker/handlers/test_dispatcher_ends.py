@@ -176,7 +176,7 @@ async def test_unsure_is_retried(tmp_path: Path) -> None:
 async def test_refused_calls_do_not_count(tmp_path: Path) -> None:
     """A call that was not made at all is made later, and no attempt is lost by it."""
     async with Post(tmp_path / "s") as post:
-        post.answers = [{"refused": "no webhook is set for a0"}] * 3
+        post.answers = [{"refused": {"code": "webhook_unset", "fields": {"name": "a0"}}}] * 3
         handler = WebhookHandler(str(post.path), ("test", "a0"), lambda: None, QUICK)
         async with Shop(tmp_path, handler=handler, handler_retries=0) as shop:
             await shop.add(chat("1.PNM"))

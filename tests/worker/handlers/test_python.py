@@ -235,7 +235,7 @@ async def answer(message, account):
         assert text_of(await call) == "free"
         await until(lambda: handler.trouble is None)
         assert len(shop.stuck) == 1
-        assert "blocks its thread" in shop.stuck[0]
+        assert "blocks its thread" in str(shop.stuck[0])
         shop.log.close()
         lines = shop.log_file.read_text()
         assert ("消息处理程序阻塞" in lines, "消息处理程序恢复响应" in lines, "in deep" in lines) == (True,) * 3

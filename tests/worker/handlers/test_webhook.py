@@ -28,7 +28,17 @@ QUICK = Limits(idle=10.0, grace=0.05, first_delay=0.01, longest_delay=0.05)
 async def handler_for(path: Path, limits: Limits = QUICK) -> AsyncIterator[tuple[WebhookHandler, list[str | None]]]:
     """Give a handler, and the troubles that it told of."""
     told: list[str | None] = []
-    handler = WebhookHandler(str(path), ("test", "a0"), lambda: told.append(handler.trouble), limits, "/shop")
+
+    def tell() -> None:
+        told.append(None if handler.trouble is None else str(handler.trouble))
+
+    handler = WebhookHandler(
+        str(path),
+        ("test", "a0"),
+        tell,
+        limits,
+        "/shop",
+    )
     handler.start()
     try:
         yield handler, told
@@ -95,7 +105,7 @@ async def test_failed(tmp_path: Path) -> None:
 async def test_refused(tmp_path: Path) -> None:
     """A refusal is a trouble, and the call was not made; the next one waits longer and longer, until one is taken."""
     async with Post(tmp_path / "s") as post, handler_for(post.path) as (handler, told):
-        post.answers = [{"refused": "no webhook is set for a0"}] * 3
+        post.answers = [{"refused": {"code": "webhook_unset", "fields": {"name": "a0"}}}] * 3
         for _ in range(3):
             with pytest.raises(NotCalled):
                 await answer_of(post, handler)

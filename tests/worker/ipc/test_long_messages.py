@@ -20,6 +20,7 @@ from xyfleet.worker.ipc.pipes import ReportPipe, fit
 from xyfleet.worker.ipc.talks import PIECE
 from xyfleet.worker.protocol.shape import shape, shape_of_bytes
 from xyfleet.worker.reasons import Reason
+from xyfleet.worker.reasons import words as foreign
 from xyfleet.worker.states import State
 from xyfleet.worker.telemetry.drift import Drift
 
@@ -76,9 +77,9 @@ def test_a_report_with_the_longest_of_everything_fits() -> None:
     window = HeartbeatFigures(**figures, rtt_mean=1234.567, rtt_p95=1234.567, reconnects_by_cause=causes, hour=hour)
     mail = MailFigures(
         stored=MANY,
-        trouble=words,
-        inbox_note=words,
-        handler_trouble=words,
+        trouble=foreign(words),
+        inbox_note=foreign(words),
+        handler_trouble=foreign(words),
         bounded=words,
         strange=dict.fromkeys(drift.counts, MANY),
     )
@@ -88,7 +89,7 @@ def test_a_report_with_the_longest_of_everything_fits() -> None:
         cause=Cause.STORAGE,
         reason=Reason("unstored", {"of": Reason("closed_saying", {"status": 1000, "words": words}), "words": words}),
         window=window,
-        note=words,
+        note=foreign(words),
         mail=mail,
     )
     found = body_of(fit(report))

@@ -59,7 +59,7 @@ UP = [
         window=HeartbeatFigures(sent=3, answered=2, rtt_mean=1.25, reconnects_by_cause={"closed": 1}),
         changes=[CHANGE],
         memory=5_000_000,
-        note="log not written: No space left on device",
+        note=Reason("log_unwritten", {"words": "No space left on device"}),
         cpu=0.25,
     ),
     TicketRequest(request=4, stale=2),

@@ -98,15 +98,20 @@ WORST = cut("\N{GRINNING FACE}" * 300)
 
 def test_the_longest_report_fits() -> None:
     """Long troubles of everything at once cost the changes, and the ends of the words, never the report."""
-    mail = MailFigures(stored=10**9, trouble=WORST, handler_trouble=WORST)
+    mail = MailFigures(stored=10**9, trouble=words(WORST), handler_trouble=words(WORST))
     long = Report(
-        state=State.FAILED, since=1.0, reason=words(WORST), note=WORST * 3, mail=mail, changes=[change(1.0, WORST)]
+        state=State.FAILED,
+        since=1.0,
+        reason=words(WORST),
+        note=words(WORST * 3),
+        mail=mail,
+        changes=[change(1.0, WORST)],
     )
     found = decode_up(fit(long)[4:])
 
     assert isinstance(found, Report)
     assert (found.state, found.mail.stored, found.changes) == (State.FAILED, 10**9, [])
-    assert found.mail.trouble == WORST[:CURT]
+    assert found.mail.trouble == words(WORST[:CURT])
 
 
 def test_the_longest_answer_fits() -> None:

@@ -17,6 +17,7 @@ from support.gateway import Gateway
 from support.imclient import UNB
 from support.maildesk import Desk, now, rounds, tempo
 from xyfleet.worker.protocol import im_calls
+from xyfleet.worker.reasons import Reason
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +328,7 @@ async def test_messages_from_before_prove_nothing(gateway: Gateway, tmp_path: Pa
 async def test_a_full_disk_is_waited_for(gateway: Gateway, tmp_path: Path) -> None:
     """While nothing can be stored nothing is looked for."""
     async with Desk(gateway, tmp_path) as desk:
-        desk.inbox.trouble = "disk full"
+        desk.inbox.trouble = Reason("disk_full")
         await desk.connect()
         await asyncio.sleep(0.1)
         assert desk.turns == 0

@@ -104,7 +104,7 @@ async def test_what_cannot_be_stored_is_not_acked(gateway: Gateway, tmp_path: Pa
 
     assert acks == 1
     assert refused is not None
-    assert "inbox" in refused
+    assert "inbox" in str(refused)
     assert [row[1] for row in rows(tmp_path)] == ["hello"]
 
 

@@ -218,7 +218,7 @@ def test_unwritable_logs_stop_nothing(gateway: Gateway, tmp_path: Path) -> None:
         worker.say(Stop())
 
         assert worker.code() == 0
-    assert report.note == "log not written: File exists"
+    assert str(report.note) == "log not written: File exists"
 
 
 def test_trust_store_of_the_settings() -> None:

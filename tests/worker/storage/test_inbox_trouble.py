@@ -277,7 +277,9 @@ LIMITED = """
 
     async def main():
         troubles = []
-        inbox = AsyncStore(MailSettings(file=sys.argv[1]), "a", lambda: troubles.append(inbox.trouble),
+        def note():
+            troubles.append(inbox.trouble and str(inbox.trouble))
+        inbox = AsyncStore(MailSettings(file=sys.argv[1]), "a", note,
                       times=Times(retry=0.01))
         await asyncio.gather(*(inbox.do(adding(number)) for number in range(60)))
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

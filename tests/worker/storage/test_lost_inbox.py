@@ -74,7 +74,7 @@ async def test_a_ruined_file_is_put_aside(path: Path, ruin: Callable[[Path], Non
     assert ids_in(path) == ["1.PNM"]
     assert len(kept.read_bytes()) >= len(content)
     assert time.strftime("%Y%m%dT%H", time.gmtime()) in kept.name
-    assert note == f"the inbox {path} was ruined: {kept}; what it had is fetched again"
+    assert str(note) == f"the inbox {path} was ruined: {kept}; what it had is fetched again"
     assert 0 <= time.time() - lost["lost"] / 1000 < 60
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.stores import add, incoming
+from xyfleet.worker.reasons import words
 from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.inbox_tables import Broken, NewerSchema, Unusable
 from xyfleet.worker.storage.message_store import MessageStore
@@ -108,7 +109,7 @@ def test_a_damaged_page_is_trouble_not_a_program_error(path: str, store: Message
         again.figures()
 
     assert sqlite.is_trouble(caught.value)
-    assert "malformed" in sqlite.explain(caught.value)
+    assert "malformed" in str(sqlite.explain(caught.value))
     assert sqlite.is_ruined(caught.value)
 
 
@@ -136,13 +137,13 @@ def test_noticing_that_the_file_was_taken_away(path: str, store: MessageStore) -
     [
         (OSError(28, "No space left on device"), True, "No space left on device"),
         (ValueError("x"), False, "x (ValueError)"),
-        (Broken("odd"), True, "odd"),
+        (Broken(words("odd")), True, "odd"),
     ],
 )
 def test_what_is_trouble(error: Exception, trouble: bool, said: str) -> None:
     """The disk's errors are told apart from the program's."""
     assert sqlite.is_trouble(error) is trouble
-    assert said in sqlite.explain(error)
+    assert said in str(sqlite.explain(error))
 
 
 def test_another_programs_lock_is_trouble(path: str, store: MessageStore) -> None:
@@ -154,7 +155,7 @@ def test_another_programs_lock_is_trouble(path: str, store: MessageStore) -> Non
             store.db.execute("BEGIN IMMEDIATE")
 
     assert sqlite.is_trouble(caught.value)
-    assert "another program" in sqlite.explain(caught.value)
+    assert "another program" in str(sqlite.explain(caught.value))
 
 
 def test_a_wrong_statement_is_a_program_error(store: MessageStore) -> None:

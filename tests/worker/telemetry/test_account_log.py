@@ -197,7 +197,7 @@ def test_lost_lines_are_counted_and_told(tmp_path: Path) -> None:
     log = make(folder)
     log.say(log_texts.SOCKET_CLOSED)
     log.say(log_texts.SOCKET_CLOSED)
-    until(lambda: log.note() == "log not written: File exists")
+    until(lambda: str(log.note()) == "log not written: File exists")
 
     folder.unlink()
     log.say(log_texts.SOCKET_CLOSED)

@@ -70,7 +70,7 @@ async def test_a_stuck_disk_stops_no_beats(gateway: Gateway, tmp_path: Path, mon
     async with Station(gateway.endpoint, tmp_path) as station:
         await station.reach(State.CONNECTED)
         await until(lambda: gateway.stats(UNB)["answers"] >= 8)
-        await until(lambda: station.last.note == "log not written: the disk does not take it")
+        await until(lambda: str(station.last.note) == "log not written: the disk does not take it")
         await asyncio.to_thread(os.read, disk.read, 1 << 20)
     threads = os.read(disk.read, 1 << 20)
     assert "心跳".encode() in threads
