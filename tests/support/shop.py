@@ -17,7 +17,8 @@ from support.station import until
 from xyfleet.worker.handlers.api import HandlerPorts
 from xyfleet.worker.handlers.base import CheckedAnswer, Handler, HandOver
 from xyfleet.worker.handlers.dispatcher import Dispatcher
-from xyfleet.worker.handlers.python import Limits, PythonHandler
+from xyfleet.worker.handlers.python import PythonHandler
+from xyfleet.worker.handlers.thread_watch import Limits
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.incoming import IncomingItem

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -19,31 +17,15 @@ from xyfleet.worker.handlers.base import (
     with_images_from,
 )
 from xyfleet.worker.handlers.failures import described, told
-from xyfleet.worker.handlers.loader import Function, is_own
-from xyfleet.worker.handlers.loop_thread import LoopThread, place
+from xyfleet.worker.handlers.loader import Function
+from xyfleet.worker.handlers.loop_thread import LoopThread
 from xyfleet.worker.handlers.own_code import OwnCode
+from xyfleet.worker.handlers.thread_watch import Limits, ThreadWatch
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
-
-
-class Limits(NamedTuple):
-    """Seconds."""
-
-    look: float = 1.0
-    """Between two looks at the thread while it has something to do."""
-    grace: float = 1.0
-    """After a call's timeout, before a thread that shows no sign of life is said to block."""
-    late: float = 5.0
-    """After a call's timeout, before a function that ignores its cancellation is named."""
-    hang: float = 20.0
-    """From being said to block to being given up."""
-    retry: float = 60.0
-    """Between two imports."""
-    end: float = 1.0
-    """For the thread to end, before it is taken to block."""
 
 
 class _Outcome(NamedTuple):
@@ -83,9 +65,10 @@ class PythonHandler:
         self._ports = ports
         self._log = log
         self._changed = changed
-        self._stuck: Callable[[Reason], None] | None = stuck
+        self._stuck = stuck
         self._limits = limits or Limits()
         self._thread: LoopThread | None = None
+        self._watch: ThreadWatch | None = None
         self._account: Account | None = None
         self._code = OwnCode(self._spec, self._folder)
         self._ready_rules = settings.ready
@@ -95,26 +78,27 @@ class PythonHandler:
         self._import_trouble: Reason | None = None
         self._renewals: set[asyncio.Task[str | None]] = set()
         self._loads = asyncio.Lock()
-        self._is_loading = False
-        self._blocks: Reason | None = None
-        self._ends: dict[asyncio.Future[_Outcome], float] = {}  # calls that are on, and when their time is over
-        self._overdue = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
     def trouble(self) -> Reason | None:
         """Why it can't be called now, or does not come back from calls."""
-        if self._blocks is not None:
-            return self._blocks
-        if self._overdue:
-            return Reason("handler_overdue", {"name": self._spec, "count": self._overdue})
-        return self._import_trouble
+        return self._import_trouble if self._watch is None else self._watch.trouble or self._import_trouble
 
     def start(self) -> None:
         """Begin the import."""
         if self._thread is None and not self._closed:
             self._thread = LoopThread("handler", self._say_stray)
+            self._watch = ThreadWatch(
+                self._thread,
+                self._spec,
+                self._folder,
+                self._timeout,
+                self._limits,
+                self._log,
+                self._changed,
+                self._stuck,
+            )
             self._account = Account(self._account_name, self._label, self._ports, self._folder)
             self._importing = asyncio.create_task(self._import(self._thread))
 
@@ -143,21 +127,16 @@ class PythonHandler:
 
     async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
         """Return what the function answers; see `Handler`. It is cancelled after `timeout` seconds."""
-        if self._thread is None or self._closed:
+        if self._thread is None or self._watch is None or self._closed:
             raise NotCalled
-        self._timeout = timeout
         call = self._thread.submit(self._perform(message, timeout))
-        self._ends[call] = time.monotonic() + timeout
-        self._look_soon()
         try:
-            outcome = await call
+            with self._watch.calling(call, timeout):
+                outcome = await call
         except asyncio.CancelledError:
             if _is_being_cancelled() or not call.cancelled():
                 raise
             raise NotCalled from None  # the thread ended before the call began
-        finally:
-            del self._ends[call]
-            self._count_overdue()
         if outcome.unsure:
             raise HandlerUnsure(outcome.reason or "")
         if outcome.reason is not None:
@@ -167,8 +146,8 @@ class PythonHandler:
     async def close(self) -> None:
         """Cancel what is on, and end the thread; one that blocks is left to the end of the process."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._watch is not None:
+            self._watch.close()
         loads = [*self._renewals, *([] if self._importing is None else [self._importing])]
         for load in loads:
             load.cancel()
@@ -244,63 +223,13 @@ class PythonHandler:
         return reason
 
     async def _loaded(self, thread: LoopThread) -> tuple[Reason, str | None] | None:
+        assert self._watch is not None
         async with self._loads:
-            self._is_loading = True
-            self._look_soon()
-            try:
+            with self._watch.loading():
                 return await thread.submit(self._load())
-            finally:
-                self._is_loading = False
 
     def _unusable(self, why: Reason) -> Reason:
         return Reason("handler_unusable", {"name": self._spec, "of": why.cleaned(self._log.clean)})
-
-    def _look_soon(self) -> None:
-        if self._timer is None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_later(self._limits.look, self._look)
-
-    def _look(self) -> None:
-        """See whether the thread lives, for as long as it has something to do."""
-        self._timer = None
-        assert self._thread is not None
-        silence = self._thread.look()
-        self._count_overdue()
-        limit = self._timeout + self._limits.grace
-        if silence <= limit:
-            self._say_free()
-        elif self._blocks is None:
-            self._say_blocked(self._thread, silence)
-        elif silence > limit + self._limits.hang and not self._is_loading and self._stuck is not None:
-            stuck, self._stuck = self._stuck, None
-            stuck(self._blocks)
-        if self._ends or self._is_loading or silence:
-            self._look_soon()
-
-    def _say_blocked(self, thread: LoopThread, silence: float) -> None:
-        stack = thread.stack()
-        where = place(stack, functools.partial(is_own, self._folder))
-        if self._is_loading:
-            self._blocks = Reason("handler_hangs_in_import", {"name": self._spec, "where": where})
-        else:
-            self._blocks = Reason("handler_blocks", {"name": self._spec, "seconds": silence, "where": where})
-        trace = "".join(traceback.format_stack(stack[-1])) if stack else None
-        self._log.say(log_texts.HANDLER_BLOCKS, reason=str(self._blocks), traceback=trace)
-        self._changed()
-
-    def _say_free(self) -> None:
-        if self._blocks is not None:
-            self._blocks = None
-            self._log.say(log_texts.HANDLER_FREE, handler=self._spec)
-            self._changed()
-
-    def _count_overdue(self) -> None:
-        now = time.monotonic()
-        overdue = sum(now > end + self._limits.late for end in self._ends.values())
-        if overdue > self._overdue:
-            self._log.say(log_texts.HANDLER_OVERDUE, handler=self._spec, calls=overdue)
-        if overdue != self._overdue:
-            self._overdue = overdue
-            self._changed()
 
     def _say_stray(self, error: BaseException) -> None:
         """Log an error in a task that nobody waits for. Its words are left out: they may be a buyer's."""
