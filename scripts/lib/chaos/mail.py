@@ -95,6 +95,13 @@ class Mail:
         """Tell whether all that was acked is in the inboxes (again), and nothing waits for a handler."""
         return all(self.acked(user) <= self.rows(user).keys() and not self.waiting(user) for user in self._pushed)
 
+    def _still_waiting(self, user: str) -> int:
+        """Return how many wait for long: catching up may have brought some just now."""
+        end = time.monotonic() + DONE
+        while (waiting := self.waiting(user)) and time.monotonic() < end:
+            time.sleep(0.2)
+        return waiting
+
     def waiting(self, user: str) -> int:
         """Return how many messages of a user wait for the handler."""
         return int(self._ask(user, "SELECT count(*) FROM messages WHERE state IN ('waiting', 'calling')")[0][0])
@@ -110,7 +117,7 @@ class Mail:
         yield from mail_promises.handed_over_once(calls)
         for user in sorted(self._pushed):
             name, rows = names.get(user), self.rows(user)
-            yield from mail_promises.all_handed_over(self.waiting(user), name)
+            yield from mail_promises.all_handed_over(self._still_waiting(user), name)
             yield from mail_promises.kept(self.acked(user), rows.keys() | handed, name)
             yield from mail_promises.answered_once(self.answers(user), name)
             if user not in self.lost:
