@@ -206,10 +206,10 @@ class Store:
         """
         key = self.key(name)
         before = self.at(key)
-        self._held.pop(key)
         self.book.erase(name)
-        # Not read again by who asks meanwhile; and what was asked under the old login is nobody's.
-        self._held[self.key(name)] = Credentials(login=before.login + 1)
+        # Not read again by who asks meanwhile; and what was asked under the old login, of name or user, is nobody's.
+        for each in (key, self.key(name)):
+            self._held[each] = self._empty(each).but(login=before.login + 1)
         deleted, trouble = await self._files.remove(key)
         await self.book.saved()
         old, old_trouble = await asyncio.to_thread(move_v1.forget, self._state_dir, name)
