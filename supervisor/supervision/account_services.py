@@ -56,7 +56,7 @@ class AccountServices:
             failed=self._failed,
             heard=self._heard,
             changed=self._changed,
-            gone=lambda member, child: self._parts.mail.worker_gone(member.name, child),
+            gone=self._gone,
         )
 
     def brief(self, member: SupervisedAccount) -> None:
@@ -149,15 +149,20 @@ class AccountServices:
                 self._parts.mail.reported(member.name, message.mail)
                 self._hear_of_clock(message.clock)
             case UploadRequest():
-                self._parts.jobs.run(self._parts.images.answer(member, child, message))
+                self._parts.jobs.run(self._parts.images.answer(member, child, message), child)
             case Ask():
-                self._parts.jobs.run(self._parts.asks.answer(member, child, message))
+                self._parts.jobs.run(self._parts.asks.answer(member, child, message), child)
             case Strange():
                 self._parts.drift.heard(message.place, message.name, message.shape)
             case Told():
                 self._parts.record.told(member, message)
             case Sent() | Redone() | TalkPiece() | CatchUpRequest():
                 self._parts.mail.heard(child, message)
+
+    def _gone(self, member: SupervisedAccount, child: WorkerProcess) -> None:
+        """A worker is proven gone: what it asked for is nobody's, and the next one asks again."""
+        self._parts.jobs.leave(child)
+        self._parts.mail.worker_gone(member.name, child)
 
     def _hear_of_clock(self, ahead: float | None) -> None:
         """One event for the fleet: its accounts share the machine's clock."""

@@ -18,7 +18,7 @@ from xyfleet.supervisor.passport.image_files import BadImage, Image
 from xyfleet.supervisor.passport.image_upload import NotUploaded, upload
 from xyfleet.supervisor.passport.sites import sites_of
 from xyfleet.supervisor.supervision.account import SupervisedAccount
-from xyfleet.supervisor.supervision.account_state import Login
+from xyfleet.supervisor.supervision.account_state import Login, Wish
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.messages import Uploaded, UploadRequest
@@ -101,6 +101,8 @@ class ImageUploads:
 
     def _check(self, member: SupervisedAccount) -> None:
         """Raise `_Later` where no call may be made now."""
+        if member.condition.wish is not Wish.RUN:
+            raise _Later("the image was not uploaded: the account is stopped")
         held = self._store.get(member.name)
         if member.condition.login is not Login.FINE or held.cookie is None or held.verdict is not None:
             raise _Later("the image was not uploaded: the account's login is not well")
