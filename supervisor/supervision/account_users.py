@@ -15,6 +15,19 @@ from xyfleet.supervisor.supervision.user_file import UserFile
 from xyfleet.worker.user_lock import UserLock
 
 
+class LoginLock(UserLock):
+    """A user's lock while an account logs in. `over` is called when it is let go of."""
+
+    def __init__(self, path: str | None, over: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._over = over
+
+    def release(self) -> None:
+        """Let go of it."""
+        super().release()
+        self._over()
+
+
 class AccountUsers:
     """
     The users of a fleet's accounts: who has whom, their locks on this machine, the file that names them to workers.
@@ -29,6 +42,7 @@ class AccountUsers:
         self._locks = locks
         self._endpoint = endpoint
         self._owners: Owners[SupervisedAccount] = Owners()
+        self._logging_in: set[SupervisedAccount] = set()
         self._file = UserFile(partial(store.put_beside, fleet_users_file(state_dir)))
 
     def learn(self, name: str, user: str | None) -> None:
@@ -62,11 +76,16 @@ class AccountUsers:
         return str(lock_file(self._locks, user, self._endpoint()))
 
     def lock_for_login(self, member: SupervisedAccount) -> UserLock | None:
-        """Have the account's user while it logs in; None if another account, or another fleet, has him."""
+        """
+        Have the account's user while it logs in, as the one login of it, also while nobody knows who it is.
+
+        None if another account, another fleet or another login of its own has him.
+        """
         user = self._store.user(member.name)
-        lock = UserLock(self.lock_path(member))
-        if user is not None and not self._owners.try_take(user, member):
+        if member in self._logging_in or (user is not None and not self._owners.try_take(user, member)):
             return None
+        lock = LoginLock(self.lock_path(member), partial(self._logging_in.discard, member))
         if lock.take() or (member.child is not None and lock.holder() == member.child.pid):
+            self._logging_in.add(member)
             return lock
         return None
