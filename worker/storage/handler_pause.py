@@ -39,6 +39,19 @@ def take_over(db: sqlite3.Connection, id_: str, conversation: str, until: int) -
     )
 
 
+def drop_late(db: sqlite3.Connection, number: int) -> None:
+    """Drop a reply to talk that was on its way when the owner took over, and is known not to have arrived."""
+    db.execute(
+        "UPDATE outbox SET state = 'failed', reason = ?, settled ="
+        " (SELECT max(stamp) FROM messages WHERE conversation = outbox.conversation AND reason = ?)"
+        " WHERE number = ? AND state = 'sending' AND reply_to IS NOT NULL"
+        f" AND EXISTS (SELECT 1 FROM messages WHERE id = outbox.reply_to AND {_TALK})"
+        # In a pause that was on when it was made, it would not have been made.
+        " AND EXISTS (SELECT 1 FROM pauses WHERE conversation = outbox.conversation AND until > outbox.created)",
+        (TAKEN_OVER, TAKES_OVER, number),
+    )
+
+
 def hand_over(db: sqlite3.Connection, conversation: str, until: int) -> None:
     """The handler gave the conversation to a person: it leaves the talk alone until then (ms)."""
     db.execute(

@@ -136,7 +136,12 @@ class OutboxStore:
         return found is not None and (found.state, found.uuid, found.attempt) == ("sending", uuid, attempt + 1)
 
     def requeue(self, number: int, reason: str | None) -> None:
-        """Put a letter on its way back into the queue, at its old place: it is known not to have arrived."""
+        """
+        Put a letter on its way back into the queue, at its old place: it is known not to have arrived.
+
+        A reply to talk that the owner took over meanwhile is none any more.
+        """
+        handler_pause.drop_late(self.db, number)
         self.db.execute(
             "UPDATE outbox SET state = 'queued', reason = ? WHERE number = ? AND state = 'sending'", (reason, number)
         )
