@@ -27,8 +27,9 @@ class RenewalPlan:
         """Return who has waited longest of those (name, next time) that are due now, None while nobody may."""
         if self._free_at - self.pace.gap[1] <= now < self._free_at:  # one further off is of a clock that was set back
             return None
-        name, at = min(waiting, key=lambda each: each[1], default=("", float("inf")))
-        return name if at <= now else None
+        furthest = now + self.pace.every[1]  # what is further off is of such a clock too
+        due = ((name, at) for name, at in waiting if at <= now or at > furthest)
+        return min(due, key=lambda each: each[1], default=(None, now))[0]
 
     def took(self, now: float, luck: float) -> None:
         """A turn was taken; `luck` in [0, 1)."""

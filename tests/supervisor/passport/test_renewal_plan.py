@@ -74,3 +74,13 @@ def test_a_clock_that_was_set_back_holds_nobody_for_ever(now: float, luck: float
     plan.took(now, luck)
 
     assert plan.due([("a", 0.0)], later) == "a" or plan.due([("a", 0.0)], later + 20.1) == "a"
+
+
+def test_a_login_renewed_while_the_clock_was_ahead_is_renewed_again() -> None:
+    """The clock was a month ahead, then set right: the login must not die before that month is over."""
+    plan = RenewalPlan(RenewalPace())
+    ahead = plan.next(1e9 + 30 * DAY, 0.5)
+
+    assert plan.due([("a", ahead)], 1e9) == "a"
+    assert plan.due([("a", plan.next(1e9, 0.999))], 1e9 + 1) is None
+    assert plan.due([("a", ahead), ("b", 1e9 - 1)], 1e9) == "b"
