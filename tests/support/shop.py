@@ -127,6 +127,8 @@ class Shop:
         """What the handler asked of the platform."""
         self.answer = Answered(request=0)
         """The answer to all of it."""
+        self.silent = 0
+        """So many questions are not answered."""
         self.talked: list[TalkQuestion] = []
         """What it asked about conversations."""
         self.told = TalkAnswer(state="done")
@@ -151,6 +153,7 @@ class Shop:
             self._replied,
             patience=0.15,
             handed_over=lambda talk, hand_over: self.handed.append((talk, hand_over)),
+            alert=self.alerts.append,
         )
         self.running: asyncio.Task[None] | None = None
 
@@ -171,6 +174,9 @@ class Shop:
 
     async def _ask(self, question: Ask) -> Answered:
         self.asked.append(question)
+        if self.silent:
+            self.silent -= 1
+            await asyncio.sleep(60)
         return self.answer
 
     async def _talk(self, question: TalkQuestion) -> TalkAnswer:

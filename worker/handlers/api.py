@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -51,6 +52,12 @@ _UNTOLD: Final = {
 }
 """Why there is no history: a code and words, by the state of the answer."""
 _PREFIX: Final = "ask_"
+_LATER: Final = frozenset(
+    {"risk", "login", "outage", "slower", "stopped", "busy", "budget", "network", "late", "offline", "disk"}
+)
+"""Codes after which the same question may be answered another time."""
+WAITED: Final = ContextVar("WAITED", default=False)
+"""Whether this call of the handler was cut off while it waited for an answer of the platform's."""
 
 
 class AskFailed(Exception):
@@ -64,6 +71,8 @@ class AskFailed(Exception):
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)
         self.code = code
+        self.later = code in _LATER
+        """Whether it may be asked again later: nothing was done."""
 
 
 class Account:
@@ -169,9 +178,15 @@ class Account:
 
     async def _asked(self, question: Ask) -> Answered:
         asked = asyncio.run_coroutine_threadsafe(self._ports.ask(question), self._loop)
-        answer = await asyncio.wrap_future(asked)
+        try:
+            answer = await asyncio.wrap_future(asked)
+        except asyncio.CancelledError:
+            WAITED.set(question.what != "call")
+            raise
         if answer.reason is not None:
-            raise AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))
+            failed = AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))
+            failed.later = failed.later and question.what != "call"  # nobody knows what a free call did
+            raise failed
         return answer
 
 

@@ -65,12 +65,14 @@ class HandlerFailed(Exception):
     Args:
         reason: For people: one line, without the text of the message.
         trace: Where in the handler it happened.
+        later: Whether the platform could not be asked now: of an order the call does not count then.
     """
 
-    def __init__(self, reason: str, trace: str | None = None) -> None:
+    def __init__(self, reason: str, trace: str | None = None, *, later: bool = False) -> None:
         super().__init__(reason)
         self.reason = cut(reason)
         self.trace = trace
+        self.later = later
 
 
 class HandlerUnsure(Exception):

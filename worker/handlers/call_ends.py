@@ -11,7 +11,7 @@ from xyfleet.worker.handlers.outgoing_words import blocked
 from xyfleet.worker.handlers.ready_queue import Entry, entry_of
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Again, Finish, GiveUp, Together
+from xyfleet.worker.storage.operations import Again, Finish, GiveUp, TakeBack, Together
 from xyfleet.worker.storage.results import LetterPart
 from xyfleet.worker.storage.schema import ASKED, Row
 from xyfleet.worker.telemetry import log_texts
@@ -19,6 +19,8 @@ from xyfleet.worker.telemetry.account_log import AccountLog
 
 LONGEST_DELAY: Final = 300.0
 """Seconds before a further call, at most."""
+ORDER_WAITS: Final = "an order waits: the platform can't be asked about it now"
+"""What a person is told; what is in the way stands in the account's log."""
 
 
 class Following(NamedTuple):
@@ -40,6 +42,7 @@ class CallEnds:
         changed: Callable[[], None],
         replied: Callable[[], None],
         handed_over: Callable[[str, HandOver], None],
+        alert: Callable[[str], None],
     ) -> None:
         self._inbox = inbox
         self._settings = settings
@@ -47,6 +50,9 @@ class CallEnds:
         self._changed = changed
         self._replied = replied
         self._handed_over = handed_over
+        self._alert = alert
+        self._put_off: dict[int, int] = {}
+        """How often in a row the platform could not be asked, by row."""
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
@@ -55,6 +61,7 @@ class CallEnds:
     async def finish(self, rows: list[Row], answer: CheckedAnswer | None) -> None:
         """Note the end of a good call, and queue its answer: to the last line, which the others are a part of."""
         last = rows[-1]
+        self._forget(rows)
         word = None if answer is None else blocked(answer, self._settings.outgoing_block)
         if word is not None:
             await self._give_up(rows, "failed", f"its reply holds {word!r} (outgoing_block), and was not sent", None)
@@ -87,8 +94,26 @@ class CallEnds:
         await self._give_up(rows, "parked", reason, None)
         return []
 
+    async def put_off(self, rows: list[Row], reason: str, trace: str | None) -> list[Following]:
+        """
+        Let another call follow, for the platform could not be asked: of an order that does not count, however often.
+
+        Who has paid gets his goods when it can be asked again, and a person hears of it at once. Talk has its tries.
+        """
+        if not all(entry_of(row).trade for row in rows):
+            return await self.failed(rows, reason, trace)
+        times = max(self._put_off.get(row.row, 0) for row in rows)
+        self._put_off |= {row.row: times + 1 for row in rows}
+        wait = self._delay(times)
+        self._say(log_texts.HANDLER_FAILED, rows[-1], reason, trace, wait)
+        self._alert(ORDER_WAITS)
+        await self._inbox.do(Together([TakeBack(row.row, row.message.attempt) for row in rows]))
+        self._changed()
+        return [Following(wait, entry_of(row)._replace(attempt=row.message.attempt - 1)) for row in rows]
+
     async def failed(self, rows: list[Row], reason: str, trace: str | None) -> list[Following]:
         """Let another call follow for each that has one left; the others are dead letters."""
+        self._forget(rows)
         tries = {row.row: self._tries(row) for row in rows}
         over = [row for row in rows if tries[row.row] > self._settings.handler_retries]
         if over:
@@ -97,12 +122,19 @@ class CallEnds:
         if not left:
             return []
         first = max(tries[row.row] for row in left)
-        wait = min(self._settings.handler_retry_delay * 2 ** min(first - 1, 60), LONGEST_DELAY)
+        wait = self._delay(first - 1)
         self._say(log_texts.HANDLER_FAILED, left[-1], reason, trace, wait)
         follows = await self._inbox.do(Together([Again(row.row) for row in left]))
         self._changed()
         # One that was asked for by a person stays so: the store keeps it in mind.
         return [Following(wait, entry_of(row)) for row, another in zip(left, follows.again, strict=True) if another]
+
+    def _delay(self, failures: int) -> float:
+        return min(self._settings.handler_retry_delay * 2.0 ** min(failures, 60), LONGEST_DELAY)
+
+    def _forget(self, rows: list[Row]) -> None:
+        for row in rows:
+            self._put_off.pop(row.row, None)
 
     def _tries(self, row: Row) -> int:
         """Return which call it was, counted anew from when a person asked for more."""

@@ -36,6 +36,7 @@ class Dispatcher:
         changed: Called when a figure changed.
         replied: Called when a reply is in the outbox.
         handed_over: Called with a conversation that the handler gives to a person.
+        alert: Called with what a person should hear.
         patience: See `PATIENCE`.
     """
 
@@ -50,6 +51,7 @@ class Dispatcher:
         wall: Callable[[], float] = time.time,
         patience: float = PATIENCE,
         handed_over: Callable[[str, HandOver], None] = lambda talk, hand_over: None,
+        alert: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._inbox = inbox
         self._handler = handler
@@ -58,7 +60,7 @@ class Dispatcher:
         self._changed = changed
         self._wall = wall
         self._patience = patience
-        self._ends = CallEnds(inbox, settings, log, changed, replied, handed_over)
+        self._ends = CallEnds(inbox, settings, log, changed, replied, handed_over, alert)
         self._backlog = Backlog(inbox)
         self._bell = asyncio.Event()
         self._bell.set()
@@ -170,7 +172,8 @@ class Dispatcher:
         except HandlerUnsure as error:
             return await self._ends.unsure(rows, error.reason)
         except HandlerFailed as error:
-            return await self._ends.failed(rows, error.reason, error.trace)
+            end = self._ends.put_off if error.later else self._ends.failed
+            return await end(rows, error.reason, error.trace)
         except Exception as error:  # noqa: BLE001 (a bug of ours: nobody knows how far the call came)
             self._log.bug(error, message=message.id)
             return await self._ends.unsure(rows, f"a fault in xyfleet: {type(error).__name__}")

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from xyfleet.worker.handlers.api import Account, HandlerPorts
+from xyfleet.worker.handlers.api import WAITED, Account, AskFailed, HandlerPorts
 from xyfleet.worker.handlers.base import (
     CheckedAnswer,
     HandlerFailed,
@@ -37,6 +37,8 @@ class _Outcome(NamedTuple):
     trace: str | None = None
     unsure: bool = False
     """Whether the worker's end cut it off, so that nobody knows how far it came."""
+    later: bool = False
+    """Whether it failed for the platform, which could not be asked now."""
 
 
 class PythonHandler:
@@ -140,7 +142,7 @@ class PythonHandler:
         if outcome.unsure:
             raise HandlerUnsure(outcome.reason or "")
         if outcome.reason is not None:
-            raise HandlerFailed(outcome.reason, outcome.trace)
+            raise HandlerFailed(outcome.reason, outcome.trace, later=outcome.later)
         return outcome.answer
 
     async def close(self) -> None:
@@ -169,11 +171,12 @@ class PythonHandler:
             return _Outcome(reason=error.reason)
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
             if scope.expired() and isinstance(error, TimeoutError | asyncio.CancelledError):
-                return _Outcome(reason=f"no answer within {timeout:g} s")
+                return _Outcome(reason=f"no answer within {timeout:g} s", later=WAITED.get())
             if self._closed:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             reason, trace = told(error, message.text)
-            return _Outcome(reason=self._log.clean(reason), trace=trace)
+            later = isinstance(error, AskFailed) and error.later
+            return _Outcome(reason=self._log.clean(reason), trace=trace, later=later)
 
     async def _in_turn(self, functions: Sequence[Function], message: Message) -> CheckedAnswer | None:
         """Return the first answer."""

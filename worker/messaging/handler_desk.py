@@ -67,9 +67,16 @@ class HandlerDesk:
         self._handler = self._make(account, ports, stuck)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
-            told, wall = self._tell_handed_over, clock.time
             self._dispatcher = Dispatcher(
-                inbox, self._handler, settings, log, changed, outbox.wake, wall, handed_over=told
+                inbox,
+                self._handler,
+                settings,
+                log,
+                changed,
+                outbox.wake,
+                clock.time,
+                handed_over=self._tell_handed_over,
+                alert=self._alert,
             )
 
     @property
