@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
+from xyfleet.worker.storage.batches import Outcome
 from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.results import Counts
 from xyfleet.worker.storage.trimming import Trimming
-from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, Outcome, wall_ms
+from xyfleet.worker.storage.writer_thread import RETRY, GroupCommitThread, wall_ms
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.storage import operations as ops
+from xyfleet.worker.storage.batches import run_one
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.results import HandlerRules, LetterPart
-from xyfleet.worker.storage.writer_thread import run_one
 
 Job = Operation[Any]
 

@@ -14,18 +14,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from xyfleet.worker.clock import boottime
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
+from xyfleet.worker.storage.batches import Job, Outcome, Undone, next_batch, run_one
 from xyfleet.worker.storage.message_store import MessageStore
-from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.perform import perform
 from xyfleet.worker.storage.results import Counts
-
-Job = Operation[Any]
 
 
 def wall_ms() -> int:
@@ -33,8 +31,6 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-MAX_BATCH: Final = 64
-"""Jobs in one transaction."""
 RETRY: Final = 1.0
 """Seconds between two tries while the disk refuses."""
 REOPEN_AFTER: Final = 5
@@ -45,20 +41,6 @@ RUINED_AFTER: Final = 3
 LATENCY: Final = 1.0
 """Seconds by which the way to us may differ from message to message: the server's time is known no better."""
 _KEEP_OPEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
-
-
-class Outcome(NamedTuple):
-    """What came of a job."""
-
-    key: Any
-    """What it was handed in with."""
-    result: Any = None
-    error: Exception | None = None
-    """The job's own program error: the job alone was undone."""
-
-
-class Undone(Exception):
-    """SQLite undid the whole transaction in the middle of a job."""
 
 
 class GroupCommitThread:
@@ -161,7 +143,7 @@ class GroupCommitThread:
             if self._in_hand:  # of a thread that died with them
                 self._persist(self._in_hand)
             while goes_on:
-                self._in_hand, goes_on = _next_batch(jobs)
+                self._in_hand, goes_on = next_batch(jobs)
                 if not self._persist(self._in_hand):
                     break
                 self._in_hand = []
@@ -267,34 +249,6 @@ class GroupCommitThread:
         store, self._store = self._store, None
         if store is not None:
             store.close()
-
-
-def _next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[tuple[Any, Job]], bool]:
-    """Wait for a job, and take those that wait with it; return also whether more may follow."""
-    batch: list[tuple[Any, Job]] = []
-    found = jobs.get()
-    while found is not None:
-        batch.append(found)
-        if jobs.empty() or len(batch) == MAX_BATCH:
-            return batch, True
-        found = jobs.get()
-    return batch, False
-
-
-def run_one(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
-    """Run a job; when it fails by its own fault, undo it alone."""
-    store.db.execute("SAVEPOINT job")
-    try:
-        outcome = Outcome(key, perform(store, job, now))
-    except Exception as error:
-        if isinstance(error, sqlite3.Error) and sqlite.is_trouble(error):
-            raise
-        if not store.db.in_transaction:
-            raise Undone(f"{type(error).__name__}: {error}") from error
-        store.db.execute("ROLLBACK TO job")
-        outcome = Outcome(key, error=error)
-    store.db.execute("RELEASE job")
-    return outcome
 
 
 def give_back_free() -> None:
