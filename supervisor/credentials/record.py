@@ -104,6 +104,16 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it is known to be shipped. Else nobody knows, once the call is no longer under way."""
 
 
+class AskHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Why no calls about items and orders are made until then; a new login ends it."""
+
+    reason: Reason
+    until: float
+    """Wall time."""
+    times: int = 1
+    """How often in a row it was so."""
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one user, or of an account that never had a login. `Store.put` and `write` take a new one."""
 
@@ -138,6 +148,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """The hook said that only a person can help; a new cookie ends it."""
     past: Past = Past()
     alive: Alive = Alive()
+    ask_hold: AskHold | None = None
     shipments: tuple[Shipment, ...] = ()
     """The latest ones, oldest first."""
 
@@ -242,6 +253,7 @@ def _with(held: Credentials, cookie: Secret, source: Source, uuid: UUID, identit
         login=held.login + 1,
         token=None,
         verdict=None,
+        ask_hold=None,
         needs_human=False,
         alive=Alive(),
     )

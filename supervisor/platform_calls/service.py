@@ -22,7 +22,7 @@ from xyfleet.supervisor.common.rate_limit import free_at, growing
 from xyfleet.supervisor.common.single_flight import SingleFlight
 from xyfleet.supervisor.common.turns import EgressTurns
 from xyfleet.supervisor.credentials import cookies
-from xyfleet.supervisor.credentials.record import shown
+from xyfleet.supervisor.credentials.record import AskHold, shown
 from xyfleet.supervisor.credentials.store import Key, Store
 from xyfleet.supervisor.identity import Identity
 from xyfleet.supervisor.passport.mtop_calls import mtop_url
@@ -37,7 +37,8 @@ from xyfleet.worker.secret import Secret
 
 MAX_SIGNINGS: Final = 3
 """Posts of one call: the signing cookie is renewed by an answer, so the second one should do."""
-_CHECK_PAUSE: Final = (3600.0, 86_400.0)
+_LONGEST_HOLD: Final = 86_400.0
+_CHECK_PAUSE: Final = (3600.0, _LONGEST_HOLD)
 """Seconds without a call after a check by a person was asked for, or the login was called dead: first and longest."""
 _log: Final = logging.getLogger(__name__)
 
@@ -85,18 +86,6 @@ class Asker(NamedTuple):
     """Raises `AskRefused` when no call may be made for it now, or its answer is nobody's any more."""
 
 
-class _Hold(NamedTuple):
-    """No calls until then."""
-
-    reason: Reason
-    until: float
-    """Monotonic."""
-    times: int
-    """How often in a row it was so."""
-    login: int
-    """The login that it is about: a new one is free."""
-
-
 class PlatformCalls:
     """Makes the calls of all accounts."""
 
@@ -119,17 +108,17 @@ class PlatformCalls:
         self._gates: dict[Secret | None, asyncio.Lock] = {}
         """One of a way's askers at a time stands among its token calls, so that these wait for one call at most."""
         self._waiting: dict[str, int] = {}
-        self._made: dict[str, deque[float]] = {}
-        """Wall times of each account's last day of calls."""
-        self._holds: dict[Key, _Hold] = {}
+        self._made: dict[Key, deque[float]] = {}
+        """Wall times of each user's last day of calls."""
+        self.held: Callable[[str, Reason], None] = lambda *_hold: None
+        """Called with an account's name and the reason when its calls are held back from now on."""
 
     def keep(self, names: Collection[str], proxies: Collection[Secret | None]) -> None:
         """Forget what belongs to no account any more."""
         self._turns.keep(names)
         self._gates = {way: gate for way, gate in self._gates.items() if way in proxies or gate.locked()}
-        self._made = {name: times for name, times in self._made.items() if name in names}
         users = {self.store.key(name) for name in names}
-        self._holds = {key: hold for key, hold in self._holds.items() if key in users}
+        self._made = {key: times for key, times in self._made.items() if key in users}
 
     async def ask(self, asker: Asker, call: ApiCall) -> Any:
         """Return the `data` of an answer that says SUCCESS. Raises `AskRefused`."""
@@ -164,25 +153,29 @@ class PlatformCalls:
 
     def _check(self, asker: Asker) -> None:
         asker.may()
-        key = self.store.key(asker.name)
-        hold = self._holds.get(key)
-        if hold is not None and hold.login == self.store.at(key).login and hold.until > self._clock():
-            raise AskRefused(Reason(hold.reason.code, {**hold.reason.fields, "seconds": hold.until - self._clock()}))
-        made, now = self._made.setdefault(asker.name, deque(maxlen=self.limits.per_day)), self._wall()
+        key, now = self.store.key(asker.name), self._wall()
+        hold = self.store.at(key).ask_hold
+        left = 0.0 if hold is None else min(hold.until - now, _LONGEST_HOLD)  # the clock may have been set back
+        if hold is not None and left > 0:
+            raise AskRefused(Reason(hold.reason.code, {**hold.reason.fields, "seconds": left}))
+        made = self._made.setdefault(key, deque(maxlen=self.limits.per_day))
         wait = free_at(made, now, self.limits.per_day) - now if len(made) == self.limits.per_day else 0.0
         if wait > 0:
             raise refused("ask_budget", count=self.limits.per_day, seconds=wait)
 
     async def post(self, asker: Asker, call: ApiCall) -> Any:
         """Make a call whose turn it is; return its `data`. Signed anew where the platform looked no further."""
-        login = self.store.get(asker.name).login
+        login, unsure = self.store.get(asker.name).login, False
         for _ in range(MAX_SIGNINGS):
             answer = await self._post(asker, call)
             if self.store.get(asker.name).login != login and not call.changes:
                 raise refused("ask_stopped")
             meaning = mtop.judged(answer.status, answer.body, answer.location)
+            if unsure and isinstance(meaning, mtop.Unsure):
+                meaning = mtop.SessionExpired()
             if not isinstance(meaning, mtop.SignExpired | mtop.Unsure):
                 return self._meant(asker, call, meaning, login)
+            unsure = isinstance(meaning, mtop.Unsure)
             self._check(asker)
         raise refused("ask_network", of=Reason("signing_refused"))
 
@@ -192,7 +185,7 @@ class PlatformCalls:
         held, now = self.store.at(key), self._wall()
         if held.cookie is None:
             raise refused("ask_login")
-        self._made[asker.name].append(now)
+        self._made.setdefault(key, deque(maxlen=self.limits.per_day)).append(now)
         headers = http.headers(shown(held, asker.identity), call.origin, call.referer) | call.headers
         try:
             async with self._tokens.way(asker.proxy).session() as session:
@@ -223,7 +216,7 @@ class PlatformCalls:
         held = partial(self._hold, asker, call, login)
         match meaning:
             case mtop.Said(data):
-                self._holds.pop(self.store.key(asker.name), None)
+                self._free(asker)
                 return data
             case mtop.Declined(words):
                 raise refused("ask_refused", words=words)
@@ -243,8 +236,16 @@ class PlatformCalls:
     ) -> AskRefused:
         """Hold the account's calls back; the gate in front of the service has refused this one."""
         key = self.store.key(asker.name)
-        before = self._holds.get(key)
-        times = before.times + 1 if before is not None and before.login == login else 1
-        self._holds[key] = _Hold(reason, self._clock() + growing(first, longest, times), times, login)
+        held = self.store.at(key)
+        times = 1 if held.ask_hold is None else held.ask_hold.times + 1
+        if held.login == login:
+            until = self._wall() + growing(first, longest, times)
+            self.store.put(key, held.but(ask_hold=AskHold(reason=reason, until=until, times=times)))
+            self.held(asker.name, reason)
         _log.warning("no calls for a while account=%s api=%s reason=%s", asker.name, call.api, reason)
         return AskRefused(reason)
+
+    def _free(self, asker: Asker) -> None:
+        key = self.store.key(asker.name)
+        if self.store.at(key).ask_hold is not None:
+            self.store.put(key, self.store.at(key).but(ask_hold=None))

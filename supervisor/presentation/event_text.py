@@ -72,6 +72,8 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("message", "clock_wrong"): N_("this machine's clock is wrong: %(counts)s; messages go by the server's time"),
     ("message", "clock_right"): N_("this machine's clock is right again"),
     ("message", "login_dead"): N_("the login is dead, the connection still lives: log in before it drops"),
+    ("message", "asks_check"): N_("a question to the platform was answered with a check; none is asked for now"),
+    ("message", "asks_dead"): N_("a question to the platform was answered with a dead login; none is asked for now"),
     ("message", "login_check"): N_("the renewal of the login was answered with a check; it is renewed no more"),
     ("message", "zombie"): N_("the connection was dead though it answered: messages were missed, they are fetched"),
 }

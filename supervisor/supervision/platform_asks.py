@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from xyfleet.supervisor.common.event_log import Kind as EventKind
 from xyfleet.supervisor.credentials.store import Store
 from xyfleet.supervisor.platform_calls import answers, apis
 from xyfleet.supervisor.platform_calls.apis import ApiCall
@@ -35,6 +36,8 @@ LARGEST: Final = 200
 KEEP_ITEMS: Final = 600.0
 """Seconds for which an item's description is not asked for again."""
 
+_EVENTS: Final = {"ask_risk": "asks_check", "ask_login": "asks_dead"}
+
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +47,7 @@ class PlatformAsks:
 
     Args:
         troubled: Whether an outage, or another login of it, holds an account's calls back now.
+        note: Puts an event of an account on record: its kind and what it came to.
     """
 
     def __init__(
@@ -52,11 +56,14 @@ class PlatformAsks:
         store: Store,
         tokens: TokenService,
         troubled: Callable[[SupervisedAccount], bool],
+        note: Callable[[SupervisedAccount, EventKind, str], None],
     ) -> None:
         self._members = members
         self._store = store
         self._troubled = troubled
+        self._note = note
         self.calls = PlatformCalls(store, tokens)
+        self.calls.held = self._held
         self.shipments = Shipments(self.calls)
         self._items = KeptAnswers(KEEP_ITEMS)
 
@@ -79,13 +86,13 @@ class PlatformAsks:
         asker = self._asker(member)
         try:
             async with asyncio.timeout(LONGEST):
-                return await self._ask(asker, question)
+                return await self._ask(member, asker, question)
         except TimeoutError:
             raise _late(question) from None
 
-    async def _ask(self, asker: Asker, question: Ask) -> Any:
+    async def _ask(self, member: SupervisedAccount, asker: Asker, question: Ask) -> Any:
         if question.what == "call":
-            return await self._free(asker, question)
+            return await self._free(member, asker, question)
         if not apis.ID.fullmatch(question.id):
             raise refused("ask_bad", words="an id is a text of digits")
         match question.what:
@@ -116,8 +123,8 @@ class PlatformAsks:
                 raise
         return _known(answers.sold_plain(await self._call(asker, apis.sold_plain())))
 
-    async def _free(self, asker: Asker, question: Ask) -> Any:
-        if question.api not in self._members[asker.name].account.apis:
+    async def _free(self, member: SupervisedAccount, asker: Asker, question: Ask) -> Any:
+        if question.api not in member.account.apis:
             raise refused("ask_api", words=cut(question.api))
         call = apis.free(question.api, question.version, question.data)
         if call is None:
@@ -129,6 +136,12 @@ class PlatformAsks:
         data = await self.calls.ask(asker, call)
         asker.may()
         return data
+
+    def _held(self, name: str, reason: Reason) -> None:
+        """Tell a person that no calls are made for a while, where he can do something about it."""
+        member, to = self._members.get(name), _EVENTS.get(reason.code)
+        if member is not None and to is not None:
+            self._note(member, "message", to)
 
     # Who may ask.
 

@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
-from xyfleet.worker.ipc.codec import BadMessage
 from xyfleet.worker.ipc.messages import Answered, Ask, Up
 from xyfleet.worker.reasons import Reason
 
@@ -18,7 +18,7 @@ LONGEST: Final = 150.0
 MOST: Final = 50
 """Questions that wait at one time."""
 LONGEST_DATA: Final = 3000
-"""Bytes of a call's data; a message to the supervisor has room for no more than 4 KiB."""
+"""Bytes of a call's data, its quotes escaped once more; a message to the supervisor has room for no more than 4 KiB."""
 
 
 class Asks:
@@ -34,7 +34,7 @@ class Asks:
         number = next(self._numbers)
         if len(self._open) >= MOST:
             return Answered(request=number, reason=Reason("ask_busy", {"count": MOST}))
-        if len(question.data.encode(errors="replace")) > LONGEST_DATA:
+        if len(msgspec.json.encode(question.data)) > LONGEST_DATA:
             return _bad(number, f"data of more than {LONGEST_DATA} bytes")
         if any(len(each) > 200 or not each.isprintable() for each in (question.id, question.api, question.version)):
             return _bad(number, "an id or a name has too many or odd characters")
@@ -44,8 +44,6 @@ class Asks:
             self._send(replace(question, request=number))
             async with asyncio.timeout(LONGEST):
                 return await answer
-        except BadMessage:  # its quotes are escaped once more
-            return _bad(number, "data that does not fit into a message to the supervisor")
         except TimeoutError:
             return Answered(request=number, reason=_late(question))
         finally:
