@@ -17,7 +17,8 @@ from support.fleet import FAST, Fleet, running, unb
 from support.gateway import Gateway
 from support.places import DOCS
 
-HOUR = 3_600_000
+DARK = 1000
+"""Milliseconds after which a paid notice is late here."""
 FIRST = 5_200_000_000_000_000_000
 
 
@@ -27,8 +28,14 @@ def shop(folder: Path, gateway: Gateway, keys: int) -> Fleet:
     (folder / "deliver.py").write_text(program, "utf-8")
     (folder / "keys.txt").write_text("".join(f"KEY-{number:05d}\n" for number in range(keys)))
     fleet = Fleet(folder, gateway.endpoint, gateway.token_url, 1)
-    rules = {"handler": "deliver:answer", "on_unknown": "retry", "handler_retry_delay": 0.05, "orders_every": 2}
-    fleet.config["defaults"] = {**FAST, **rules, "send_rate": 0}
+    rules = {
+        "handler": "deliver:answer",
+        "on_unknown": "retry",
+        "handler_retry_delay": 0.05,
+        "orders_every": 2,
+        "reply_max_age": DARK / 1000,
+    }
+    fleet.config["defaults"] = {**FAST, **rules, "send_rate": 0, "reply_max_age": DARK / 1000}
     return fleet
 
 
@@ -56,7 +63,7 @@ class Order:
 
 
 def dark_hour(folder: Path, gateway: Gateway, count: int) -> None:
-    """Sell so many orders around a dark hour, and look at what became of each."""
+    """Sell so many orders around a dark hour, which lasts a moment here, and look at what became of each."""
     orders = [Order(number, random.Random(number)) for number in range(count)]
     fleet = shop(folder, gateway, count)
     with running(fleet):
@@ -65,11 +72,12 @@ def dark_hour(folder: Path, gateway: Gateway, count: int) -> None:
         gateway.push(unb(0), items=[order.card() for order in seen])
         fleet.until(lambda: len(sent(gateway)) == len(seen), "those noticed in time are delivered", 60)
         fleet.stop()
-        backdate(folder)
-        paid = int(time.time() * 1000) - HOUR
-        missed = [order.card(time=paid) for order in orders if order.noticed == "missed"]
+        paid = int(time.time() * 1000)
+        missed = [order.card() for order in orders if order.noticed == "missed"]
         gateway.push(unb(0), items=missed, deliver=False)
         gateway.ask("POST", "shop", {"unb": unb(0), "orders": [sold(order, paid) for order in orders]})
+        while time.time() * 1000 < paid + 1.5 * DARK:
+            time.sleep(0.1)
         fleet.start()
         fleet.wait_connected()
         wanted = {order.id for order in orders if order.noticed == "before" or order.fate == "waits"}
@@ -92,13 +100,6 @@ def sold(order: Order, paid: int) -> dict[str, Any]:
         "amount": "19.80",
         "time": paid,
     }
-
-
-def backdate(folder: Path) -> None:
-    """Have xyfleet know the user since yesterday: what is older than that is not caught up with."""
-    for file in (folder / "state" / "users").glob("*.json"):
-        record = json.loads(file.read_text())
-        file.write_text(json.dumps(record | {"since": int(time.time() * 1000) - 24 * HOUR}))
 
 
 def rows(folder: Path, query: str) -> list[Any]:
