@@ -5,6 +5,7 @@ Source: docs/protocol.md. What pushes carry is not decoded here; a body stays th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
@@ -35,6 +36,12 @@ _TOKEN_TEXTS: Final = ("invalid token", "token invalid", "not auth", "device id 
 _REASON_KEYS: Final = ("reason", "message", "msg", "ret", "moreInfo", "error", "error_message")
 _TOO_LONG: Final = (1, 2)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MOST_MENDED: Final = 256 * 1024
+"""Bytes of a frame in which half characters are looked for: that takes some 50 ms, in which no heartbeat goes out."""
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape of a JSON text; its group is half a surrogate pair: a text was cut in the middle of an emoji."""
 
 
 class Unreadable(Exception):
@@ -128,9 +135,31 @@ def parse(frame: bytes) -> Push | Response | Other:
     """
     Return what the frame is, in the order of docs/protocol.md: push, response, anything else.
 
+    Half an emoji somewhere in it, say in one buyer's text of a whole list, costs that character.
+
     Raises:
         Unreadable: it is not JSON.
     """
+    try:
+        return _parsed(frame)
+    except Unreadable:
+        mended = _mended(frame) if len(frame) <= MOST_MENDED else frame
+        if mended == frame:
+            raise
+        return _parsed(mended)
+
+
+def _mended(frame: bytes) -> bytes:
+    """Return a frame with a question mark for each half character."""
+    parts, end = [], 0
+    for escape in _ESCAPE.finditer(frame):
+        if escape[1] is not None:
+            parts += [frame[end : escape.start()], b"?"]
+            end = escape.end()
+    return b"".join((*parts, frame[end:]))
+
+
+def _parsed(frame: bytes) -> Push | Response | Other:
     try:
         envelope = _envelope.decode(frame)
         headers, lwp, code = _head(envelope.headers), _head(envelope.lwp), _head(envelope.code)
