@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from xyfleet.handler import Account, AskFailed, Message, Reply
+from xyfleet.handler.keywords import folded
 from xyfleet.handler.ledger import Ledger, Sale, Taken
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
@@ -80,10 +81,17 @@ class Deliver:
     def _chosen(self, bought: _Bought) -> Goods | None:
         """Return the entry for what was bought, that of its variant before one for all; None = not one for its item."""
         entries = [] if bought.item is None else self._of(bought.item)
-        fitting = [one for one in entries if one.spec == bought.spec] or [one for one in entries if one.spec is None]
+        fitting = [one for spec in _specs(bought.spec) for one in entries if one.spec and folded(one.spec) == spec]
+        fitting += [one for one in entries if one.spec is None]
         if entries and not fitting:
             raise Undeliverable(f"item {bought.item} was bought as {bought.spec!r}, which deliver.yml does not have")
         return fitting[0] if fitting else None
+
+
+def _specs(bought: str | None) -> tuple[str, ...]:
+    """Return how deliver.yml may write a variant, which the platform calls `时长:月卡`: whole, or its value alone."""
+    whole = folded(bought or "")
+    return whole, whole.partition(":")[2]
 
 
 def _count(goods: Goods, bought: _Bought) -> int:

@@ -97,6 +97,25 @@ async def test_variants(tmp_path: Path) -> None:
         await ask(deliver, paid("2.PNM", order="o2"), Platform(spec="年卡"))
 
 
+@pytest.mark.parametrize("spec", ["月卡", "时长:月卡", "时长： 月卡"])
+async def test_a_variant_as_a_person_writes_it(tmp_path: Path, spec: str) -> None:
+    """The platform says `时长:月卡`; the value alone will do, in any width, and another value is another variant."""
+    deliver = delivery(tmp_path, spec=spec)
+
+    assert await ask(deliver, paid(), Platform(spec="时长:月卡")) is not None
+    for other in ("时长:月卡 月卡", "时长:年卡", "月卡:年卡", None):
+        with pytest.raises(Undeliverable):
+            await ask(deliver, paid("2.PNM", order="o2"), Platform(spec=other))
+
+
+async def test_the_whole_name_goes_before_its_value(tmp_path: Path) -> None:
+    """Where both fit, the entry that names the variant in full is meant."""
+    goods = [Goods(item="900", spec=spec, reply=spec, quantity=1) for spec in ("月卡", "时长:月卡")]
+    deliver = Deliver(ReadyRules(goods=tuple(goods), ledger=str(tmp_path / "delivered.txt")))
+
+    assert await ask(deliver, paid(), Platform(spec="时长:月卡")) == [Reply("时长:月卡")]
+
+
 async def test_the_same_text_for_all(tmp_path: Path) -> None:
     """Without keys the text is the goods; it too goes out once, and nothing needs to be asked."""
     deliver = delivery(tmp_path, cards=None, reply="https://example.invalid/x", quantity=1)

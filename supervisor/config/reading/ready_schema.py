@@ -63,7 +63,7 @@ class _Item(TypedDict):
 class RawGoods(_Item, total=False):
     """What the buyers of an item get."""
 
-    spec: Annotated[Text, Meta(description="The variant, as the order shows it; absent: all.")]
+    spec: Annotated[Text, Meta(description="The variant: its value, or as the order has it; absent: all.")]
     cards: Annotated[Text, Meta(description="File with the keys, one a line; absent: all get the same text.")]
     reply: Annotated[Text, Meta(description="The text; {keys} stands for the keys.")]
     quantity: Annotated[int, Meta(ge=1, le=100, description="Keys for an order; absent: as many as were bought.")]
