@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 from xyfleet.handler import Account, AskFailed, Message, Reply
 from xyfleet.handler.keywords import folded
 from xyfleet.handler.ledger import Ledger, Sale, Taken
+from xyfleet.worker.handlers.base import MAX_REPLY
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
 _KEYS: Final = "{keys}"
-_LONGEST: Final = 3000
-"""Characters of keys in one message: with the text around them it stays below the most that a message has."""
 _TO_BE_SHIPPED: Final = (None, "paid")
 """What an order may have become, for its goods to go out."""
 
@@ -112,13 +111,15 @@ async def _ship(order: str, account: Account) -> None:
 
 
 def _texts(goods: Goods, taken: Taken) -> list[Reply]:
-    """Return the text with its keys, in several messages where they are many."""
+    """Return the text with its keys, in several messages where they are many or the text is long."""
     if goods.cards is None:
         return [Reply(goods.reply)]
     pieces: list[str] = [""]
+    room = (MAX_REPLY - len(goods.reply.replace(_KEYS, ""))) // goods.reply.count(_KEYS)
     for key in taken.keys:
-        if pieces[-1] and len(pieces[-1]) + len(key) > _LONGEST:
+        if len(pieces[-1]) + len(key) >= room:
             pieces.append("")
+            room = MAX_REPLY
         pieces[-1] += f"\n{key}" if pieces[-1] else key
     return [Reply(goods.reply.replace(_KEYS, pieces[0])), *map(Reply, pieces[1:])]
 

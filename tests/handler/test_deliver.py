@@ -9,6 +9,7 @@ import pytest
 
 from xyfleet.handler import AskFailed, Message, Reply
 from xyfleet.handler.deliver import Deliver, Undeliverable
+from xyfleet.worker.handlers.base import MAX_REPLY
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
 
@@ -145,4 +146,18 @@ async def test_many_keys(tmp_path: Path) -> None:
     found = await ask(deliver, paid(), Platform())
 
     assert found is not None
-    assert [len(str(reply.text).split()) for reply in found] == [50, 49, 2]
+    assert [len(str(reply.text).split()) for reply in found] == [66, 35]
+
+
+@pytest.mark.parametrize("reply", ["说明" * 1950 + "{keys}", "说明" * 900 + "{keys}" + "说明" * 900, "{keys}\n{keys}"])
+async def test_keys_below_a_long_text(tmp_path: Path, reply: str) -> None:
+    """However long the text, every message can be sent, and each key is in one of them."""
+    deliver = delivery(tmp_path, quantity=40, reply=reply)
+    (tmp_path / "cards.txt").write_text("".join(f"{number:090}\n" for number in range(40)))
+
+    found = await ask(deliver, paid(), Platform())
+
+    assert found is not None
+    texts = [str(each.text) for each in found]
+    assert max(map(len, texts)) <= MAX_REPLY
+    assert all(any(f"{number:090}" in text for text in texts) for number in range(40))
