@@ -23,6 +23,10 @@ class OutOfKeys(Exception):
     """There are fewer keys than were bought; none was taken."""
 
 
+class BadKeys(Exception):
+    """A key can't be read; none was taken."""
+
+
 class Sale(NamedTuple):
     """Who gets keys, and for which message."""
 
@@ -60,6 +64,7 @@ class Ledger:
 
         Raises:
             OutOfKeys: there are not enough.
+            BadKeys: one of those whose turn it is can't be read.
             OSError: a file can't be read or written.
         """
         with self._open() as file:
@@ -71,7 +76,7 @@ class Ledger:
             if len(keys) >= count:
                 return Taken(tuple(keys))
             found = None if cards is None else _unused(cards, data)
-            new = ["-"] * (count - len(keys)) if found is None else found[: count - len(keys)]
+            new = ["-"] * (count - len(keys)) if found is None else _read(cards, found[: count - len(keys)])
             if len(keys) + len(new) < count:
                 raise OutOfKeys(f"{count} keys are wanted, {len(new)} are left")
             self._write(file, sale, new, (len(keys), count))
@@ -147,11 +152,20 @@ def _lines_of(data: bytes, order: str) -> Iterator[_Line]:
         at = data.find(wanted, end)
 
 
-def _unused(cards: Path, used: bytes) -> list[str]:
+def _unused(cards: Path, used: bytes) -> list[bytes]:
     """Return the keys of a file that no line has, each once."""
     lines = cards.read_bytes().removeprefix(_BOM).splitlines()
     keys = dict.fromkeys(stripped for line in lines if (stripped := line.strip()))
-    return [key.decode() for key in keys if _TAB + key + _END not in used]
+    return [key for key in keys if _TAB + key + _END not in used]
+
+
+def _read(cards: Path | None, keys: list[bytes]) -> list[str]:
+    """Return keys as texts; what comes behind them in their file may be read another day."""
+    try:
+        return [key.decode() for key in keys]
+    except UnicodeDecodeError:
+        name = "" if cards is None else cards.name
+        raise BadKeys(f"{name} is not UTF-8: save it anew in that encoding") from None
 
 
 def _take_out(cards: Path, keys: set[str]) -> None:

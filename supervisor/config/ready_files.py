@@ -19,6 +19,8 @@ from xyfleet.supervisor.config.reading.context import Context, good, subsection,
 from xyfleet.supervisor.config.reading.problems import BAD, At, BadFile, Item, Section
 from xyfleet.supervisor.config.reading.ready_schema import RawDeliver, RawReplies
 from xyfleet.supervisor.settings import READY, Account, handlers_of
+from xyfleet.worker.handlers.base import MAX_REPLY
+from xyfleet.worker.handlers.outgoing_words import word_in
 from xyfleet.worker.ready_rules import Goods, Hours, ReadyRules, Rule
 
 REPLIES: Final = "replies.yml"
@@ -33,10 +35,18 @@ DEFAULT_REPLY: Final = "感谢购买，您的卡密：\n{keys}"
 
 
 class _Meant(NamedTuple):
-    """A rule, and for which accounts it is."""
+    """A rule, for which accounts it is, and what it says."""
 
     rule: Rule
     shops: tuple[str, ...]
+    said: Item | None
+
+
+class _Sold(NamedTuple):
+    """An entry of deliver.yml, and what it says where that is not the usual."""
+
+    goods: Goods
+    said: Item | None
 
 
 def attach(accounts: Iterable[Account], folder: Path, timezone: str | None, context: Context) -> dict[str, Account]:
@@ -46,21 +56,35 @@ def attach(accounts: Iterable[Account], folder: Path, timezone: str | None, cont
     if not used:
         return {account.name: account for account in listed}
     rules = _replies(folder, context) if "keywords" in used else []
-    goods = _goods(folder, context) if "deliver" in used else ()
+    sold = _goods(folder, context) if "deliver" in used else ()
 
     def attached(account: Account) -> Account:
         names = handlers_of(account.handler)
         if not READY & set(names):
             return account
+        own = [each for each in rules if "keywords" in names and _is_for(each.shops, account)]
+        goods = sold if "deliver" in names else ()
+        _look_through([each.said for each in (*own, *goods) if each.said is not None], account, context)
         ready = ReadyRules(
-            rules=tuple(each.rule for each in rules if "keywords" in names and _is_for(each.shops, account)),
-            goods=goods if "deliver" in names else (),
+            rules=tuple(each.rule for each in own),
+            goods=tuple(each.goods for each in goods),
             ledger=str(folder / LEDGER),
             timezone=timezone,
         )
         return msgspec.structs.replace(account, ready=ready)
 
     return {account.name: attached(account) for account in listed}
+
+
+def _look_through(texts: Iterable[Item], account: Account, context: Context) -> None:
+    """Note what could never be sent: a buyer would wait for it, and its key be gone."""
+    for text, at in texts:
+        if (word := word_in([text], account.mail.outgoing_block)) is not None:
+            message = _("holds %(word)s, so that it would not be sent") % {"word": word}
+            context.problems.add(at, message, _("write it without, or set outgoing_block without that word"))
+        if len(text) > MAX_REPLY:
+            message = _("has %(count)s characters") % {"count": len(text)}
+            context.problems.add(at, message, _("a message has at most %(most)s") % {"most": MAX_REPLY})
 
 
 def _is_for(shops: tuple[str, ...], account: Account) -> bool:
@@ -114,7 +138,7 @@ def _rule(item: Item, folder: Path, context: Context) -> _Meant:
         reply=value(rule, "reply"),
         image=_file(good(rule, "image"), folder, context),
     )
-    return _Meant(found, _texts(rule, "shops"))
+    return _Meant(found, _texts(rule, "shops"), good(rule, "reply"))
 
 
 def _texts(section: Section, key: str) -> tuple[str, ...]:
@@ -140,10 +164,21 @@ def _file(item: Item | None, folder: Path, context: Context) -> str | None:
     return str(path)
 
 
+def _cards(item: Item | None, folder: Path, context: Context) -> str | None:
+    """Return the whole path of a file of keys that can be read."""
+    path = _file(item, folder, context)
+    if item is not None and path is not None and Path(path).is_file():
+        try:
+            source.read(Path(path), item.at)
+        except BadFile as bad:
+            context.problems.extend(bad.problems)
+    return path
+
+
 # deliver.yml
 
 
-def _goods(folder: Path, context: Context) -> tuple[Goods, ...]:
+def _goods(folder: Path, context: Context) -> tuple[_Sold, ...]:
     section = _read(folder / DELIVER, RawDeliver, context)
     items = [item for item in value(section, "goods") or () if item.value is not BAD]
     if section and not items and not context.problems:
@@ -157,7 +192,7 @@ def _goods(folder: Path, context: Context) -> tuple[Goods, ...]:
     return tuple(_one_of_goods(item, folder, context) for item in items)
 
 
-def _one_of_goods(item: Item, folder: Path, context: Context) -> Goods:
+def _one_of_goods(item: Item, folder: Path, context: Context) -> _Sold:
     goods = item.value
     cards, reply = good(goods, "cards"), good(goods, "reply")
     if cards is None and reply is None:
@@ -167,12 +202,13 @@ def _one_of_goods(item: Item, folder: Path, context: Context) -> Goods:
         context.problems.add(
             reply.at, message, _("write {keys} where the keys are to stand, and cards: with their file")
         )
-    return Goods(
+    found = Goods(
         item=value(goods, "item") or "",
         spec=value(goods, "spec"),
-        cards=_file(cards, folder, context),
+        cards=_cards(cards, folder, context),
         reply=DEFAULT_REPLY if reply is None else reply.value,
         quantity=value(goods, "quantity"),
         ship=value(goods, "ship") is True,
         alert_below=value(goods, "alert_below") or 0,
     )
+    return _Sold(found, reply)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xyfleet.handler.ledger import Ledger, OutOfKeys, Sale, Taken
+from xyfleet.handler.ledger import BadKeys, Ledger, OutOfKeys, Sale, Taken
 
 
 def sale(order: str = "o1", message: str = "1.PNM") -> Sale:
@@ -103,3 +103,15 @@ def test_all_shops_at_once(tmp_path: Path) -> None:
         keys = list(pool.map(take, range(60)))
 
     assert sorted(keys) == sorted(f"K{number}" for number in range(60))
+
+
+def test_keys_that_are_no_utf8(tmp_path: Path) -> None:
+    """A key saved in another encoding is taken by nobody, and said; those before it go out."""
+    cards, ledger = tmp_path / "cards.txt", Ledger(tmp_path / "delivered.txt")
+    cards.write_bytes(b"KEY-1\n" + "卡号 2\n".encode("gbk"))
+
+    assert ledger.take(sale(), cards, 1) == Taken(("KEY-1",), 1)
+    with pytest.raises(BadKeys, match=r"cards\.txt is not UTF-8"):
+        ledger.take(sale("o2", "2.PNM"), cards, 1)
+    assert ledger.holder("o2") is None
+    assert cards.read_bytes() == "卡号 2\n".encode("gbk")

@@ -94,13 +94,44 @@ def test_an_account_without_them(file: SettingsFile) -> None:
             "deliver.yml:2: goods[1].reply: has no {keys};"
             " write {keys} where the keys are to stand, and cards: with their file",
         ),
+        (
+            GOOD_REPLIES,
+            "goods:\n- {item: 1, cards: gbk.txt}\n",
+            "deliver.yml:2: goods[1].cards: is saved as GBK (“ANSI” in Notepad), not UTF-8;"
+            " save it as UTF-8 (in the editor: Save as, Encoding: UTF-8)",
+        ),
+        (
+            "rules:\n- {words: [x], reply: 加微信}\n",
+            "",
+            "replies.yml:2: rules[1].reply: holds 微信, so that it would not be sent;"
+            " write it without, or set outgoing_block without that word",
+        ),
+        (
+            GOOD_REPLIES,
+            "goods:\n- {item: 1, reply: QQ 会员}\n",
+            "deliver.yml:2: goods[1].reply: holds QQ, so that it would not be sent;"
+            " write it without, or set outgoing_block without that word",
+        ),
+        (
+            "rules:\n- {words: [x], reply: " + "长" * 4001 + "}\n",
+            "",
+            "replies.yml:2: rules[1].reply: has 4001 characters; a message has at most 4000",
+        ),
     ],
 )
 def test_what_is_wrong(file: SettingsFile, replies: str, deliver: str, problem: str) -> None:
     """Each problem says where it is and what would be right."""
     file.write("", "k.txt")
     file.write("", "a.png")
+    (file.folder / "gbk.txt").write_bytes("卡号 1".encode("gbk"))
     assert problem in said(file, replies, deliver)
+
+
+def test_words_that_an_account_may_say(file: SettingsFile) -> None:
+    """What an account's own `outgoing_block` allows is no problem, nor what is said by other shops only."""
+    file.write("goods: [{item: 1, reply: QQ 会员}]\n", "deliver.yml")
+    file.write("rules: [{words: [x], reply: 加微信, shops: [b]}]\n", "replies.yml")
+    assert file.problems(HANDLERS.replace("handler:", "outgoing_block: [微信], handler:")) == []
 
 
 def test_files_that_are_not_there(file: SettingsFile) -> None:
