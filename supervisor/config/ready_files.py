@@ -64,7 +64,8 @@ def attach(accounts: Iterable[Account], folder: Path, timezone: str | None, cont
             return account
         own = [each for each in rules if "keywords" in names and _is_for(each.shops, account)]
         goods = sold if "deliver" in names else ()
-        _look_through([each.said for each in (*own, *goods) if each.said is not None], account, context)
+        said = [*(each.said for each in own), *(each.said for each in goods)]
+        _look_through([text for text in said if text is not None], account, context)
         ready = ReadyRules(
             rules=tuple(each.rule for each in own),
             goods=tuple(each.goods for each in goods),
