@@ -57,6 +57,7 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
             web.get("/v1/logs/{name}", _logs),
             web.get("/v1/trace/{name}", _trace),
             web.get("/v1/wire/{name}", _wire),
+            web.get("/v1/simulator", _simulator),
             *ASK_ROUTES,
             *LOGIN_ROUTES,
             *MAIL_ROUTES,
@@ -69,6 +70,10 @@ def make_app(control: Control, token: Secret | None = None) -> web.Application:
 
 async def _health(request: web.Request) -> web.StreamResponse:
     return json_answer(request.app[CONTROL].health())
+
+
+async def _simulator(request: web.Request) -> web.StreamResponse:
+    return json_answer(request.app[CONTROL].simulator(one(request.query.get("name", ""))))
 
 
 async def _status(request: web.Request) -> web.StreamResponse:

@@ -109,6 +109,7 @@ _RELOADED: Final = {
     "removed": N_("removed: %(names)s"),
     "restarted": N_("restarted: %(names)s"),
     "applied": N_("changed without a restart: %(names)s"),
+    "renewed": N_("handler loaded anew: %(names)s"),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import click
+from msgspec import structs
 
 from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
 from xyfleet.supervisor.common.i18n import _
@@ -19,8 +21,14 @@ from xyfleet.supervisor.config.machine_limits import read_limits
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.credentials.at_rest import records
 from xyfleet.supervisor.credentials.browser_changes import changes
+from xyfleet.supervisor.handler_trials import process
+from xyfleet.supervisor.presentation.reason_text import reason_words
 from xyfleet.supervisor.settings import Settings
 from xyfleet.worker.process.hardening import keep_secrets
+from xyfleet.worker.text import printable
+
+_TRACE_LINES: Final = 12
+"""Lines of a traceback that are shown."""
 
 
 @click.command(help=_("Check an accounts file. All that is wrong with it is said; nothing is started."))
@@ -39,9 +47,8 @@ def check(setup: Setup, file: Path) -> int:
         click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
         return USAGE
     limits = read_limits(settings.fleet.log.dir, settings.fleet.state_dir)
-    _warn(
-        [*map(str, warnings), *_foreign(settings), *shortfalls(settings, limits), *_browsers(settings, setup.language)]
-    )
+    machine = [*_foreign(settings), *shortfalls(settings, limits)]
+    _warn([*map(str, warnings), *machine, *_browsers(settings, setup.language), *_unloadable(settings, setup)])
     click.echo(_summary(settings))
     return OK
 
@@ -62,6 +69,25 @@ def _browsers(settings: Settings, language: str) -> Iterator[str]:
     held = records(settings.fleet.state_dir, wanted)
     if (text := changes((name, held[name], wanted[name]) for name in held)) is not None:
         yield text.say(language)
+
+
+def _unloadable(settings: Settings, setup: Setup) -> Iterator[str]:
+    """Yield why handlers of the owner's can't be loaded; each is loaded once, in a process of its own."""
+    tried: set[str] = set()
+    for account in settings.accounts.values():
+        handler = process.own_handlers(account)
+        if handler is None or handler in tried:
+            continue
+        tried.add(handler)
+        trial = process.trial_of(structs.replace(account, handler=handler), settings.path.parent, [])
+        result, output = process.run(trial, setup.environment)
+        if result.trouble is not None:
+            yield _("the handler %(handler)s can't be loaded: %(why)s") % {
+                "handler": handler,
+                "why": reason_words(result.trouble, setup.language),
+            }
+            lines = process.own_part(result.trace, settings.path.parent) or output.splitlines()
+            yield from (f"| {printable(line)}" for line in lines[-_TRACE_LINES:])
 
 
 def _warn(sentences: Iterable[str]) -> None:

@@ -54,9 +54,12 @@ COMMANDS: Final = {
     "recall": "talks",
     "forget": "forget",
     "wire-report": "wire_report",
+    "try": "try_handler",
     "simulate": "simulate",
 }
 """Each command and its module in this package."""
+_FUNCTIONS: Final = {"try": "try_handler"}
+"""Commands whose names no function can have."""
 _COOKIE: Final = re.compile(
     r"""\b(?:unb|cookie2|cookie17|sgcookie|_m_h5_tk|_m_h5_tk_enc|_tb_token_)["']?\s*=\s*["']?[^\s"';]"""
     r"""|"(?:unb|cookie2|sgcookie|_m_h5_tk)\""""
@@ -74,7 +77,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"xyfleet.supervisor.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        command: click.Command = getattr(module, _FUNCTIONS.get(cmd_name, cmd_name.replace("-", "_")))
         return command
 
     def resolve_command(

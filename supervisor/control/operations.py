@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from xyfleet.supervisor.common.errors import NotPossible, Stopping
-from xyfleet.supervisor.common.i18n import Text
+from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.control.account_operations import BEING_FORGOTTEN, BEING_REMOVED, AccountOperations
 from xyfleet.supervisor.control.fleet_notes import notes_of
 from xyfleet.supervisor.control.login_operations import LoginOperations
@@ -36,6 +37,7 @@ from xyfleet.supervisor.control.types import (
     QrStep,
     Reloaded,
     Retried,
+    SimulatorPlace,
     WireReport,
 )
 from xyfleet.supervisor.identity import Identity
@@ -123,6 +125,15 @@ class FleetOperations:
             what_it_waits_for(member, turns, time.monotonic()),
             drift=self._fleet.drift_of(member),
         )
+
+    def simulator(self, name: str) -> SimulatorPlace:
+        """Return where a rehearsal's gateway has an account. Raises `UnknownName`, `NotPossible`."""
+        (member,) = self._chosen([name])
+        gateway, unb = self._fleet.gateway, self._fleet.store.get(member.name).unb
+        if self._fleet.settings.fleet.simulator is None or unb is None:
+            raise NotPossible(Text(N_("this fleet does not rehearse: fleet.endpoint is not simulator")))
+        parts = urlsplit(gateway.token_url)
+        return SimulatorPlace(url=f"{parts.scheme}://{parts.netloc}", unb=unb, ca_file=gateway.ca_file)
 
     def wire_report(self, name: str) -> WireReport:
         """Return the shapes of what the account met that is unknown. Raises `UnknownName`."""

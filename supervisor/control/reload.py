@@ -22,6 +22,7 @@ from xyfleet.supervisor.config.diff import diff
 from xyfleet.supervisor.config.load import load_with_warnings
 from xyfleet.supervisor.config.machine_limits import read_limits
 from xyfleet.supervisor.config.reading.problems import BadFile as BadFileFound
+from xyfleet.supervisor.control.handler_renewal import renew
 from xyfleet.supervisor.control.reload_checks import Plan, Users, check, is_new
 from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.supervisor.credentials.store import StateRefused
@@ -54,8 +55,11 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = 
         fleet.events.add("reload", time=time.time(), new="refused", by=by)
         raise
     done = await carry_out(fleet, plan, warnings)
+    renewed = await renew(fleet)
+    done = msgspec.structs.replace(done, renewed=renewed.names, warnings=[*done.warnings, *renewed.warnings])
     counts = {"added": len(done.added), "removed": len(done.removed)}
     counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
+    counts |= {"renewed": len(done.renewed)} if done.renewed else {}
     counts |= {"unfinished": len(done.unfinished)} if done.unfinished else {}
     fleet.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
     return done

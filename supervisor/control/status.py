@@ -161,6 +161,7 @@ def _messages(mail: MailFigures, *, alive: bool) -> MessagesView:
         trouble_because=mail.trouble if alive else None,
         note=_words(mail.inbox_note if alive else None),
         note_because=mail.inbox_note if alive else None,
+        handler_stale=mail.handler_stale if alive else None,
         handler_trouble=_words(mail.handler_trouble if alive else None),
         handler_trouble_because=mail.handler_trouble if alive else None,
         bounded=mail.bounded if alive else None,

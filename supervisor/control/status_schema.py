@@ -100,6 +100,8 @@ class MessagesView(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
     note_because: Reason | None = None
+    handler_stale: str | None = None
+    """A file of the handler's that changed since it was loaded: `xyfleet reload` loads it anew."""
     handler_trouble: str | None = None
     """Why the handler can't be called."""
     handler_trouble_because: Reason | None = None

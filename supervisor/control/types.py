@@ -71,10 +71,22 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     """Changed in a way that needed a new worker."""
     applied: list[str] = []
     """Changed without a new worker."""
+    renewed: list[str] = []
+    """Those whose handler was loaded anew, in the live worker."""
     unchanged: int = 0
     unfinished: list[str] = []
     """Of all these: those that could not be brought to the file by a fault; the next reload tries again."""
     warnings: list[str] = []
+
+
+class SimulatorPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the built-in gateway has an account."""
+
+    url: str
+    """Of its control routes (docs/simulator.md)."""
+    unb: str
+    ca_file: str | None
+    """To trust its certificate by, where it speaks TLS."""
 
 
 class QrStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +197,9 @@ class Control(Protocol):
 
     def trace(self, name: str) -> Sequence[Traced]:
         """Return the account's latest events as its supervision saw them, oldest first. Raises `UnknownName`."""
+
+    def simulator(self, name: str) -> SimulatorPlace:
+        """Return where a rehearsal's gateway has an account. Raises `UnknownName`, `NotPossible`."""
 
     def wire_report(self, name: str) -> WireReport:
         """Return the shapes of what the account met that is unknown. Raises `UnknownName`."""

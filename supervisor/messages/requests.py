@@ -15,12 +15,14 @@ import msgspec
 from xyfleet.supervisor.common.errors import NotTaken
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.workers.process import WorkerProcess
-from xyfleet.worker.ipc.messages import Redo, Redone, Send, Sent
+from xyfleet.worker.ipc.messages import HandlerRenewed, Redo, Redone, RenewHandler, Send, Sent
 
 FIRST_WORD: Final = 5.0
 """Seconds in which a worker that is well has put a text into its outbox, or said why not; waited for at least."""
 REDO_WAIT: Final = 4.0
 """Seconds that a worker may take to give dead letters back to its handler."""
+RENEW_WAIT: Final = 20.0
+"""Seconds that a worker may take to load its handler anew."""
 SETTLED: Final = frozenset({"sent", "rejected", "failed", "unknown", "refused"})
 """States after which nothing more happens."""
 
@@ -36,19 +38,22 @@ class _Request:
         self.child = child
         self.sent: Sent | None = None
         self.redone: Redone | None = None
+        self.renewed: HandlerRenewed | None = None
         self.gone = False
         self.answered = asyncio.Event()
         """Set by the first answer, or by the worker's end."""
         self.settled = asyncio.Event()
         """Set by the last one, or by the worker's end."""
 
-    def hear(self, answer: Sent | Redone) -> None:
+    def hear(self, answer: Sent | Redone | HandlerRenewed) -> None:
         if isinstance(answer, Redone):
             self.redone = answer
+        elif isinstance(answer, HandlerRenewed):
+            self.renewed = answer
         else:
             self.sent = answer
         self.answered.set()
-        if isinstance(answer, Redone) or answer.state in SETTLED:
+        if not isinstance(answer, Sent) or answer.state in SETTLED:
             self.settled.set()
 
     def end(self) -> None:
@@ -101,7 +106,15 @@ class MessageRequests:
             await _in_time(request.answered.wait(), self._redo_wait)
         return None if request.redone is None else request.redone.count
 
-    def heard(self, child: WorkerProcess, answer: Sent | Redone) -> None:
+    async def renew(self, child: WorkerProcess) -> HandlerRenewed | None:
+        """Have a handler loaded anew if its files changed; return what came of it, None if nobody knows."""
+        with self._request(child) as request:
+            if not child.send(RenewHandler(request=request.number)):
+                return None
+            await _in_time(request.answered.wait(), RENEW_WAIT)
+        return request.renewed
+
+    def heard(self, child: WorkerProcess, answer: Sent | Redone | HandlerRenewed) -> None:
         """A worker answered. What nobody waits for any more is dropped."""
         request = self._open.get(answer.request)
         if request is not None and request.child is child:

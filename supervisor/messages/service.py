@@ -20,7 +20,7 @@ from xyfleet.supervisor.webhooks.process_manager import WebhookProcessManager
 from xyfleet.supervisor.webhooks.protocol import table_of
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.ipc.figures import MailFigures
-from xyfleet.worker.ipc.messages import CatchUpRequest, Redone, Sent, TalkPiece
+from xyfleet.worker.ipc.messages import CatchUpRequest, HandlerRenewed, Redone, Sent, TalkPiece
 from xyfleet.worker.reasons import Reason
 
 
@@ -59,7 +59,7 @@ class MailService:
         self._turns.apply(settings.fleet.catch_up_rate)
         self.webhooks.apply(table_of(settings.accounts.values()))
 
-    def heard(self, child: WorkerProcess, message: Sent | Redone | TalkPiece | CatchUpRequest) -> None:
+    def heard(self, child: WorkerProcess, message: Sent | Redone | HandlerRenewed | TalkPiece | CatchUpRequest) -> None:
         """A worker answers a request, or wants its turn to look for missed messages."""
         if isinstance(message, CatchUpRequest):
             self._turns.ask(child)

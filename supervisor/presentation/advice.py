@@ -94,6 +94,7 @@ _CANNOT_STORE: Final = N_(
     "the file right."
 )
 _NOTE: Final = N_("About its inbox: %(what)s.")
+_STALE: Final = N_("%(what)s has changed since the handler was loaded: xyfleet reload loads it anew.")
 _CANNOT_CALL: Final = N_(
     "The handler can't be called: %(what)s. Messages wait in the inbox until that is put right; it is tried again "
     "by itself."
@@ -151,6 +152,8 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
         said.append((_CANNOT_STORE, _sentence(messages.trouble, messages.trouble_because, language)))
     if messages.note is not None:
         said.append((_NOTE, _sentence(messages.note, messages.note_because, language)))
+    if messages.handler_stale is not None:
+        said.append((_STALE, messages.handler_stale))
     if messages.handler_trouble is not None:
         said.append((_CANNOT_CALL, _sentence(messages.handler_trouble, messages.handler_trouble_because, language)))
     if messages.bounded is not None:

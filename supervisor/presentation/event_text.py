@@ -87,6 +87,7 @@ _COUNTS: Final = {
     "removed": N_("%(n)d removed"),
     "restarted": N_("%(n)d restarted"),
     "applied": N_("%(n)d changed without a restart"),
+    "renewed": N_("%(n)d handlers loaded anew"),
     "unfinished": N_("%(n)d left to the next reload"),
     "minutes": N_("%(n)d"),
     "new": N_("%(n)d new"),

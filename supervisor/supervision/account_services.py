@@ -22,6 +22,7 @@ from xyfleet.worker.ipc.messages import (
     Ask,
     CatchUpRequest,
     Go,
+    HandlerRenewed,
     Hello,
     Redone,
     Report,
@@ -156,7 +157,7 @@ class AccountServices:
                 self._parts.drift.heard(message.place, message.name, message.shape)
             case Told():
                 self._parts.record.told(member, message)
-            case Sent() | Redone() | TalkPiece() | CatchUpRequest():
+            case Sent() | Redone() | HandlerRenewed() | TalkPiece() | CatchUpRequest():
                 self._parts.mail.heard(child, message)
 
     def _gone(self, member: SupervisedAccount, child: WorkerProcess) -> None:

@@ -32,7 +32,7 @@ from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 RULES = HandlerRules(handler=True, max_age=0, takeover=600_000)
-FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15)
+FAST = Limits(look=0.02, grace=0.05, late=0.1, hang=0.2, retry=0.05, end=0.15, files=0.1)
 ECHO = """
 SEEN = []
 async def answer(message, account):

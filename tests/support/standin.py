@@ -39,6 +39,7 @@ from xyfleet.supervisor.control.types import (
     QrStep,
     Reloaded,
     Retried,
+    SimulatorPlace,
     WireReport,
 )
 from xyfleet.supervisor.credentials import cookies
@@ -277,6 +278,11 @@ class StandIn:
     def names(self, names: Sequence[str]) -> list[str]:
         """Return the chosen accounts' names."""
         return [one.name for one in self._chosen(names)]
+
+    def simulator(self, name: str) -> SimulatorPlace:
+        """Say where a gateway would be."""
+        self._chosen([name])
+        return SimulatorPlace(url="http://127.0.0.1:8765", unb="2200000000001", ca_file=None)
 
     def wire_report(self, name: str) -> WireReport:
         """Nothing is unknown."""

@@ -39,6 +39,11 @@ class OwnCode:
         self._modules: dict[str, ModuleType] = {}
         self._files: dict[str, tuple[int, int] | None] = {}
 
+    @property
+    def has_files(self) -> bool:
+        """Whether anything of the owner's was loaded."""
+        return bool(self._files)
+
     def load(self, ready: ReadyRules | None, failed: Failed) -> Sequence[Function]:
         """
         Return the functions, from the files as they are now.

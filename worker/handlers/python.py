@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xyfleet.worker.handlers.api import WAITED, Account, AskFailed, HandlerPorts
 from xyfleet.worker.handlers.base import (
@@ -26,6 +26,14 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
+
+
+class Renewal(NamedTuple):
+    """What came of loading anew."""
+
+    renewed: bool
+    trouble: Reason | None = None
+    """Why it can't be loaded: the old code goes on answering."""
 
 
 class _Outcome(NamedTuple):
@@ -78,8 +86,10 @@ class PythonHandler:
         self._usable = asyncio.Event()
         self._importing: asyncio.Task[None] | None = None
         self._import_trouble: Reason | None = None
-        self._renewals: set[asyncio.Task[str | None]] = set()
+        self._renewals: set[asyncio.Task[Renewal]] = set()
         self._loads = asyncio.Lock()
+        self.stale: str | None = None
+        """The name of a file of the owner's that is not what was loaded; None = all are."""
         self._closed = False
 
     @property
@@ -115,14 +125,14 @@ class PythonHandler:
             self._ready_rules = settings.ready
             self.renew()
 
-    def renew(self) -> asyncio.Task[str | None]:
+    def renew(self, *, only_stale: bool = False) -> asyncio.Task[Renewal]:
         """
         Load everything anew, in the live thread; calls that are on end in the old code.
 
-        Returns:
-            A task that gives why it can't be loaded: the old code goes on answering then. None = it is.
+        Args:
+            only_stale: Only if a file of the owner's is not what was loaded.
         """
-        renewal = asyncio.create_task(self._renew())
+        renewal = asyncio.create_task(self._renew(only_stale=only_stale))
         self._renewals.add(renewal)
         renewal.add_done_callback(self._renewals.discard)
         return renewal
@@ -150,7 +160,7 @@ class PythonHandler:
         self._closed = True
         if self._watch is not None:
             self._watch.close()
-        loads = [*self._renewals, *([] if self._importing is None else [self._importing])]
+        loads: list[asyncio.Task[Any]] = [*self._renewals, *([] if self._importing is None else [self._importing])]
         for load in loads:
             load.cancel()
         if loads:
@@ -194,14 +204,25 @@ class PythonHandler:
             return failures[0]
         return None
 
+    async def _look_at_files(self) -> str | None:
+        return self._code.changed()
+
     # In the worker's loop.
 
     async def _import(self, thread: LoopThread) -> None:
         while True:
             if await self._imported(thread):
-                self._usable.set()
-                return
+                break
             await asyncio.sleep(self._limits.retry)
+        self._usable.set()
+        while self._code.has_files:
+            await asyncio.sleep(self._limits.files)
+            self._note_stale(await thread.submit(self._look_at_files()))
+
+    def _note_stale(self, stale: str | None) -> None:
+        if stale != self.stale:
+            self.stale = stale
+            self._changed()
 
     async def _imported(self, thread: LoopThread) -> bool:
         failure = await self._loaded(thread)
@@ -213,17 +234,19 @@ class PythonHandler:
             self._changed()
         return failure is None
 
-    async def _renew(self) -> str | None:
+    async def _renew(self, *, only_stale: bool) -> Renewal:
         if self._thread is None or not self._usable.is_set():
-            return None  # it is about to be loaded anyway
+            return Renewal(False)  # it is about to be loaded anyway
+        if only_stale and await self._thread.submit(self._look_at_files()) is None:
+            return Renewal(False)
         failure = await self._loaded(self._thread)
-        self._changed()
+        self._note_stale(await self._thread.submit(self._look_at_files()))
         if failure is None:
             self._log.say(log_texts.HANDLER_RENEWED, handler=self._spec)
-            return None
-        reason = str(self._unusable(failure[0]))
-        self._log.say(log_texts.HANDLER_NOT_RENEWED, reason=reason, traceback=failure[1])
-        return reason
+            return Renewal(True)
+        reason = self._unusable(failure[0])
+        self._log.say(log_texts.HANDLER_NOT_RENEWED, reason=str(reason), traceback=failure[1])
+        return Renewal(False, reason)
 
     async def _loaded(self, thread: LoopThread) -> tuple[Reason, str | None] | None:
         assert self._watch is not None

@@ -52,7 +52,7 @@ def entry_of(row: Row) -> Entry:
 class _Talk:
     """One conversation: `rows` are to be called, all before row `left`, the first that is not held."""
 
-    __slots__ = ("busy", "held", "left", "offered", "resting", "rows", "strict")
+    __slots__ = ("busy", "left", "offered", "resting", "rows", "strict")
 
     def __init__(self) -> None:
         self.rows: list[Entry] = []
@@ -62,8 +62,6 @@ class _Talk:
         """Their call failed, and another one follows; others may be called meanwhile."""
         self.strict = False
         """Whether they may not: nobody could be called."""
-        self.held = False
-        """Whether further lines are waited for."""
         self.offered = False
 
     def has(self, row: int) -> bool:
@@ -76,7 +74,7 @@ class _Talk:
     @property
     def is_ready(self) -> bool:
         """Whether a call may begin. Lines pass what failed before them; orders and cards keep their order."""
-        if not self.rows or self.busy or self.held or self.strict:
+        if not self.rows or self.busy or self.strict:
             return False
         return self.rows[0].line is not None or all(entry.line is not None for entry in self.resting.values())
 
@@ -106,6 +104,8 @@ class ReadyQueue:
         self._talks: dict[str, _Talk] = {}
         self._ready: deque[str] = deque()
         self._held = 0
+        self._waited_for: set[str] = set()
+        """Conversations of which no call may begin; they need not be in mind yet."""
 
     def __len__(self) -> int:
         return self._held
@@ -113,7 +113,7 @@ class ReadyQueue:
     @property
     def has_next(self) -> bool:
         """Whether there is a message to call the handler with."""
-        return any(self._talks[name].is_ready for name in self._ready)
+        return any(self._talks[name].is_ready for name in self._ready if name not in self._waited_for)
 
     @property
     def has_talks(self) -> bool:
@@ -146,7 +146,7 @@ class ReadyQueue:
             name = self._ready.popleft()
             talk = self._talks[name]
             talk.offered = False
-            if not talk.is_ready:
+            if not talk.is_ready or name in self._waited_for:
                 continue
             if together:
                 self._rejoin(talk)
@@ -185,14 +185,13 @@ class ReadyQueue:
         self._offer(entry.talk, talk)
 
     def hold(self, name: str) -> None:
-        """Begin no call for a conversation that is in mind until `let_go()`."""
-        if (talk := self._talks.get(name)) is not None:
-            talk.held = True
+        """Begin no call for a conversation until `let_go()`."""
+        self._waited_for.add(name)
 
     def let_go(self, name: str) -> None:
         """End that."""
+        self._waited_for.discard(name)
         if (talk := self._talks.get(name)) is not None:
-            talk.held = False
             self._offer(name, talk)
 
     def starving(self) -> list[str]:
@@ -230,6 +229,6 @@ class ReadyQueue:
     def _offer(self, name: str, talk: _Talk) -> None:
         if talk.idle and talk.left is None:
             self._talks.pop(name, None)
-        elif talk.is_ready and not talk.offered:
+        elif talk.is_ready and not talk.offered and name not in self._waited_for:
             talk.offered = True
             self._ready.append(name)

@@ -32,6 +32,8 @@ class Limits(NamedTuple):
     """Between two imports."""
     end: float = 1.0
     """For the thread to end, before it is taken to block."""
+    files: float = 30.0
+    """Between two looks at the owner's files."""
 
 
 class ThreadWatch:

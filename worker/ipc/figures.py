@@ -89,6 +89,8 @@ class MailFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Why messages can't be stored: while it lasts none is acked."""
     inbox_note: Reason | None = None
     """What a person should know of the inbox though it works: it was lost, or its log is large."""
+    handler_stale: str | None = None
+    """A file of the handler's that is not what was loaded."""
     handler_trouble: Reason | None = None
     """Why the handler can't be called."""
     strange: dict[str, int] = {}

@@ -128,6 +128,15 @@ class Redone(Message, frozen=True, tag="redone"):
     """How many dead letters wait for the handler again."""
 
 
+class HandlerRenewed(Message, frozen=True, tag="renewed"):
+    """The answer to a `RenewHandler`."""
+
+    request: int
+    renewed: bool
+    trouble: Reason | None = None
+    """Why it can't be loaded: the old code goes on answering."""
+
+
 class TalkPiece(Message, frozen=True, tag="talk_piece"):
     """A part of the answer to a `TalkRequest`, which is longer than one message may be."""
 
@@ -150,6 +159,8 @@ class Strange(Message, frozen=True, tag="strange"):
 class Told(Message, frozen=True, tag="told"):
     """The handler has something for a person: an event."""
 
+    number: int
+    """Of this worker's: one does not take another's place on the pipe."""
     kind: Literal["handed_over", "handler_alert"]
     text: str
     conversation: str | None = None
@@ -241,6 +252,12 @@ class Answered(Message, frozen=True, tag="answer"):
     reason: Reason | None = None
 
 
+class RenewHandler(Message, frozen=True, tag="renew"):
+    """Load the handler anew if its files changed; answered by `HandlerRenewed`."""
+
+    request: int
+
+
 class Redo(Message, frozen=True, tag="redo"):
     """Give dead letters to the handler again; answered by `Redone`."""
 
@@ -274,10 +291,11 @@ Up = (
     | Ask
     | Sent
     | Redone
+    | HandlerRenewed
     | TalkPiece
     | Strange
     | Told
 )
-AboutMessages = Send | Redo | TalkRequest | CatchUpTurn | Uploaded | Answered
+AboutMessages = Send | Redo | RenewHandler | TalkRequest | CatchUpTurn | Uploaded | Answered
 """Down: what the worker's message service takes."""
 Down = Ticket | Queued | Refusal | Reconnect | Apply | AboutMessages | Stop

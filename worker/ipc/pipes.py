@@ -16,7 +16,19 @@ import msgspec
 
 from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, BadMessage, FrameDecoder, decode_down, encode
 from xyfleet.worker.ipc.figures import MAX_CHANGES
-from xyfleet.worker.ipc.messages import Ask, Down, Redone, Report, Sent, Strange, TalkPiece, Told, Up, UploadRequest
+from xyfleet.worker.ipc.messages import (
+    Ask,
+    Down,
+    HandlerRenewed,
+    Redone,
+    Report,
+    Sent,
+    Strange,
+    TalkPiece,
+    Told,
+    Up,
+    UploadRequest,
+)
 from xyfleet.worker.reasons import Reason
 
 _Place = tuple[type, int, int]
@@ -25,7 +37,7 @@ _Place = tuple[type, int, int]
 RETRY: Final = 0.25
 """Seconds between two tries to write into a full pipe."""
 READ_SIZE: Final = 65536
-_NUMBERED: Final = (Sent, Redone, Ask, UploadRequest, TalkPiece)
+_NUMBERED: Final = (Sent, Redone, HandlerRenewed, Ask, UploadRequest, TalkPiece)
 CURT: Final = 60
 """Characters that are left of each text in a message that is too long."""
 NO_SHAPE: Final = "null"
@@ -102,7 +114,7 @@ class ReportPipe:
     def send(self, message: Up) -> None:
         """Write the message, or keep it until there is room, in the place of an older one of its kind."""
         request = message.request if isinstance(message, _NUMBERED) else 0
-        place = (type(message), request, message.number if isinstance(message, TalkPiece) else 0)
+        place = (type(message), request, message.number if isinstance(message, TalkPiece | Told) else 0)
         self._waiting[place] = newer(self._waiting.get(place), message)
         if self._retry is None:
             self._flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,9 +14,9 @@ from xyfleet.worker.handlers.api import HandlerPorts, Question
 from xyfleet.worker.handlers.base import Handler, HandOver
 from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.outgoing_words import word_in
-from xyfleet.worker.handlers.python import PythonHandler
+from xyfleet.worker.handlers.python import PythonHandler, Renewal
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import Told, Up
+from xyfleet.worker.ipc.messages import HandlerRenewed, Told, Up
 from xyfleet.worker.messaging.order_list import lists_orders
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.talks import TalkDesk
@@ -63,6 +65,7 @@ class HandlerDesk:
         self._used = used
         self._users = FleetUsers(settings.users)
         self._alerts = Alerts()
+        self._told = itertools.count(1)
         ports = HandlerPorts(self._answer_later, ask, talks.ask, self._alert)
         self._handler = self._make(account, ports, stuck)
         self._dispatcher: Dispatcher | None = None
@@ -83,6 +86,11 @@ class HandlerDesk:
     def trouble(self) -> Reason | None:
         """Why the handler can't be called, for people."""
         return None if self._handler is None else self._handler.trouble
+
+    @property
+    def stale(self) -> str | None:
+        """A file of the handler's that is not what was loaded."""
+        return self._handler.stale if isinstance(self._handler, PythonHandler) else None
 
     @property
     def bounded(self) -> str | None:
@@ -119,6 +127,20 @@ class HandlerDesk:
         if isinstance(self._handler, PythonHandler):
             self._handler.apply(settings)
 
+    def renew(self, request: int) -> None:
+        """Have the handler loaded anew if its files changed, and tell what came of it."""
+        if not isinstance(self._handler, PythonHandler):
+            self._send(HandlerRenewed(request=request, renewed=False))
+            return
+
+        def tell(renewal: asyncio.Task[Renewal]) -> None:
+            if not renewal.cancelled():
+                done = renewal.result()
+                trouble = None if done.trouble is None else done.trouble.cleaned(cut)
+                self._send(HandlerRenewed(request=request, renewed=done.renewed, trouble=trouble))
+
+        self._handler.renew(only_stale=True).add_done_callback(tell)
+
     def rest(self) -> None:
         """Begin no call from now on."""
         if self._dispatcher is not None:
@@ -149,8 +171,16 @@ class HandlerDesk:
         return (await self._outbox.queue(conversation, text, None, automatic=True, image=image)).letter is not None
 
     def _tell_handed_over(self, conversation: str, hand_over: HandOver) -> None:
-        self._send(Told(kind="handed_over", text=hand_over.why, conversation=conversation, minutes=hand_over.minutes))
+        self._send(
+            Told(
+                number=next(self._told),
+                kind="handed_over",
+                text=hand_over.why,
+                conversation=conversation,
+                minutes=hand_over.minutes,
+            )
+        )
 
     def _alert(self, text: str) -> None:
         if self._alerts.may(text, time.monotonic()):
-            self._send(Told(kind="handler_alert", text=cut(text)))
+            self._send(Told(number=next(self._told), kind="handler_alert", text=cut(text)))

@@ -15,7 +15,7 @@ from typing import Final
 from xyfleet.worker.clock import ServerClock
 from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.ipc.figures import MailFigures
-from xyfleet.worker.ipc.messages import AboutMessages, Answered, CatchUpRequest, Strange, Up, Uploaded
+from xyfleet.worker.ipc.messages import AboutMessages, Answered, CatchUpRequest, RenewHandler, Strange, Up, Uploaded
 from xyfleet.worker.ipc.messages import CatchUpTurn as Turn
 from xyfleet.worker.messaging.asks import Asks
 from xyfleet.worker.messaging.catchup import CatchUp
@@ -165,6 +165,8 @@ class MessageService:
         """Take what the supervisor says about messages."""
         if isinstance(message, Turn):
             self._catch_up.turn()
+        elif isinstance(message, RenewHandler):
+            self._handler.renew(message.request)
         elif isinstance(message, Uploaded):
             self._uploads.heard(message)
         elif isinstance(message, Answered):
@@ -187,6 +189,7 @@ class MessageService:
             last=self._last,
             trouble=None if self._inbox.trouble is None else self._inbox.trouble.cleaned(cut),
             inbox_note=None if self._inbox.note is None else self._inbox.note.cleaned(cut),
+            handler_stale=self._handler.stale,
             handler_trouble=None if trouble is None else trouble.cleaned(cut),
             bounded=self._handler.bounded,
         )

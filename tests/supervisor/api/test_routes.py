@@ -155,6 +155,7 @@ async def test_reload_tells_what_changed_or_what_is_wrong(http: aiohttp.ClientSe
             "removed": [],
             "restarted": [],
             "applied": [],
+            "renewed": [],
             "unchanged": 2,
             "unfinished": [],
             "warnings": [],

@@ -31,7 +31,7 @@ async def answer(message, account):
 
 async def test_lines_become_one_call(tmp_path: Path) -> None:
     """What follows within the time is one message with its parts; others' lines and orders are not among them."""
-    async with Shop(tmp_path, LISTS, handler_gather=0.4) as shop:
+    async with Shop(tmp_path, LISTS, handler_gather=0.5) as shop:
         await shop.add(chat("1.PNM", text="hello"), chat("2.PNM", text="there?"), chat("x.PNM", talk="c2", text="yo"))
         await asyncio.sleep(0.05)
         await shop.add(chat("3.PNM", text="now"), msgspec.structs.replace(chat("4.PNM"), kind="order", text="paid"))

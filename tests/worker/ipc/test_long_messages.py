@@ -100,7 +100,9 @@ def test_a_report_with_the_longest_of_everything_fits() -> None:
 
 def test_an_event_with_the_longest_of_everything_fits() -> None:
     """Its words are cut, and the id of a conversation that is none."""
-    told = body_of(fit(Told(kind="handed_over", text="\U0001f600" * 200, conversation="x" * 9000, minutes=5.0)))
+    told = body_of(
+        fit(Told(number=1, kind="handed_over", text="\U0001f600" * 200, conversation="x" * 9000, minutes=5.0))
+    )
 
     assert isinstance(told, Told)
     assert (told.kind, told.minutes) == ("handed_over", 5.0)

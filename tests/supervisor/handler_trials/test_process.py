@@ -1,0 +1,101 @@
+"""Trials of handlers in child processes: what they answer, print, and fail with, and that nothing outlives them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from xyfleet.supervisor.handler_trials import messages, process
+from xyfleet.supervisor.settings import Account
+from xyfleet.worker.handlers.base import CheckedAnswer, HandOver, Reply
+from xyfleet.worker.ready_rules import Goods, ReadyRules
+
+CODE = """
+import os, sys
+from xyfleet.handler import HandOver, Reply
+print("loaded", "SECRET" in os.environ)
+
+async def answer(message, account):
+    print("asked", message.text)
+    account.alert("look")
+    if message.text == "boom":
+        raise ValueError("no")
+    await account.send(message.conversation, "first")
+    return [Reply("re " + message.text, after=1), HandOver(5)]
+
+async def silent(message, account):
+    return None
+"""
+NOW = 1_767_225_600_000
+
+
+def account(handler: str, ready: ReadyRules | None = None) -> Account:
+    """Return an account with this handler."""
+    return Account(name="a", where="f:1", handler=handler, ready=ready)
+
+
+def tried(folder: Path, handler: str, *texts: str, ready: ReadyRules | None = None) -> process.Outcome:
+    """Have it called with texts."""
+    asked = [messages.text("a", number, text, messages.ITEM, NOW) for number, text in enumerate(texts)]
+    return process.run(process.trial_of(account(handler, ready), folder, asked), os.environ | {"SECRET": "x"})
+
+
+def test_calls(tmp_path: Path) -> None:
+    """The first answer of the chain, what was done meanwhile and printed; a failed call is told with its place."""
+    (tmp_path / "bot.py").write_text(CODE)
+    result, output = tried(tmp_path, "bot:silent,bot:answer", "hi", "boom")
+    good, bad = result.tried
+
+    assert good.answer == CheckedAnswer((Reply("re hi", after=1.0),), HandOver(5.0))
+    assert good.did == ["alert: look", "send to 51000000001: first"]
+    assert bad.failed == "ValueError: no"
+    assert "bot.py" in str(bad.trace)
+    assert output.splitlines() == ["loaded False", "asked hi", "asked boom"]
+
+
+@pytest.mark.parametrize(
+    ("code", "trouble"),
+    [
+        ("import nowhere_at_all", "No module named"),
+        ("answer = 7", "is no function"),
+        ("import os; os._exit(3)", "ended"),
+    ],
+)
+def test_what_cannot_be_loaded(tmp_path: Path, code: str, trouble: str) -> None:
+    """The reason is told, whatever the file does."""
+    (tmp_path / "bot.py").write_text(code)
+
+    assert trouble in str(tried(tmp_path, "bot:answer").result.trouble)
+
+
+def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up, and ends with all that it has started."""
+    monkeypatch.setattr(process, "LOAD_WITHIN", 1.0)
+    code = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '60'])\n"
+    code += "open('pids', 'w').write(f'{os.getpid()} {child.pid}')\ntime.sleep(60)\n"
+    (tmp_path / "bot.py").write_text(code)
+    began = time.monotonic()
+    assert "not done within" in str(tried(tmp_path, "bot:answer").result.trouble)
+
+    assert time.monotonic() - began < 10
+    for pid in map(int, (tmp_path / "pids").read_text().split()):
+        end = time.monotonic() + 5
+        while os.path.exists(f"/proc/{pid}") and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def test_no_key_is_used(tmp_path: Path) -> None:
+    """`deliver` answers with a key that stays in its file."""
+    (tmp_path / "cards.txt").write_text("K1\nK2\n")
+    goods = Goods(item=messages.ITEM, cards=str(tmp_path / "cards.txt"), reply="{keys}", ship=True)
+    ready = ReadyRules(goods=(goods,), ledger=str(tmp_path / "delivered.txt"))
+    asked = [messages.paid("a", number, messages.ITEM, NOW) for number in (1, 2)]
+    result, _ = process.run(process.trial_of(account("deliver", ready), tmp_path, asked), os.environ)
+
+    assert [each.answer and each.answer.replies[0].text for each in result.tried] == ["K1", "K2"]
+    assert (tmp_path / "cards.txt").read_text() == "K1\nK2\n"
+    assert not (tmp_path / "delivered.txt").exists()
