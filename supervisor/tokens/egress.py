@@ -16,6 +16,7 @@ import aiohttp_socks
 import python_socks
 from python_socks.async_.asyncio.v2 import Proxy
 
+from xyfleet.worker.connection.addresses import addresses_of, first_to_answer
 from xyfleet.worker.connection.client_tls import client_tls
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.secret import Secret, Spelled, masked, proxy_secrets
@@ -24,6 +25,8 @@ from xyfleet.worker.text import cut
 _PORTS: Final = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _SECURE: Final = frozenset({"wss", "https"})
 
+ANSWERS_WITHIN: Final = 10.0
+"""Seconds for one of a proxy's addresses to answer."""
 SENT: Final = "sent"
 FAILURES: Final = (
     aiohttp.ClientError,
@@ -105,6 +108,7 @@ class Egress:
         self._proxy = proxy
         self._tls = tls
         self._users = 0
+        self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -118,8 +122,9 @@ class Egress:
 
         A request with a dict as its `trace_request_ctx` finds `SENT` in it once it was sent.
         """
-        if self._session is None:
-            self._session = self._open()
+        async with self._opening:
+            if self._session is None:
+                self._session = await self._open()
         self._users += 1
         session = self._session
         try:
@@ -130,12 +135,13 @@ class Egress:
                 self._session = None
                 await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _open(self) -> aiohttp.ClientSession:
         connector: aiohttp.TCPConnector
         if self._proxy is None:
             connector = aiohttp.TCPConnector(ssl=self._tls)
         else:
-            connector = aiohttp_socks.ProxyConnector(**_parts(self._proxy), ssl=self._tls)
+            parts = await _answering(self._proxy)
+            connector = aiohttp_socks.ProxyConnector(**parts, ssl=self._tls)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_mark_sent)
         # Many accounts share the session, so it must not know any cookie; nor may the environment name a proxy.
@@ -159,11 +165,25 @@ async def probe(url: str, proxy: Secret | None, tls: ssl.SSLContext, timeout: fl
             if proxy is None:
                 _, writer = await asyncio.open_connection(host, port, ssl=context)
             else:
-                stream = await Proxy(**_parts(proxy)).connect(host, port, dest_ssl=context, timeout=timeout)
+                stream = await Proxy(**await _answering(proxy)).connect(host, port, dest_ssl=context, timeout=timeout)
                 writer = stream.writer
     except FAILURES as error:
         raise Unreachable(describe(error, proxy)) from None
     writer.transport.abort()
+
+
+async def _answering(proxy: Secret) -> dict[str, Any]:
+    """Return a proxy as python-socks takes it; of a name with several addresses the first that answers is taken."""
+    parts = _parts(proxy)
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            addresses = await addresses_of(parts["host"], parts["port"])
+            if len(addresses) == 1:
+                return parts
+            with await first_to_answer(addresses) as found:
+                return parts | {"host": found.getpeername()[0]}
+    except FAILURES as error:
+        raise Unreachable(describe(error, proxy)) from None
 
 
 def _parts(proxy: Secret) -> dict[str, Any]:

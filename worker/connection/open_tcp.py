@@ -1,16 +1,12 @@
-"""Opens TCP to a host, or through a proxy to one: of a name's addresses the first that answers. Shell.
-
-Every address has its chance: a dead one of several must not eat the whole time for opening.
-"""
+"""Opens TCP to a host, or through a proxy to one: of a name's addresses the first that answers. Shell."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from aiohappyeyeballs import AddrInfoType, start_connection
 from python_socks import ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 from websockets.asyncio.client import HTTPProxyConnection
@@ -18,10 +14,10 @@ from websockets.exceptions import ProxyError
 from websockets.proxy import Proxy
 from websockets.uri import WebSocketURI
 
+from xyfleet.worker.connection.addresses import addresses_of, first_to_answer
+
 P = TypeVar("P", bound=asyncio.Protocol)
 
-HAPPY_EYEBALLS_DELAY: Final = 0.25
-"""Seconds that an address of several has before the next one is tried beside it (RFC 8305)."""
 _SOCKS: Final = {"socks5h": ProxyType.SOCKS5, "socks4a": ProxyType.SOCKS4}
 
 
@@ -79,27 +75,16 @@ class _WayThere(SocksProxy):
 
     async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None, **more: Any) -> socket.socket:
         """Return a socket to the first address that answers."""
-        return await _first_to_answer(await _addresses(dest_host, dest_port))
+        return await first_to_answer(await addresses_of(dest_host, dest_port))
 
 
 async def _to(protocol: Callable[[], P], host: str, port: int) -> tuple[asyncio.Transport, P]:
-    addresses = await _addresses(host, port)
+    addresses = await addresses_of(host, port)
     family, _, _, _, address = addresses[0]
     if len(addresses) == 1 and family == socket.AF_INET:
         # Nothing to choose from: uvloop's own way costs a worker 0.2 MiB less on Python 3.11.
         return await asyncio.get_running_loop().create_connection(protocol, str(address[0]), port)
-    return await _over(protocol, await _first_to_answer(addresses))
-
-
-async def _addresses(host: str, port: int) -> Sequence[AddrInfoType]:
-    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
-
-async def _first_to_answer(addresses: Sequence[AddrInfoType]) -> socket.socket:
-    try:
-        return await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY)
-    except RuntimeError as error:  # uvloop's, of a handle that it has closed
-        raise OSError(str(error)) from error
+    return await _over(protocol, await first_to_answer(addresses))
 
 
 async def _over(protocol: Callable[[], P], sock: socket.socket) -> tuple[asyncio.Transport, P]:

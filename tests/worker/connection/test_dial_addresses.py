@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import uvloop
 
 from support.gateway import Gateway
+from support.names import NAME, Resolving, black_hole
 from support.proxies import TinyProxy
 from support.station import FAST, TLS, settings_for
 from xyfleet.worker.causes import Cause, ConnectionLost
@@ -22,39 +21,10 @@ from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings
 
 
-class Resolving(uvloop.Loop):  # type: ignore[misc]
-    """A loop that knows one name, with the addresses that it was given."""
-
-    def __init__(self, *addresses: str) -> None:
-        super().__init__()
-        self.addresses = addresses
-
-    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> list[Any]:
-        """Return the addresses, in their order."""
-        if host != "shop.test":
-            found: list[Any] = await super().getaddrinfo(host, port, **more)
-            return found
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
-
-
 def settings(port: int, proxy: Secret | None = None) -> WorkerSettings:
     """Return settings for an endpoint of that name, or for a proxy of it."""
-    host, cycle = "127.0.0.1" if proxy else "shop.test", msgspec.structs.replace(FAST, open_timeout=3.0)
+    host, cycle = "127.0.0.1" if proxy else NAME, msgspec.structs.replace(FAST, open_timeout=3.0)
     return settings_for(f"ws://{host}:{port}/", Path("unused"), cycle, proxy=proxy)
-
-
-@contextmanager
-def black_hole(address: str, port: int) -> Iterator[None]:
-    """Have an address take no connection and refuse none: its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind((address, port))
-        listener.listen(0)
-        for _ in range(4):
-            caller = stack.enter_context(socket.socket())
-            caller.setblocking(False)
-            caller.connect_ex((address, port))
-        yield
 
 
 def peer_of(loop: Resolving, port: int) -> str:
@@ -91,7 +61,7 @@ def test_a_dead_address_of_a_proxy_costs_a_moment(gateway: Gateway, kind: Any) -
         async with TinyProxy(kind) as proxy:
             port = int(proxy.url.rpartition(":")[2])
             with black_hole("127.0.0.2", port):
-                secret = Secret(proxy.url.replace("127.0.0.1", "shop.test"))
+                secret = Secret(proxy.url.replace("127.0.0.1", NAME))
                 connection = await dial(settings(gateway.port, secret), TLS)
                 await connection.close()
             return proxy.asked
