@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 
 from xyfleet.worker.ipc.messages import Uploaded
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Upload
+from xyfleet.worker.storage.operations import Rest, Upload
 from xyfleet.worker.storage.results import OutgoingMessage, Settled
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 RETRIES: Final = (5.0, 20.0, 60.0)
-"""Seconds to wait after an upload that may go better later. Behind a letter all others wait: it can't be for long."""
+"""Seconds to wait after an upload that may go better later. Its conversation waits with it, others go on."""
 
 
 class NotUploaded(NamedTuple):
@@ -24,32 +24,38 @@ class NotUploaded(NamedTuple):
 
 
 class ImageLetters:
-    """One account's. `upload` has an image uploaded, by its path."""
+    """One account's. `upload` has an image uploaded, by its path; `wall` is the server's time, in seconds."""
 
-    def __init__(self, inbox: AsyncStore, log: AccountLog, upload: Callable[[str], Awaitable[Uploaded]]) -> None:
+    def __init__(
+        self,
+        inbox: AsyncStore,
+        log: AccountLog,
+        upload: Callable[[str], Awaitable[Uploaded]],
+        wall: Callable[[], float],
+    ) -> None:
         self._inbox = inbox
         self._log = log
         self._upload = upload
-        self._tries = 0
-        """To upload the letter that is first."""
+        self._wall = wall
+        self._tries: dict[int, int] = {}
+        """By the number of the letter, of those whose images may be uploaded later."""
 
-    async def upload(self, letter: OutgoingMessage, path: str) -> float | NotUploaded:
+    async def upload(self, letter: OutgoingMessage, path: str) -> NotUploaded | None:
         """
         Have a letter's image uploaded; where it is comes to be on disk before it is sent, so it is done once.
 
         Returns:
-            Seconds after which to go on with the letter.
+            None: it is, or is tried again later; else how the letter ends.
         """
         answer = await self._upload(path)
+        tries = self._tries.pop(letter.number, 0)
         if answer.picture is not None:
-            self._tries = 0
             await self._inbox.do(Upload(letter.number, answer.picture))
-            return 0.0
+            return None
         reason = self._log.clean(answer.reason or "the image was not uploaded")
-        if answer.later and self._tries < len(RETRIES):
-            wait = RETRIES[self._tries]
-            self._tries += 1
+        if answer.later and tries < len(RETRIES):
+            wait, self._tries[letter.number] = RETRIES[tries], tries + 1
             self._log.say(log_texts.MESSAGE_LATER, number=letter.number, reason=reason, wait=wait)
-            return wait
-        self._tries = 0
+            await self._inbox.do(Rest(letter.number, int((self._wall() + wait) * 1000)))
+            return None
         return NotUploaded("failed" if answer.later else "rejected", reason)

@@ -17,7 +17,7 @@ from xyfleet.worker.connection.interfaces import RpcChannel
 from xyfleet.worker.connection.rpc import ChannelClosed, NeverWritten, NoAnswer
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Uploaded
-from xyfleet.worker.messaging.image_letters import ImageLetters, NotUploaded
+from xyfleet.worker.messaging.image_letters import ImageLetters
 from xyfleet.worker.messaging.letter_ends import LetterEnds
 from xyfleet.worker.protocol import im_calls
 from xyfleet.worker.protocol.frames import NOT_REGISTERED, Response
@@ -67,7 +67,7 @@ class OutboxSender:
         self._retries = retries
         self._wall = wall
         self._resumed = resumed
-        self._images = None if upload is None else ImageLetters(inbox, log, upload)
+        self._images = None if upload is None else ImageLetters(inbox, log, upload, wall)
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
         self._line: RpcChannel | None = None
@@ -206,8 +206,8 @@ class OutboxSender:
 
     async def _upload_first(self, letter: OutgoingMessage, path: str) -> float:
         assert self._images is not None, "whoever takes images has them uploaded"
-        came = await self._images.upload(letter, path)
-        return await self._settle(letter, came.state, None, came.reason) if isinstance(came, NotUploaded) else came
+        end = await self._images.upload(letter, path)
+        return 0.0 if end is None else await self._settle(letter, end.state, None, end.reason)
 
     async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()

@@ -154,6 +154,13 @@ class Upload(Operation[None], frozen=True):
     picture: Picture
 
 
+class Rest(Operation[None], frozen=True):
+    """Have a queued letter, and what is behind it in its conversation, wait until a time (ms). Key: the number."""
+
+    number: int
+    until: int
+
+
 class NextQueued(Operation[OutgoingMessage | None], frozen=True):
     """Return the oldest letter that is to be sent."""
 
@@ -232,6 +239,7 @@ AnyOperation = (
     | Waiting
     | Queue
     | Upload
+    | Rest
     | NextQueued
     | Sending
     | Requeue

@@ -76,6 +76,11 @@ class OutboxStore:
         change = "UPDATE outbox SET picture = ?, text = ? WHERE number = ? AND image IS NOT NULL AND picture IS NULL"
         self.db.execute(change, (msgspec.json.encode(picture).decode(), picture.url, number))
 
+    def rest(self, number: int, until: int) -> None:
+        """Have a queued letter wait until a time (ms): other conversations' letters pass it."""
+        change = "UPDATE outbox SET behind = NULL, pause = max(0, ? - created) WHERE number = ? AND state = 'queued'"
+        self.db.execute(change, (until, number))
+
     def unsent(self) -> int:
         """Return how many letters are queued or on their way."""
         query = f"SELECT count(*) FROM outbox WHERE {_OPEN} AND state IN ('queued', 'sending')"
@@ -89,8 +94,8 @@ class OutboxStore:
         """
         Return the oldest letter that is to be sent, with the time from when on it may go.
 
-        One that rests, because it follows another one after a pause, is passed over for other conversations' letters;
-        what is behind it in its own conversation stays there.
+        One that rests, because it follows another one after a pause or can't be sent yet, is passed over for other
+        conversations' letters; what is behind it in its own conversation stays there.
         """
         first: OutgoingMessage | None = None
         resting: set[str] = set()

@@ -70,6 +70,7 @@ EACH: list[tuple[Operation[Any], Callable[[Any], bool]]] = [
         lambda it: (it.letter.number, it.letter.image) == (3, "/p/1.png"),
     ),
     (ops.Upload(2, Picture("https://img.example/1.png", 3, 4)), lambda it: it is None),
+    (ops.Rest(2, NOW + 5000), lambda it: it is None),
     (ops.NextQueued(), lambda it: it.number == 2),
     (ops.Sending(2, "-2", 0), lambda it: it is True),
     (ops.Sending(1, "-3", 1), lambda it: it is False),
@@ -98,7 +99,7 @@ def test_all_operations_are_here() -> None:
     known = set(get_args(AnyOperation))
 
     assert known == {type(each) for each, _ in EACH} | {type(each) for each in BEFORE} == set(WAYS) - {Job}
-    assert len(known) == 23
+    assert len(known) == 24
 
 
 @pytest.mark.parametrize(("each", "true"), EACH, ids=lambda it: repr(it)[:40] if isinstance(it, Operation) else "")
