@@ -32,8 +32,8 @@ class TokenAnswers:
         self._wall = wall
         self.strange: Callable[[str, str, str, bytes], None] = lambda *_answer: None
         """Called with account, place (`ret`, `answer`), word or key, and body of an answer that is not known."""
-        self._unsure: set[Key] = set()
-        """Whose last answer may mean a bad signature or a dead login."""
+        self._unsure: dict[Key, int] = {}
+        """Whose last answer may mean a bad signature or a dead login, and of which login it spoke."""
 
     def settle(self, name: str, key: Key, asked: Credentials, raw: RawAnswer) -> Token | None:
         """
@@ -54,8 +54,7 @@ class TokenAnswers:
         meaning = mtop.classify(raw.status, raw.body, self._wall(), raw.location)
         for odd in mtop.odd_keys(raw.body):
             self.strange(name, "answer", odd, raw.body)
-        said_before = key in self._unsure
-        self._unsure.discard(key)
+        said_before = self._unsure.pop(key, None) == held.login
         match meaning:
             case mtop.Ok(token, expires):
                 return self._issued(name, key, held, token, expires)
@@ -70,7 +69,7 @@ class TokenAnswers:
             case mtop.Unsure():
                 if said_before:
                     raise self._judge(name, key, held, Cause.AUTH)
-                self._unsure.add(key)
+                self._unsure[key] = held.login
                 return None
             case mtop.Unknown(reason, wait):
                 self.strange(name, "ret", mtop.words(raw.body), raw.body)
