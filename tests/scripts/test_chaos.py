@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from scripts.lib.chaos import gateway_faults, operator_faults, process_faults, p
 from scripts.lib.chaos.hook import Run
 from scripts.lib.chaos.plan import WEIGHTS, schedule
 from scripts.lib.chaos.promises import Broken, Look
+from scripts.lib.chaos.starvation import starved
 from support.places import REPOSITORY
 
 STOPPED = {"process": "stopped", "cause": None}
@@ -48,6 +51,20 @@ def test_twenty_seconds_break_no_promise(tmp_path: Path) -> None:
     """Another seed every time: what is found is repeated with the one that it prints."""
     report, _ = chaos(tmp_path, "--minutes", "0.33", "--accounts", "12", "--pause", "0.3")
     assert report["broken"] == []
+
+
+def test_waiting_for_a_processor_is_seen() -> None:
+    """Three that share one processor each wait most of their time; one that is no more waited for nothing."""
+    spin = "import os, time; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\nwhile True: pass"
+    crowd = [subprocess.Popen([sys.executable, "-S", "-c", spin]) for _ in range(3)]
+    try:
+        time.sleep(0.8)
+        assert max(starved(one.pid) for one in crowd) > 0.1
+    finally:
+        for one in crowd:
+            one.kill()
+            one.wait()
+    assert starved(crowd[0].pid) == 0.0
 
 
 def test_the_seed_makes_the_schedule() -> None:
