@@ -29,7 +29,11 @@ LONGEST: Final = 100.0
 AT_ONCE: Final = 8
 """Images that are in memory at one time, over the whole fleet."""
 READERS: Final = 2
-"""Threads that read them. One may hang in a share whose server is gone: so they are nobody else's."""
+"""Images that are read at one time."""
+READ_WITHIN: Final = 10.0
+"""Seconds that a disk has for one."""
+MOST_HANGING: Final = 32
+"""Threads that may hang in shares whose servers are gone, one for an account; so they are nobody else's."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,10 @@ class ImageUploads:
         self._store = store
         self._tokens = tokens
         self._troubled = troubled
-        self._readers = ThreadPoolExecutor(READERS, "images")
+        self._readers = ThreadPoolExecutor(READERS + MOST_HANGING, "images")
+        self._reads = asyncio.Semaphore(READERS)
+        self._hanging: set[str] = set()
+        """Accounts for which a thread hangs."""
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, request: UploadRequest) -> None:
@@ -74,16 +81,29 @@ class ImageUploads:
         child.send(found)
 
     async def _upload(self, member: SupervisedAccount, path: str) -> Picture:
-        await self._read(path)  # what can't be sent takes no turn; what waits for one is not held in memory
+        await self._read(
+            member.name, path
+        )  # what can't be sent takes no turn; what waits for one is not held in memory
         self._check(member)
         await self._tokens.turn(member.name, member.account.proxy)
         async with self._room:
-            image = await self._read(path)
+            image = await self._read(member.name, path)
             self._check(member)
             return await self._send(member, image)
 
-    async def _read(self, path: str) -> Image:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, image_files.read, path)
+    async def _read(self, name: str, path: str) -> Image:
+        """Read an image, or raise `_Later` when its disk does not answer; an account has one that hangs at most."""
+        async with self._reads:
+            if name in self._hanging:
+                raise _Later("the image was not uploaded: the disk of an earlier one does not answer")
+            reading = self._readers.submit(image_files.read, path)
+            try:
+                async with asyncio.timeout(READ_WITHIN):
+                    return await asyncio.wrap_future(reading)
+            except TimeoutError:
+                self._hanging.add(name)
+                reading.add_done_callback(lambda _: self._hanging.discard(name))
+                raise _Later("the image was not uploaded: its disk does not answer") from None
 
     async def _send(self, member: SupervisedAccount, image: Image) -> Picture:
         key = self._store.key(member.name)
