@@ -15,6 +15,8 @@ from xyfleet.supervisor.common.rate_limit import TokenBucket
 
 BURST: Final = 10
 """Turns that may come at once after a quiet time, on one way out and over the fleet alike."""
+_LOOK: Final = 0.2
+"""Seconds between two looks for a turn that nobody waits for."""
 _NOTHING: Final = 0.001
 """Seconds that are not worth a wait: timers may ring a little early."""
 
@@ -100,10 +102,23 @@ class EgressTurns:
 
     async def take(self, egress: Hashable, name: str) -> None:
         """Return when it is the turn of `name`, who goes out by this way."""
+        await self._queue(egress).take(name)
+
+    async def take_spare(self, egress: Hashable) -> None:
+        """Return when a turn of this way was taken that nobody waits for: who stands in a queue goes first."""
+        while not self._take_spare(self._queue(egress)):  # noqa: ASYNC110 - what would ring is two buckets, and time
+            await asyncio.sleep(_LOOK)
+
+    def _take_spare(self, queue: TurnQueue) -> bool:
+        if self._fleet.waiting or self._fleet.bucket.wait(self._clock()) > 0 or not queue.take_now():
+            return False
+        return self._fleet.take_now()
+
+    def _queue(self, egress: Hashable) -> TurnQueue:
         queue = self._queues.get(egress)
         if queue is None:
             queue = self._queues[egress] = TurnQueue(self._rate, self._burst, self._clock, self._fleet)
-        await queue.take(name)
+        return queue
 
     def keep(self, egresses: Collection[Hashable]) -> None:
         """Forget the ways that nobody goes any more."""

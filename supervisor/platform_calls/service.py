@@ -106,7 +106,7 @@ class PlatformCalls:
         self._flights: SingleFlight[Any] = SingleFlight()
         self._turns = EgressTurns(self.limits.rate, burst=self.limits.burst, clock=clock)
         self._gates: dict[Secret | None, asyncio.Lock] = {}
-        """One of a way's askers at a time stands among its token calls, so that these wait for one call at most."""
+        """One of a way's askers at a time looks for a turn that no token call waits for; the others are behind him."""
         self._waiting: dict[str, int] = {}
         self._made: dict[Key, deque[float]] = {}
         """Wall times of each user's last day of calls."""
@@ -143,7 +143,7 @@ class PlatformCalls:
         try:
             await self._turns.take(name, name)
             async with self._gates.setdefault(asker.proxy, asyncio.Lock()):
-                await self._tokens.turn(name, asker.proxy)
+                await self._tokens.spare_turn(asker.proxy)
             self._check(asker)
         finally:
             self._waiting[name] -= 1

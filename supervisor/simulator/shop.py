@@ -15,6 +15,7 @@ NO_ORDER: Final = "FAIL_BIZ_ORDER_NOT_FOUND::订单不存在"
 NO_ITEM: Final = "FAIL_BIZ_ITEM_NOT_FOUND::宝贝不存在"
 SHIPPED: Final = "FAIL_BIZ_ORDER_ALREADY_DELIVERY::订单已发货成功"
 WRONG_STATE: Final = "FAIL_BIZ_ORDER_STATUS_ERROR::订单状态错误"
+NO_SHOP: Final = "FAIL_BIZ_PERMISSION_EXCEPTION::无权限"
 BAD: Final = "FAIL_SYS_PARAMINVALID_ERROR::参数错误"
 _WORDS: Final = {
     "created": "待付款",
@@ -80,6 +81,8 @@ class Shop:
         self.orders: dict[str, SoldOrder] = {}
         self.items: dict[str, Sale | None] = {}
         """None: there is none of this id."""
+        self.plain = False
+        """Whether the account has no shop, and so may not see the list of those that have one."""
         self.shipped: list[str] = []
         """Orders, each time that a call marked one as shipped."""
         self.asked: list[str] = []
@@ -148,6 +151,8 @@ class Shop:
 
     def sold(self, data: Any) -> Answer:
         """List orders, the newest first."""
+        if self.plain:
+            return Answer(NO_SHOP)
         page, rows = data.get("pageNumber"), data.get("rowsPerPage")
         if not isinstance(page, int) or not isinstance(rows, int) or page < 1 or not 1 <= rows <= 50:
             return Answer(BAD)
@@ -156,6 +161,12 @@ class Shop:
         shown = [_listed(each) for each in wanted[end - rows : end]]
         more = str(end < len(wanted)).lower()
         return Answer(OK, {"module": {"items": shown, "nextPage": more, "totalCount": str(len(wanted))}})
+
+    def sold_plain(self, data: Any) -> Answer:
+        """List orders that wait for shipment to a seller without a shop."""
+        if data.get("orderStatus") != "NOT_SHIP":
+            return Answer(BAD)
+        return Answer(OK, {"items": [_plain(each) for each in reversed(self.orders.values()) if _waits(each)][:20]})
 
     def ship(self, data: Any) -> Answer:
         """Mark an order as shipped."""
@@ -189,6 +200,19 @@ def _listed(order: SoldOrder) -> dict[str, Any]:
         },
         "buyerInfoVO": {"buyerId": order.buyer, "userNick": order.buyer_name, "phone": "13800000000"},
         "priceVO": {"totalPrice": order.amount, "buyNum": str(order.quantity)},
+    }
+
+
+def _plain(order: SoldOrder) -> dict[str, Any]:
+    return {
+        "bizOrderId": order.id,
+        "auctionId": order.item,
+        "auctionTitle": order.title,
+        "buyerId": order.buyer,
+        "buyAmount": order.quantity,
+        "totalFee": order.amount,
+        "orderStatusMsg": "等待卖家发货",
+        "createTime": _clock(order.time),
     }
 
 

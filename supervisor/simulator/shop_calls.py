@@ -22,6 +22,7 @@ _ANSWERS: Final[dict[str, Callable[[Shop, Any], Answer]]] = {
     apis.ITEM: Shop.item,
     apis.ORDER: Shop.order,
     apis.SOLD: Shop.sold,
+    apis.SOLD_PLAIN: Shop.sold_plain,
     apis.SHIP: Shop.ship,
 }
 
@@ -31,6 +32,7 @@ class _Put(msgspec.Struct, forbid_unknown_fields=True):
     orders: list[SoldOrder] = []
     items: list[Sale] = []
     no_items: list[str] = []
+    plain: bool = False
 
 
 class ShopCalls:
@@ -92,6 +94,7 @@ class ShopCalls:
         except msgspec.MsgspecError as error:
             return web.json_response({"error": str(error)}, status=400)
         shop = self._gateway.account(wanted.unb).shop
+        shop.plain = wanted.plain
         for order in wanted.orders:
             shop.put(order)
         shop.items |= {sale.id: sale for sale in wanted.items} | dict.fromkeys(wanted.no_items)

@@ -91,6 +91,10 @@ class TokenSchedule:
         """Return when it is the account's turn on its way out, and of all."""
         await self.turns.take(proxy, name)
 
+    async def wait_spare_turn(self, proxy: Secret | None) -> None:
+        """Return when there was a turn on this way out that no token call waits for."""
+        await self.turns.take_spare(proxy)
+
     def waits(self) -> dict[str, Reason]:
         """Return what each account waits for now that waits for its call."""
         now = self._wall()

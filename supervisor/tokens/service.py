@@ -161,6 +161,10 @@ class TokenService:
         """Return when an account may make another call of the page's by its way out: all share one pace."""
         await self._turns.wait_turn(name, proxy)
 
+    async def spare_turn(self, proxy: Secret | None) -> None:
+        """Return when another call may be made by a way out that no token call waits for: these go first."""
+        await self._turns.wait_spare_turn(proxy)
+
     def way(self, proxy: Secret | None) -> Egress:
         """Return a way out, for other calls of the page's."""
         return self._egress(proxy)

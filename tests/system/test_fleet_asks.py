@@ -86,6 +86,8 @@ def test_orders_are_asked_for_and_shipped(gateway: Gateway, tmp_path: Path) -> N
         item = json.loads(fleet.client.get("/v1/items/a0/812").body)
         order = json.loads(fleet.client.get(f"/v1/orders/a0/{sold['id']}").body)
         waiting = json.loads(fleet.client.get("/v1/orders/a0").body)
+        gateway.ask("POST", "shop", {"unb": unb(0), "plain": True})
+        plain = json.loads(fleet.client.get("/v1/orders/a0").body)
         again = fleet.client.post("/v1/ship", {"name": "a0", "order": sold["id"]})
         codes = [
             refusal(fleet, "/v1/call", {"name": "a0", "api": "mtop.taobao.idle.item.polish", "data": {}}),
@@ -97,6 +99,7 @@ def test_orders_are_asked_for_and_shipped(gateway: Gateway, tmp_path: Path) -> N
     assert replies(gateway) == ["测试商品 时长:月 2 25.00 False 9.90"]
     assert (item["title"], order["status"], order["buyer"]) == ("测试商品", "shipped", "3300000000002")
     assert [each["id"] for each in waiting["orders"]] == ["5100000000000000010"]
+    assert plain["orders"][0]["id"] == waiting["orders"][0]["id"], "a seller without a shop has another list"
     assert again == {"order": sold["id"], "already": True}
     assert codes == ["api", "refused", "stopped"]
 

@@ -32,10 +32,10 @@ def shop(folder: Path, gateway: Gateway, keys: int) -> Fleet:
         "handler": "deliver:answer",
         "on_unknown": "retry",
         "handler_retry_delay": 0.05,
-        "orders_every": 2,
+        "orders_every": 1,
         "reply_max_age": DARK / 1000,
     }
-    fleet.config["defaults"] = {**FAST, **rules, "send_rate": 0, "reply_max_age": DARK / 1000}
+    fleet.config["defaults"] = {**FAST, **rules, "send_rate": 0}
     return fleet
 
 

@@ -106,3 +106,16 @@ async def test_ways_that_nobody_goes_are_forgotten() -> None:
     await asyncio.wait([waiting])
     turns.keep(set())
     assert len(turns) == 0
+
+
+async def test_a_spare_turn_is_one_that_nobody_waits_for() -> None:
+    """Whoever stands in the queue of the way, or of the fleet, goes first, also who came later."""
+    times = Times(EgressTurns(20, over_fleet=20, burst=1))
+    await times.turns.take_spare("way")
+    spare = asyncio.create_task(times.turns.take_spare("way"))
+    spare.add_done_callback(lambda _: times.came.setdefault("spare", times.loop.time() - times.began))
+    await asyncio.sleep(0)
+    await asyncio.gather(*(times.take("way", f"a{number}") for number in range(8)), spare)
+
+    assert list(times.came)[-1] == "spare"
+    assert times.came["a7"] >= 0.35
