@@ -34,10 +34,16 @@ would now and then meet one that the server has just closed, and count as failed
 
 
 class CallFailed(Exception):
-    """The webhook may have been called, and gave no good answer. The reason has no secret and nothing of the body."""
+    """
+    The webhook may have been called, and gave no good answer. The reason has no secret and nothing of the body.
 
-    def __init__(self, reason: str) -> None:
+    Args:
+        down: Whether the service was not there, or said that it takes no calls now.
+    """
+
+    def __init__(self, reason: str, *, down: bool = False) -> None:
         self.reason = reason
+        self.down = down
         super().__init__(reason)
 
 
@@ -93,13 +99,14 @@ class WebhookClient:
                 began = True
                 return await self._post(hook, body)
         except BadAnswer as error:
-            raise CallFailed(f"{where} {error}") from None
+            raise CallFailed(f"{where} {error}", down=error.down) from None
         except TimeoutError:
             if not began:
                 raise NoTurn(Reason("webhook_no_turn", {"where": where, "seconds": timeout})) from None
             raise CallFailed(f"{where} gave no answer within {timeout:g} s") from None
         except FAILURES as error:
-            raise CallFailed(cut(f"{where}: {_why(error)}")) from None
+            down = isinstance(error, aiohttp.ClientConnectorError)
+            raise CallFailed(cut(f"{where}: {_why(error)}"), down=down) from None
 
     async def _post(self, hook: Webhook, body: bytes) -> CheckedAnswer | None:
         timestamp = str(int(time.time()))

@@ -49,11 +49,13 @@ class Replied(msgspec.Struct, frozen=True, omit_defaults=True):
     hand_over: HandOver | None = None
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, omit_defaults=True):
     """The call counts as an attempt."""
 
     number: int
     failed: str
+    later: bool = False
+    """Whether the service takes no calls now: of an order it does not count then."""
 
 
 class NotCalled(msgspec.Struct, frozen=True):

@@ -19,7 +19,20 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,40}", re.ASCII)
 
 
 class BadAnswer(Exception):
-    """Neither an answer nor none; the text says what came instead, and repeats nothing of its body."""
+    """
+    Neither an answer nor none; the text says what came instead, and repeats nothing of its body.
+
+    Args:
+        down: Whether it says that the service takes no calls now.
+    """
+
+    def __init__(self, words: str, *, down: bool = False) -> None:
+        super().__init__(words)
+        self.down = down
+
+
+_NOT_NOW: Final = frozenset({429, 502, 503, 504})
+"""Statuses by which a service, or the proxy before it, says that it does not take calls at the moment."""
 
 
 def check_status(status: int) -> None:
@@ -27,7 +40,7 @@ def check_status(status: int) -> None:
     if 300 <= status < 400:
         raise BadAnswer(f"answered {status}: redirects are not followed, give the final address as webhook.url")
     if not 200 <= status < 300:
-        raise BadAnswer(f"answered {status}")
+        raise BadAnswer(f"answered {status}", down=status in _NOT_NOW)
 
 
 def answer_in(body: bytes, media_type: str) -> CheckedAnswer | None:

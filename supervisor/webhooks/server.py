@@ -100,7 +100,7 @@ class WebhookServer:
         try:
             answer = await self._poster.call(hook, bytes(request.message), request.timeout)
         except CallFailed as error:
-            return Failed(request.number, error.reason)
+            return Failed(request.number, error.reason, error.down)
         except NoTurn as error:
             return NotCalled(request.number, error.reason)
         return Replied(request.number, *(((),) if answer is None else (answer.replies, answer.hand_over)))

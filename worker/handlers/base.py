@@ -65,7 +65,7 @@ class HandlerFailed(Exception):
     Args:
         reason: For people: one line, without the text of the message.
         trace: Where in the handler it happened.
-        later: Whether the platform could not be asked now: of an order the call does not count then.
+        later: Whether the platform or the webhook could not be asked now: of an order the call does not count then.
     """
 
     def __init__(self, reason: str, trace: str | None = None, *, later: bool = False) -> None:

@@ -19,7 +19,7 @@ from xyfleet.worker.telemetry.account_log import AccountLog
 
 LONGEST_DELAY: Final = 300.0
 """Seconds before a further call, at most."""
-ORDER_WAITS: Final = "an order waits: the platform can't be asked about it now"
+ORDER_WAITS: Final = "an order waits: the platform, or the webhook, can't be asked now"
 """What a person is told; what is in the way stands in the account's log."""
 
 
@@ -52,7 +52,7 @@ class CallEnds:
         self._handed_over = handed_over
         self._alert = alert
         self._put_off: dict[int, int] = {}
-        """How often in a row the platform could not be asked, by row."""
+        """How often in a row nobody could be asked, by row."""
 
     def apply(self, settings: MailSettings) -> None:
         """Take over new settings."""
@@ -96,7 +96,7 @@ class CallEnds:
 
     async def put_off(self, rows: list[Row], reason: str, trace: str | None) -> list[Following]:
         """
-        Let another call follow, for the platform could not be asked: of an order that does not count, however often.
+        Let another call follow, for who was to be asked could not be: of an order that does not count, however often.
 
         Who has paid gets his goods when it can be asked again, and a person hears of it at once. Talk has its tries.
         """

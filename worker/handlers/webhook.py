@@ -58,6 +58,7 @@ class _Answer(msgspec.Struct, frozen=True):
     replies: list[Reply] = []
     hand_over: HandOver | None = None
     failed: str | None = None
+    later: bool = False
     refused: Reason | None = None
 
 
@@ -165,7 +166,7 @@ class WebhookHandler:
         self._refusals = 0
         self._tell(self._unreachable, None)
         if answer.failed is not None:
-            raise HandlerFailed(f"webhook: {answer.failed}")
+            raise HandlerFailed(f"webhook: {answer.failed}", later=answer.later)
         parts = [*answer.replies, *([] if answer.hand_over is None else [answer.hand_over])]
         return with_images_from(self._folder, checked(parts))
 

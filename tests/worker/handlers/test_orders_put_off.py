@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
 from support.shop import Shop, chat, clean_imports
+from support.webhooks import hook, running
 from xyfleet.worker.handlers.call_ends import ORDER_WAITS
+from xyfleet.worker.handlers.webhook import WebhookHandler
 from xyfleet.worker.ipc.messages import Answered
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.reasons import Reason
@@ -29,6 +34,28 @@ ORDER = {"item": "900", "id": "51", "title": "", "quantity": 1}
 def _imports(tmp_path: Path) -> Iterator[None]:
     with clean_imports(tmp_path):
         yield
+
+
+class Served:
+    """A web service at an address that answers these statuses, then 204. Use as an asynchronous context manager."""
+
+    def __init__(self, url: str, statuses: list[int]) -> None:
+        self._port = urlsplit(url).port
+        self._statuses = statuses
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        status = self._statuses.pop(0) if self._statuses else 204
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
 
 
 def paid(id_: str = "1.PNM") -> IncomingItem:
@@ -83,6 +110,24 @@ async def test_what_is_not_waited_for(tmp_path: Path, reason: str, question: str
 
         assert (await desk.settled())["1.PNM"].state == "failed"
         assert desk.seen == [("1.PNM", 1), ("1.PNM", 2)]
+
+
+@pytest.mark.parametrize("status", [None, 429, 503])
+async def test_an_order_waits_for_its_webhook(tmp_path: Path, status: int | None) -> None:
+    """A service that is not there for a minute, or says that it takes no calls now, has its orders afterwards."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+    served = Served(url, [] if status is None else [status] * 5)
+    with running(tmp_path / "s") as process:
+        process.take(a0=hook(url))
+        webhook = WebhookHandler(str(tmp_path / "s"), ("test", "a0"), lambda: None, folder=str(tmp_path))
+        async with Shop(tmp_path, handler=webhook, handler_retries=1, handler_retry_delay=0.005) as desk:
+            await desk.add(paid())
+            if status is None:
+                await desk.until(lambda: len(desk.alerts) > 4)
+            async with served:
+                assert (await desk.settled())["1.PNM"].state == "done"
+            assert set(desk.alerts) == {ORDER_WAITS}
 
 
 async def test_talk_has_its_tries(tmp_path: Path) -> None:
