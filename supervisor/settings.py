@@ -169,6 +169,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     handler: str | None = None
     """`package.module:function`, the Python handler, or several that are asked in turn, with commas (`handlers_of`);
     None = none. Never set together with `webhook`."""
+    handler_env: dict[str, Secret] = {}
+    """Environment variables that the Python handler gets."""
     ready: ReadyRules | None = None
     """What the ready handlers go by, where it has some."""
     webhook: Webhook | None = None

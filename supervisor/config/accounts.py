@@ -134,6 +134,7 @@ def build(item: Item, defaults: Section, context: Context, *, hook: bool) -> Ent
         renew_login=value(merged, "renew_login") is True,
         cycle=cycle(merged, context),
         handler=answerer.handler,
+        handler_env=messaging.variables(merged, context),
         webhook=answerer.webhook,
         mail=messaging.build(merged),
         apis=tuple(api.value for api in value(merged, "apis") or ()),

@@ -28,7 +28,7 @@ ALL_ACCOUNTS_RESTART: Final = frozenset(("fleet.endpoint",))
 """Settings of the fleet that need a new connection of every account."""
 ALL_ACCOUNTS_LIVE: Final = frozenset(("fleet.hang_timeout", "fleet.log.beats"))
 """Settings of the fleet that every worker is told, without touching its socket."""
-ACCOUNT_RESTART: Final = frozenset(("proxy", "enabled", "handler"))
+ACCOUNT_RESTART: Final = frozenset(("proxy", "enabled", "handler", "handler_env"))
 """Settings of an account that need its restart; all others are live, but for a webhook that comes or goes."""
 _NO_CHANGE: Final = frozenset(("where", "cookie"))
 """Fields that may differ although nothing changed: an entry that moved to another line, a cookie that is known.

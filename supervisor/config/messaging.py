@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.config import addresses
+from xyfleet.supervisor.config import addresses, secrets
 from xyfleet.supervisor.config.reading.context import Context, good, value
 from xyfleet.supervisor.config.reading.problems import BAD, Item, Section
 from xyfleet.supervisor.config.reading.value_types import OFF
@@ -79,6 +79,16 @@ def _handler(layer: Section) -> str | None:
 def _webhook(layer: Section) -> Webhook | None:
     url, secret = (value(layer, f"{_WEBHOOK}{key}") for key in ("url", "secret"))
     return Webhook(url=Secret(url), secret=Secret(secret) if secret else None) if url else None
+
+
+def variables(merged: Section, context: Context) -> dict[str, Secret]:
+    """Return the environment variables that a handler gets; one that is not set is noted as a problem."""
+    found: dict[str, Secret] = {}
+    for item in value(merged, "handler_env") or ():
+        if item.value is not BAD:
+            text = secrets.from_environment(item.value, item.at, context.env, context.problems)
+            found[item.value] = Secret(text)
+    return found
 
 
 def build(merged: Section) -> Mail:

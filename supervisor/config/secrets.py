@@ -82,12 +82,17 @@ def _variable(match: re.Match[str], at: At, env: Mapping[str, str], problems: Pr
     if not match[2] or not _NAME.fullmatch(match[1]):
         problems.add(at, _("holds a “${” that is not ${NAME}"), _("write $${ where ${ itself is meant"))
         return ""
-    found = env.get(match[1], "").strip("\r\n")
+    return from_environment(match[1], at, env, problems)
+
+
+def from_environment(name: str, at: At, env: Mapping[str, str], problems: Problems) -> str:
+    """Return the value of a variable; one that is not set, empty or no text is noted as a problem."""
+    found = env.get(name, "").strip("\r\n")
     if not found:
-        message = _("the environment variable %(name)s is not set, or empty") % {"name": match[1]}
+        message = _("the environment variable %(name)s is not set, or empty") % {"name": name}
         problems.add(at, message, _("set it before the start; write $${ where ${ itself is meant"))
     if not _is_utf8(found):
-        message = _("the environment variable %(name)s is not in UTF-8") % {"name": match[1]}
+        message = _("the environment variable %(name)s is not in UTF-8") % {"name": name}
         problems.add(at, message, _("set it anew, in a terminal that speaks UTF-8"))
     return found
 

@@ -54,6 +54,7 @@ def trial_of(account: Account, folder: Path, messages: list[HandedMessage]) -> T
         handler=account.handler,
         folder=str(folder),
         ready=account.ready,
+        env={name: value.reveal() for name, value in account.handler_env.items()},
         timeout=account.mail.handler_timeout,
         messages=messages,
     )

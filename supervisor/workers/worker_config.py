@@ -53,6 +53,7 @@ def mail_settings(
         known_row=known_row,
         handler=account.handler,
         handler_path=str(settings.path.parent),
+        handler_env=account.handler_env,
         ready=_ready(account, inbox),
         webhook=None if account.webhook is None else str(webhook_socket),
         fleet=settings.fleet.name,

@@ -7,7 +7,13 @@ from pathlib import Path
 from support.fleet import FAST, Fleet, running, unb
 from support.gateway import Gateway
 
-BOT = "from words_of_bot import WORD\n\n\nasync def answer(message, account):\n    return WORD + message.text\n"
+BOT = """
+import os
+from words_of_bot import WORD
+
+async def answer(message, account):
+    return WORD + message.text + os.environ["BOT_TAIL"]
+"""
 
 
 def test_from_a_word_to_a_delivered_key(tmp_path: Path, gateway: Gateway) -> None:
@@ -20,7 +26,13 @@ def test_from_a_word_to_a_delivered_key(tmp_path: Path, gateway: Gateway) -> Non
         "goods: [{item: 900000000001, cards: cards.txt, reply: '{keys}', quantity: 1}]\n"
     )
     fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, 1)
-    fleet.config["defaults"] = {**FAST, "handler": ["deliver", "keywords", "bot:answer"], "orders": False}
+    fleet.config["defaults"] = {
+        **FAST,
+        "handler": ["deliver", "keywords", "bot:answer"],
+        "orders": False,
+        "handler_env": ["BOT_TAIL"],
+    }
+    fleet.env["BOT_TAIL"] = "!!"
 
     def said() -> list[str]:
         return [each["text"] for each in gateway.messages(unb(0)) if each["sender"] == unb(0)]
@@ -33,13 +45,13 @@ def test_from_a_word_to_a_delivered_key(tmp_path: Path, gateway: Gateway) -> Non
         gateway.push(unb(0), "在吗")
         until_said("在的")
         gateway.push(unb(0), "hello")
-        until_said("v1 hello")
+        until_said("v1 hello!!")
         gateway.push(unb(0), items=[{"type": "card", "status": "paid"}])
         until_said("K1")
         (tmp_path / "words_of_bot.py").write_text("WORD = 'v2 '\n")
         assert fleet.client.post("/v1/reload")["renewed"] == ["a0"]
         gateway.push(unb(0), "again")
-        until_said("v2 again")
+        until_said("v2 again!!")
         (tmp_path / "words_of_bot.py").write_text("WORD = \n")
         (warning,) = fleet.client.post("/v1/reload")["warnings"]
         assert "SyntaxError" in warning

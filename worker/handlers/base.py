@@ -42,7 +42,7 @@ class HandOver(msgspec.Struct, frozen=True):
     minutes: float
     """From now on; at most 43,200, which is 30 days."""
     why: str = ""
-    """For the person, in the event and in `status`; one line."""
+    """For the person, in the event; one line."""
 
 
 Part: TypeAlias = str | Reply | HandOver

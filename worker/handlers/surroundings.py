@@ -12,16 +12,23 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xyfleet.worker.handlers.stdout import HandlerStdout
+from xyfleet.worker.secret import Secret
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 
 @contextlib.contextmanager
-def ordinary(log: AccountLog) -> Iterator[None]:
-    """Lead what the handler prints and logs into the account's log, and let it have child processes."""
+def ordinary(log: AccountLog, env: Mapping[str, Secret]) -> Iterator[None]:
+    """
+    Lead what the handler prints and logs into the account's log, and let it have child processes.
+
+    Args:
+        env: Variables that it finds in its environment; `/proc` shows only those that the process began with.
+    """
+    os.environ.update({name: value.reveal() for name, value in env.items()})
     allow_children()
     root = logging.getLogger()
     level = root.level

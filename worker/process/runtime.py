@@ -55,7 +55,9 @@ class WorkerRuntime:
         self._hello = hello
         self._tls = tls
         self._pace = pace
-        self._log = AccountLog(settings.account, settings.log, proxy_secrets(settings.proxy))
+        self._log = AccountLog(
+            settings.account, settings.log, [*proxy_secrets(settings.proxy), *settings.mail.handler_env.values()]
+        )
         self._code = STOPPED
         # Never closed: uvloop's `close()` waits for a name look-up that hangs, half a minute and more. Our reference
         # keeps the loop's memory for the thread that hangs in it; the end of the process takes both.
@@ -91,7 +93,8 @@ class WorkerRuntime:
     @contextlib.contextmanager
     def _listening_to_handler(self) -> Iterator[None]:
         """Be what the owner's handler expects of a process, where there is one."""
-        with contextlib.nullcontext() if self._settings.mail.handler is None else ordinary(self._log):
+        settings = self._settings.mail
+        with contextlib.nullcontext() if settings.handler is None else ordinary(self._log, settings.handler_env):
             yield
 
     async def live(self, up: int, down: int) -> None:

@@ -29,6 +29,7 @@ from xyfleet.supervisor.config.reading.value_types import (
     Tag,
     Text,
     UserAgent,
+    Variable,
 )
 from xyfleet.supervisor.identity import LATEST, OLDEST
 
@@ -137,6 +138,10 @@ class RawDefaults(TypedDict, total=False):
     handler_timeout: Annotated[Seconds, Meta(description="One call of handler or webhook may take this long.")]
     handler_concurrency: Annotated[
         int, Meta(ge=1, le=1000, description="Calls at one time; of one conversation never more than one.")
+    ]
+    handler_env: Annotated[
+        list[Variable],
+        Meta(description="Environment variables of `xyfleet start` that the Python handler gets, by name."),
     ]
     handler_gather: Annotated[
         float,

@@ -79,6 +79,16 @@ Handler = Annotated[
         },
     ),
 ]
+Variable = Annotated[
+    str,
+    Meta(
+        extra={
+            "kind": "text",
+            "hint": N_("write an environment variable's name, such as OPENAI_API_KEY, no value"),
+        },
+        extra_json_schema={"pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"},
+    ),
+]
 Handlers = Annotated[list[Handler], Meta(min_length=1, max_length=10)]
 """Asked in turn, until one answers."""
 Size = Annotated[

@@ -81,6 +81,7 @@ RESTARTED: dict[str, Any] = {
     "proxy": Secret("http://h:1"),
     "enabled": False,
     "handler": "replies:answer",
+    "handler_env": {"KEY": Secret("k")},
     "webhook": Webhook(url=Secret("http://h/")),
 }
 
