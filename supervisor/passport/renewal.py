@@ -6,6 +6,7 @@ It ends at the first answer that asks for a check. Untested against the live ser
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -29,12 +30,17 @@ class Renewed(msgspec.Struct, frozen=True, kw_only=True):
     """It asks for a check by a person."""
 
 
-async def renew(calls: BrowserCalls) -> Renewed:
-    """Look whether a login lives, and have it renewed if the page would. Raises nothing of the network's."""
+async def renew(calls: BrowserCalls, may: Callable[[], bool]) -> Renewed:
+    """
+    Look whether a login lives, and have it renewed if the page would. Raises nothing of the network's.
+
+    Args:
+        may: Asked before each step: whether a call may be made still.
+    """
     state: Literal["unknown", "ok", "dead"] = "unknown"
     try:
-        state = await _look(calls)
-        if state != "ok":
+        state = await _look(calls) if may() else "unknown"
+        if state != "ok" or not may():
             return Renewed(state=state)
         return Renewed(state=state, renewed=await _silent(calls))
     except CheckWanted:

@@ -82,9 +82,12 @@ class Renewals:
         good = held.cookie is not None and held.verdict is None and held.alive.over is None
         return well and good and held.alive.state != "dead" and not self._troubled(member)
 
+    def _still(self, member: SupervisedAccount) -> bool:
+        return self._members.get(member.name) is member and self._may(member)
+
     async def _renew(self, member: SupervisedAccount) -> None:
         await self._tokens.turn(member.name, member.account.proxy)
-        if self._members.get(member.name) is not member or not self._may(member):
+        if not self._still(member):
             return
         key, now = self._store.key(member.name), time.time()
         held = self._store.at(key)
@@ -106,7 +109,9 @@ class Renewals:
         found = Renewed()
         try:
             async with asyncio.timeout(LONGEST):
-                found = await renew(calls)
+                found = await renew(
+                    calls, lambda: self._still(member) and self._store.get(member.name).login == held.login
+                )
         except TimeoutError:
             log.warning("renewal took too long account=%s", member.name)
         self._settle(member, key, held, found, calls.set_cookie)

@@ -19,6 +19,8 @@ from xyfleet.supervisor.control.status import login_view
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import Credentials
 from xyfleet.supervisor.credentials.store import Key, Store
+from xyfleet.supervisor.passport import renewal
+from xyfleet.supervisor.passport.browser_calls import BrowserCalls
 from xyfleet.supervisor.passport.renewal_plan import RenewalPace
 from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account_state import Condition, Wish
@@ -206,3 +208,26 @@ async def test_a_scaled_month_keeps_its_limits(tmp_path: Path, gateway: Gateway)
     assert min(later - before for before, later in itertools.pairwise(every_one)) >= gap
     assert [at for at in month[0] if began < at < ended] == []
     assert month[1][-1] < checked < month[0][-1]
+
+
+async def test_who_is_stopped_in_the_middle_is_asked_nothing_more(
+    tmp_path: Path, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its login is known to live; while that was asked it was stopped, and an outage began for the other one."""
+    looked: list[str] = []
+    async with renewing(tmp_path, gateway) as rig:
+
+        async def look(calls: BrowserCalls) -> str:
+            looked.append(calls.jar["unb"])
+            if looked[-1] == UNBS[0]:
+                rig.members["a0"].condition = Condition(wish=Wish.STOPPED)
+            else:
+                rig.troubled.add("a1")
+            return "ok"
+
+        monkeypatch.setattr(renewal, "_look", look)
+        await until(lambda: len(looked) == 2)
+        await asyncio.sleep(0.2)
+        figures: Any = await asyncio.to_thread(gateway.ask, "GET", "passport")
+
+    assert not figures["renewals"]
