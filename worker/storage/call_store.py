@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from xyfleet.worker.storage import handler_pause
+from xyfleet.worker.storage import handler_pause, receivers
 from xyfleet.worker.storage.outbox_store import OutboxStore
 from xyfleet.worker.storage.results import MOST_QUEUED, OUTBOX_FULL, LetterPart, ReplyBound
 from xyfleet.worker.storage.schema import ASKED, COLUMNS, OPEN, TAKEN_OVER, Row, row_of
@@ -102,13 +102,13 @@ class CallStore(OutboxStore):
             return None
         if talk is not None and hand_over:
             handler_pause.hand_over(self.db, talk, now + hand_over)
-        return self._put_all(letters, uuid, talk, self.asker(row, talk), id_, now)
+        return self._put_all(letters, uuid, talk, receivers.asker(self.db, row, talk), id_, now)
 
     def _refusal(self, row: int, talk: str | None, count: int) -> str | None:
         """Return why so many letters of an answer can't be put into the outbox."""
         if talk is None:
             return NO_TALK
-        if self.asker(row, talk) is None:
+        if receivers.asker(self.db, row, talk) is None:
             return NOBODY
         return OUTBOX_FULL if self.unsent() + count > MOST_QUEUED else None
 

@@ -12,9 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from xyfleet.worker.protocol.im_calls import Picture
-from xyfleet.worker.protocol.listed_orders import PREFIX
 from xyfleet.worker.protocol.message import TALK
-from xyfleet.worker.storage import handler_pause
+from xyfleet.worker.storage import handler_pause, receivers
 from xyfleet.worker.storage.results import MOST_QUEUED, LetterPart, OutgoingMessage, Queued, ReplyBound, Settled
 from xyfleet.worker.storage.schema import ASKED, Row
 
@@ -63,7 +62,7 @@ class OutboxStore:
         held = self._letter("uuid = ?", uuid)
         if held is not None:
             return Queued(held)
-        receiver = receiver or self._writer(conversation)
+        receiver = receiver or receivers.writer(self.db, conversation)
         if receiver is None:
             return Queued(refused="nobody")
         if self.unsent() >= MOST_QUEUED:
@@ -188,20 +187,6 @@ class OutboxStore:
             return False
         return self.automatic(talk, now - bound.within) >= bound.most
 
-    def asker(self, row: int, talk: str | None) -> str | None:
-        """Return who a reply to a message is for: the person who wrote it, or else who is at the other end."""
-        id_, sender, peer, platform = self.db.execute(
-            "SELECT id, sender, peer, platform FROM messages WHERE row = ?", (row,)
-        ).fetchone()
-        if id_.startswith(PREFIX):
-            return None if peer is None else str(peer)  # the list of orders names the buyer
-        if sender is not None and not platform:
-            return str(sender)
-        known = "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND platform = 0 LIMIT 1"
-        if peer is not None and self.db.execute(known, (talk, peer)).fetchone() is not None:
-            return str(peer)
-        return None if talk is None else self._writer(talk)
-
     def _put_all(
         self, letters: Sequence[LetterPart], uuid: str, talk: str | None, receiver: str | None, reply_to: str, now: int
     ) -> int | None:
@@ -247,23 +232,6 @@ class OutboxStore:
     def _letter(self, where: str, *values: object) -> OutgoingMessage | None:
         row = self.db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {where}", values).fetchone()
         return None if row is None else _letter_of(row)
-
-    def _writer(self, conversation: str) -> str | None:
-        """
-        Return who is at the other end of a conversation: the last person who wrote in it.
-
-        Where none did, whom the platform named as being there, or at last in whose name it wrote.
-        """
-        person = "sender", "platform = 0 AND kind IN ('text', 'image', 'card')"
-        for who, where in (person, ("peer", "1"), ("sender", "1")):
-            row = self.db.execute(
-                f"SELECT {who} FROM messages WHERE conversation = ? AND own = 0 AND {who} IS NOT NULL AND {where}"
-                " ORDER BY time DESC, row DESC LIMIT 1",
-                (conversation,),
-            ).fetchone()
-            if row is not None:
-                return str(row[0])
-        return None
 
     def _prove_sent(self, message_id: str, conversation: str | None, text: str, time: int) -> bool:
         """Settle the letter of which an own message is the echo; return whether there is one."""
