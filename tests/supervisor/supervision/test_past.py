@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from xyfleet.supervisor.credentials.record import Past
+from xyfleet.supervisor.supervision import account_events as do
 from xyfleet.supervisor.supervision.account_events import Event, Kind
 from xyfleet.supervisor.supervision.account_state import HOUR, Condition, Hold, Login, Worker
 from xyfleet.supervisor.supervision.past import past_of, restored
@@ -85,3 +86,19 @@ def test_whatever_stands_in_the_file_is_within_bounds(past: Past) -> None:
     assert found.fresh_restart_at is None or 50.0 - HOUR <= found.fresh_restart_at <= 50.0
     if found.hold is not None:
         assert 50.0 < found.hold.until <= 50.0 + HOLDS[found.hold.cause][1]
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_who_waited_for_an_outage_waits_on_with_it_only(goes_on: bool) -> None:
+    """Its login was dead in an outage: it waits for the end of that, or, where that is gone, is tried again."""
+    waited = Condition(login=Login.HOOK_WAITING, waits_for="outage", hook_needed=True, login_gate=True)
+    it = restored(Condition(), past_of(waited, 100.0, 1e9), 5.0, 1e9 + 60, RULES)
+    for event in (Event(kind=Kind.GATES, login=goes_on), Event(kind=Kind.BEGIN)):
+        done = transition(it, event, 5.0, RULES, 0.5)
+        it = done.condition
+
+    if goes_on:
+        assert (it.login, it.waits_for, it.worker) == (Login.HOOK_WAITING, "outage", Worker.NONE)
+    else:
+        assert (it.login, it.waits_for, it.worker) == (Login.FINE, None, Worker.QUEUED)
+        assert do.ForgiveToken() in done.actions
