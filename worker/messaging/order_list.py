@@ -32,6 +32,11 @@ MOST_PAGES: Final = 20
 """Pages of one list; each has 30 orders."""
 FAILURES: Final = 3
 """Lists in a row that can't be had, after which late orders are dead letters."""
+PATIENCE: Final = 8
+"""The same, where what is in the way passes by itself: some two hours."""
+_PASSING: Final = frozenset(
+    {"ask_outage", "ask_slower", "ask_budget", "ask_busy", "ask_late", "ask_stopped", "ask_network"}
+)
 _FIRST_RETRY: Final = 60.0
 _LONGEST_RETRY: Final = 1800.0
 _LEAST_GAP: Final = 60.0
@@ -186,6 +191,9 @@ class OrderList:
 
     async def _hand_over(self, orders: list[Order]) -> int:
         """Put into the inbox what nobody has heard of; return how many these are."""
+        for order in orders:
+            if order.status is None:
+                self._log.say(log_texts.ORDER_STRANGE, order=order.id, words=order.status_text)
         waiting = {order.id: order for order in orders if _waits(order) and not self._is_older(order)}
         if not waiting:
             return 0
@@ -222,7 +230,7 @@ class OrderList:
     async def _fail(self, last: int, reason: Reason) -> None:
         """There is no list: after a few times, what waits for it is left to a person."""
         self._log.say(log_texts.ORDERS_UNLISTED, reason=str(reason))
-        if last and self._failures + 1 >= FAILURES:
+        if last and self._failures + 1 >= (PATIENCE if reason.code in _PASSING else FAILURES):
             words = f"a late order, and the list of orders can't be had: {reason}"
             late = await self._inbox.do(SettleLate([], last, words))
             if late.dead:

@@ -117,7 +117,7 @@ async def test_a_list_after_each_connection(tmp_path: Path) -> None:
     """All its pages are read; what is news is handed over, once, in the conversation that is known or opened."""
     async with desk(tmp_path) as it:
         await it.inbox.do(Add([incoming("1.PNM", sender="b1", conversation="c1", item="i1")], False, RULES))
-        it.platform.pages = [[order(1), order(2, status="refunding")], [order(3)]]
+        it.platform.pages = [[order(1), order(2, status="refunding"), order(4, status=None)], [order(3)]]
         await asyncio.sleep(0.02)
         early = list(it.platform.asked)
         it.connect()
@@ -126,6 +126,7 @@ async def test_a_list_after_each_connection(tmp_path: Path) -> None:
 
     assert early == [], "nothing is asked before what was missed is in the inbox"
     assert it.platform.asked[:2] == ["1", "2"]
+    assert "订单状态无法识别" in it.log_file.read_text("utf-8")
     told = [(row.state, row.message.recovered, row.message.buyer, row.message.conversation) for row in it.rows]
     assert told == [("waiting", True, "b1", "c1"), ("waiting", True, "b3", "opened-b3")]
 
@@ -169,6 +170,22 @@ async def test_no_list(tmp_path: Path) -> None:
 
     assert row.state == "kept"
     assert len(it.platform.asked) >= 3
+
+
+async def test_no_list_for_a_while(tmp_path: Path) -> None:
+    """An outage passes: what came late waits longer for the list, which then says what it is."""
+    late = incoming("1.PNM", kind="card", order=order(1).id, order_status="paid", time=NOW - 3_600_000)
+    async with desk(tmp_path) as it:
+        await it.inbox.do(Add([late], False, RULES))
+        it.platform.reason = Reason("ask_outage")
+        it.connect()
+        await it.listed(4)
+        dead = it.inbox.counts.dead
+        it.platform.reason, it.platform.pages = None, [[order(1)]]
+        await until(lambda: it.rows)
+
+    assert dead == 0
+    assert it.rows[0].state == "waiting"
 
 
 async def test_a_conversation_that_can_t_be_opened_now(tmp_path: Path) -> None:
