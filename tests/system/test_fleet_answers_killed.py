@@ -35,6 +35,7 @@ def test_a_kill_between_the_parts(tmp_path: Path, gateway: Gateway) -> None:
         fleet.until(lambda: said() == ["one"], "the first part is said")
         fleet.until(lambda: fleet.accounts()["a0"]["messages"]["unsent"] == 1, "the answer to it is on disk")
         pid = fleet.pids()["a0"]
+        assert pid is not None
         os.kill(pid, signal.SIGKILL)
         fleet.until(lambda: fleet.pids().get("a0") not in (None, pid) and fleet.connected("a0"), "it is back")
         gateway.push(unb(0), "are you there?")
