@@ -48,7 +48,7 @@ async def recorded(gateway: Gateway, recorder: Recorder) -> list[Request]:
                 await asyncio.to_thread(gateway.ask, "POST", "qr", {"do": "confirm", "unb": UNB})
     assert isinstance(step, LoggedIn)
     jar = cookies.parse(step.cookie.reveal())
-    assert (await renew(BrowserCalls(Egress(None, TLS), sites, DEFAULT, jar))).renewed
+    assert (await renew(BrowserCalls(Egress(None, TLS), sites, DEFAULT, jar), lambda: True)).renewed
     await upload(BrowserCalls(Egress(None, TLS), sites, DEFAULT, jar), Image(PICTURE, "png", 3, 4))
     return recorder.requests()
 
