@@ -281,21 +281,9 @@ class Stop(Message, frozen=True, tag="stop"):
     """Close politely and exit 0."""
 
 
-Up = (
-    Hello
-    | Alive
-    | Report
-    | TicketRequest
-    | CatchUpRequest
-    | UploadRequest
-    | Ask
-    | Sent
-    | Redone
-    | HandlerRenewed
-    | TalkPiece
-    | Strange
-    | Told
-)
+Requests = TicketRequest | CatchUpRequest | UploadRequest | Ask
+"""Up: what the supervisor answers."""
+Up = Requests | Hello | Alive | Report | Sent | Redone | HandlerRenewed | TalkPiece | Strange | Told
 AboutMessages = Send | Redo | RenewHandler | TalkRequest | CatchUpTurn | Uploaded | Answered
 """Down: what the worker's message service takes."""
 Down = Ticket | Queued | Refusal | Reconnect | Apply | AboutMessages | Stop
