@@ -24,7 +24,8 @@ from xyfleet.worker.connection.wait import InterruptibleWait, Stopped
 from xyfleet.worker.ipc.messages import AboutMessages, Apply, Down, Reconnect, Stop, Ticket
 from xyfleet.worker.ipc.pipes import ReportPipe
 from xyfleet.worker.messaging.service import MessageService
-from xyfleet.worker.protocol.frames import Mids, Push
+from xyfleet.worker.protocol.frames import Push
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import WorkerSettings
 from xyfleet.worker.states import Event, State

@@ -25,7 +25,8 @@ from xyfleet.worker.messaging.catchup import CatchUp
 from xyfleet.worker.messaging.catchup_plan import Tempo
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.protocol import im_calls, items
-from xyfleet.worker.protocol.frames import Mids, Push, Response
+from xyfleet.worker.protocol.frames import Push, Response
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Cycle, LogSettings, MailSettings, WorkerSettings

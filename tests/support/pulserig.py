@@ -19,7 +19,7 @@ from support.station import FAST, Ear
 from xyfleet.worker.connection.connect import Socket
 from xyfleet.worker.connection.keepalive import Keepalive
 from xyfleet.worker.connection.writer import FrameWriter
-from xyfleet.worker.protocol.frames import Mids
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.settings import Cycle, LogSettings
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.metrics import Metrics

@@ -27,7 +27,8 @@ from xyfleet.worker.ipc.codec import MAX_DOWN, MAX_UP, FrameDecoder, decode_up, 
 from xyfleet.worker.ipc.figures import Change
 from xyfleet.worker.ipc.messages import Down, Report, Ticket, TicketRequest, Up
 from xyfleet.worker.ipc.pipes import CommandPipe, ReportPipe
-from xyfleet.worker.protocol.frames import Mids, Push
+from xyfleet.worker.protocol.frames import Push
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.reasons import words
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import Backoff, Cycle, LogSettings, MailSettings, Retry, WorkerSettings

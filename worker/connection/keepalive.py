@@ -16,7 +16,8 @@ from xyfleet.worker.connection.interfaces import SessionListener
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.connection.writer import FrameWriter, WriteFailed
 from xyfleet.worker.protocol import frames
-from xyfleet.worker.protocol.frames import Mids, Response
+from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import Cycle
 from xyfleet.worker.telemetry import log_texts

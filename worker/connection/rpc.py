@@ -8,7 +8,8 @@ from typing import Any
 from xyfleet.worker.connection.keepalive import GRACE
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
-from xyfleet.worker.protocol.frames import Mids, Response
+from xyfleet.worker.protocol.frames import Response
+from xyfleet.worker.protocol.mids import Mids
 
 
 class NoAnswer(Exception):

@@ -24,7 +24,8 @@ from xyfleet.worker.connection.loss_causes import ServerClosed, lost_by_close
 from xyfleet.worker.connection.rpc import ChannelClosed, NoAnswer, PendingCalls, in_time
 from xyfleet.worker.connection.writer import FrameWriter
 from xyfleet.worker.protocol import frames
-from xyfleet.worker.protocol.frames import Mids, Push, Registration, Response
+from xyfleet.worker.protocol.frames import Push, Registration, Response
+from xyfleet.worker.protocol.mids import Mids
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.secret import Secret
 from xyfleet.worker.settings import WorkerSettings

@@ -6,7 +6,6 @@ Source: docs/protocol.md. What pushes carry is not decoded here; a body stays th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
@@ -282,22 +281,3 @@ def _reasons_of(place: msgspec.Raw) -> list[object]:
         return [_head(getattr(found, name)) for name in _REASON_KEYS]
     except _UNDECODABLE:
         return []
-
-
-class Mids:
-    """
-    Makes message ids: `<0..999><13-digit ms> 0`, never the same twice.
-
-    The milliseconds always grow, also when the clock stands still or is set back; their 13 digits alone tell any two
-    mids apart.
-    """
-
-    def __init__(self, wall: Callable[[], float], random: Callable[[], float]) -> None:
-        self._wall = wall
-        self._random = random
-        self._last = 0
-
-    def new(self) -> str:
-        """Return a new mid."""
-        self._last = max(self._last + 1, int(self._wall() * 1000))
-        return f"{int(self._random() * 1000)}{self._last:013d} 0"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from support.places import VECTORS_FILE
 from xyfleet.worker.protocol import frames
-from xyfleet.worker.protocol.frames import Mids, Other, Push, Registration, Response, Unreadable
+from xyfleet.worker.protocol.frames import Other, Push, Registration, Response, Unreadable
+from xyfleet.worker.protocol.mids import Mids
 
 VECTORS: dict[str, Any] = json.loads(VECTORS_FILE.read_text("utf-8"))
 FRAMES: dict[str, Any] = {name: entry["frame"] for name, entry in VECTORS["frames"].items()}
