@@ -54,7 +54,8 @@ print(os.waitpid(child, 0)[1])
 def test_what_kills_the_trial_kills_nobody_else() -> None:
     """A child tries it first: when that one dies nothing was changed, and the words say what it died of."""
     program = """
-import ctypes
+import ctypes, gc
+gc.disable()  # a collection would look at the trap
 from xyfleet.worker.prewarm import immortal
 class Trap:
     pass
