@@ -75,10 +75,13 @@ class OutboxStore:
         change = "UPDATE outbox SET picture = ?, text = ? WHERE number = ? AND image IS NOT NULL AND picture IS NULL"
         self.db.execute(change, (msgspec.json.encode(picture).decode(), picture.url, number))
 
-    def rest(self, number: int, until: int) -> None:
+    def rest(self, number: int, until: int, now: int) -> None:
         """Have a queued letter wait until a time (ms): other conversations' letters pass it."""
-        change = "UPDATE outbox SET behind = NULL, pause = max(0, ? - created) WHERE number = ? AND state = 'queued'"
-        self.db.execute(change, (until, number))
+        change = (
+            "UPDATE outbox SET behind = NULL, created = min(created, ?), pause = max(0, ? - min(created, ?))"
+            " WHERE number = ? AND state = 'queued'"
+        )
+        self.db.execute(change, (now, until, now, number))
 
     def unsent(self) -> int:
         """Return how many letters are queued or on their way."""
@@ -112,11 +115,13 @@ class OutboxStore:
         return first
 
     def _due(self, letter: OutgoingMessage, now: int) -> int:
-        """Return when a letter may go; a clock that was set back makes no pause longer."""
+        """Return when a letter may go. What was noted by a clock that was ahead then counts from now on."""
         if not letter.pause:
             return 0
         before = self.db.execute("SELECT settled FROM outbox WHERE number = ?", (letter.behind,)).fetchone()
         begin = letter.created if before is None or before[0] is None else int(before[0])
+        if begin > now:
+            self.db.execute("UPDATE outbox SET behind = NULL, created = ? WHERE number = ?", (now, letter.number))
         return min(begin, now) + letter.pause
 
     def last_number(self) -> int:

@@ -74,7 +74,7 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
         it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image
     ),
     ops.Upload: lambda store, it, now: store.uploaded(it.number, it.picture),
-    ops.Rest: lambda store, it, now: store.rest(it.number, it.until),
+    ops.Rest: lambda store, it, now: store.rest(it.number, it.until, now),
     ops.NextQueued: lambda store, it, now: store.next_queued(now),
     ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
     ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),
