@@ -16,6 +16,7 @@ import msgspec
 from xyfleet.worker.connection.wait import InterruptibleWait
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import OpenTalk, TalkAnswer, TalkQuestion
+from xyfleet.worker.messaging.nameless_orders import NamelessOrders
 from xyfleet.worker.protocol import listed_orders
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.message import millis
@@ -25,6 +26,7 @@ from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore, Closed
 from xyfleet.worker.storage.operations import Add, Count, NewOrders, SettleLate
 from xyfleet.worker.storage.results import Added, HandlerRules
+from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -43,6 +45,8 @@ _LEAST_GAP: Final = 60.0
 """Seconds between two lists, however often the connection is lost."""
 _SPREAD: Final = 10.0
 """Seconds within which accounts that connect at one time ask, each at another moment."""
+_PATIENCE: Final = 20.0
+"""Seconds between a paid notice that names no order, and one that does: else the list is asked for."""
 _NORMAL: Final = 1800.0
 """The `orders_every` that these seconds are for; with a shorter one they are shorter too."""
 _JITTER: Final = 0.2
@@ -92,6 +96,7 @@ class OrderList:
         """By the loop's clock; None: not before the next connection."""
         self._last = float("-inf")
         self._failures = 0
+        self._nameless = NamelessOrders()
         self._more = False
         """Whether some of the latest list are left for another one soon."""
 
@@ -109,6 +114,13 @@ class OrderList:
             self._fresh = False
             now = self._now()
             self._due = max(now + random.uniform(0, _SPREAD) * self._scale, self._last + _LEAST_GAP * self._scale)
+            self._wait.ring()
+
+    def heard(self, rows: Sequence[Row]) -> None:
+        """Hear of new messages: of a paid notice that names no order the list says which one it is."""
+        patience = _PATIENCE * self._scale
+        self._nameless.hear((row.message for row in rows), self._now(), patience)
+        if self._nameless.due(patience) is not None:
             self._wait.ring()
 
     def apply(self, settings: MailSettings) -> None:
@@ -138,7 +150,10 @@ class OrderList:
         """Return in how many seconds the next list is due, None = not before something happens."""
         if self._due is None or not self._online or not lists_orders(self._settings):
             return None
-        return self._due - self._now()
+        nameless = self._nameless.due(_PATIENCE * self._scale)
+        if nameless is None or self._failures:
+            return self._due - self._now()
+        return min(self._due, max(nameless, self._last + _LEAST_GAP * self._scale)) - self._now()
 
     def _following(self) -> float | None:
         """Return when the next list is due."""
@@ -165,6 +180,7 @@ class OrderList:
     async def _round(self) -> bool:
         """Hand over what the list has that is news; return whether there was a list."""
         self._more = False
+        self._nameless.asked()
         last = (await self._inbox.do(Count())).stored if self._inbox.exists() else 0
         orders: list[Order] = []
         for page in range(1, MOST_PAGES + 1):

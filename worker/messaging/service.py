@@ -259,6 +259,7 @@ class MessageService:
     def _added(self, added: Added) -> None:
         self._handler.added(added)
         if added.rows:
+            self._orders.heard(added.rows)
             self._wanted.set()
             self._last = time.time()
             self._changed()

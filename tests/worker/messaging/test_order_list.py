@@ -15,6 +15,7 @@ from support.stores import ASKS, NOW, incoming
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import OpenTalk, TalkAnswer, TalkQuestion
 from xyfleet.worker.messaging.order_list import OrderList
+from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.shop import Order, OrderPage
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import LogSettings, MailSettings
@@ -144,6 +145,28 @@ async def test_a_lost_connection_does_not_ask_each_time(tmp_path: Path) -> None:
         await it.listed(2)
 
     assert first == 1
+
+
+def paid(id: str, talk: str, order: str | None) -> IncomingItem:
+    """Return a notice that an order is paid, which names it or not."""
+    return incoming(id, kind="order", conversation=talk, sender=None, order=order, order_status="paid")
+
+
+async def test_a_paid_notice_that_names_no_order(tmp_path: Path) -> None:
+    """Where no message names the order soon, before or after it, the list does: not half an hour later."""
+    async with desk(tmp_path, orders_every=30.0) as it:
+        it.connect()
+        await it.listed()
+        for found in (paid("1.PNM", "c1", None), paid("2.PNM", "c1", "77"), paid("3.PNM", "c1", None)):
+            it.list.heard((await it.inbox.do(Add([found], False, RULES))).rows)
+        await asyncio.sleep(1.5)
+        first = it.platform.asked.count("1")
+        it.platform.pages = [[order(1, buyer="b9")]]
+        it.list.heard((await it.inbox.do(Add([paid("4.PNM", "c2", None)], False, RULES))).rows)
+        await until(lambda: it.rows)
+
+    assert first == 1, "its card came beside it"
+    assert it.rows[0].message.order == order(1).id
 
 
 async def test_nobody_hears_of_orders(tmp_path: Path) -> None:
