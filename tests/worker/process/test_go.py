@@ -68,6 +68,8 @@ def test_a_worker_keeps_few_descriptors(gateway: Gateway, tmp_path: Path) -> Non
             settings = settings_for(gateway.endpoint, tmp_path, FAST, account=f"a{index}")
             worker = nursery.start(settings, first_ticket())
             worker.connected()
+            beats = tmp_path / f"a{index}.beats.log"  # the last file that it opens, in the thread that writes
+            gateway.until(beats.exists, "a beat is in the log")
             counts.append(len(os.listdir(f"/proc/{worker.pid}/fd")))
             worker.say(Stop())
             worker.code()
