@@ -115,6 +115,9 @@ class Dispatcher:
     def _begin_calls(self) -> None:
         together = self._settings.handler_gather > 0
         while self._has_hands() and (entries := self._backlog.queue.next(together=together)):
+            for entry in entries:  # one that rested and is called with a later line
+                if (timer := self._timers.pop(entry.row, None)) is not None:
+                    timer.cancel()
             call = asyncio.create_task(self._serve(entries))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)

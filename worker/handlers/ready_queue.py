@@ -178,10 +178,11 @@ class ReadyQueue:
     def release(self, entry: Entry) -> None:
         """End an entry's rest; one that was called with others meanwhile does not rest any more."""
         talk = self._talks.get(entry.talk)
-        if talk is None or talk.resting.pop(entry.row, None) is None:
+        rested = None if talk is None else talk.resting.pop(entry.row, None)
+        if talk is None or rested is None:
             return
         talk.strict = talk.strict and bool(talk.resting)
-        bisect.insort(talk.rows, entry)
+        bisect.insort(talk.rows, rested)
         self._offer(entry.talk, talk)
 
     def hold(self, name: str) -> None:

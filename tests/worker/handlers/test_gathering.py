@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import msgspec
@@ -127,3 +128,33 @@ async def test_a_word_that_must_not_go_out(tmp_path: Path) -> None:
         assert rows["1.PNM"].state == "failed"
         assert rows["1.PNM"].reason == "its reply holds '微信' (outgoing_block), and was not sent"
         assert [talk for talk, _, _ in await shop.outbox()] == ["c2", "c2"]
+
+
+async def test_a_slow_handler_that_fails_now_and_then(tmp_path: Path) -> None:
+    """However lines come: each is answered once, in order, and late ones go together."""
+    code = """
+import asyncio, random
+SEEN = []
+CHANCE = random.Random(7)
+async def answer(message, account):
+    await asyncio.sleep(CHANCE.uniform(0, 0.04))
+    if CHANCE.random() < 0.3:
+        raise OSError("the model is busy")
+    SEEN.append((message.conversation, message.text))
+    return message.text
+"""
+    chance = random.Random(3)
+    async with Shop(tmp_path, code, handler_gather=0.02, handler_retries=20) as shop:
+        for number in range(60):
+            talk = f"c{chance.randrange(5)}"
+            await shop.add(chat(f"{number}.PNM", talk=talk, text=str(number)))
+            await asyncio.sleep(chance.uniform(0, 0.02))
+        rows = await shop.settled(30)
+        answered = [(talk, text) for talk, text, _ in await shop.outbox()]
+
+        assert {row.state for row in rows.values()} == {"done"}
+        assert sorted(answered) == sorted(shop.seen)
+        for held in {row.message.conversation for row in rows.values()}:
+            lines = "\n".join(text for where, text in answered if where == held).split("\n")
+            assert lines == [row.message.text for row in rows.values() if row.message.conversation == held]
+        assert len(answered) < 60
