@@ -62,7 +62,7 @@ class Order:
         }
 
 
-def dark_hour(folder: Path, gateway: Gateway, count: int) -> None:
+def dark_hour(folder: Path, gateway: Gateway, count: int, *, restart: bool) -> None:
     """Sell so many orders around a dark hour, which lasts a moment here, and look at what became of each."""
     orders = [Order(number, random.Random(number)) for number in range(count)]
     fleet = shop(folder, gateway, count)
@@ -71,14 +71,20 @@ def dark_hour(folder: Path, gateway: Gateway, count: int) -> None:
         seen = [order for order in orders if order.noticed == "before"]
         gateway.push(unb(0), items=[order.card() for order in seen])
         fleet.until(lambda: len(sent(gateway)) == len(seen), "those noticed in time are delivered", 60)
-        fleet.stop()
+        if restart:
+            fleet.stop()
+        else:
+            gateway.fault(kind="refuse", connections="all")
+            fleet.until(lambda: not fleet.connected(), "the connection is lost")
         paid = int(time.time() * 1000)
         missed = [order.card() for order in orders if order.noticed == "missed"]
         gateway.push(unb(0), items=missed, deliver=False)
         gateway.ask("POST", "shop", {"unb": unb(0), "orders": [sold(order, paid) for order in orders]})
         while time.time() * 1000 < paid + 1.5 * DARK:
             time.sleep(0.1)
-        fleet.start()
+        gateway.clear()
+        if restart:
+            fleet.start()
         fleet.wait_connected()
         wanted = {order.id for order in orders if order.noticed == "before" or order.fate == "waits"}
         fleet.until(lambda: len(sent(gateway)) >= len(wanted), "all that wait are delivered", 60)
@@ -152,12 +158,12 @@ def judge(orders: list[Order], found: list[dict[str, Any]], folder: Path, keys: 
 
 
 def test_orders_of_a_dark_hour(gateway: Gateway, tmp_path: Path) -> None:
-    """A dozen and a half: noticed, missed or never told; waiting, shipped by hand or refunded."""
-    dark_hour(tmp_path, gateway, 18)
+    """A dozen and a half: noticed, missed or never told; waiting, shipped by hand or refunded; the network was away."""
+    dark_hour(tmp_path, gateway, 18, restart=False)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_hundred_orders_of_a_dark_hour(gateway: Gateway, tmp_path: Path) -> None:
-    """The same with four pages of orders."""
-    dark_hour(tmp_path, gateway, 100)
+    """The same with several pages of orders, while the machine was off."""
+    dark_hour(tmp_path, gateway, 100, restart=True)
