@@ -156,7 +156,8 @@ def _unused(cards: Path, used: bytes) -> list[bytes]:
     """Return the keys of a file that no line has, each once."""
     lines = cards.read_bytes().removeprefix(_BOM).splitlines()
     keys = dict.fromkeys(stripped for line in lines if (stripped := line.strip()))
-    return [key for key in keys if _TAB + key + _END not in used]
+    gone = {fields[5] for line in used.split(_END) if len(fields := line.split(_TAB, 5)) == 6}
+    return [key for key in keys if key not in gone]
 
 
 def _read(cards: Path | None, keys: list[bytes]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,14 @@ def test_keys_that_are_no_utf8(tmp_path: Path) -> None:
         ledger.take(sale("o2", "2.PNM"), cards, 1)
     assert ledger.holder("o2") is None
     assert cards.read_bytes() == "卡号 2\n".encode("gbk")
+
+
+def test_a_large_shop(tmp_path: Path) -> None:
+    """With 20,000 keys and as many deliveries a key is there at once: its worker's heartbeats wait for it."""
+    cards, file = tmp_path / "cards.txt", tmp_path / "delivered.txt"
+    cards.write_text("".join(f"CARD-{number:012}\n" for number in range(20_000)))
+    file.write_text("".join(f"t\to{number}\ta\t{number}.PNM\t1/1\tOLD-{number:012}\n" for number in range(20_000)))
+    began = time.process_time()
+
+    assert Ledger(file).take(sale("new"), cards, 1) == Taken(("CARD-000000000000",), 19_999)
+    assert time.process_time() - began < 2
