@@ -14,7 +14,7 @@ from xyfleet.worker.protocol.message import TALK, millis
 from xyfleet.worker.storage.schema import ASKED, Row
 
 MOST: Final = 200
-"""Messages held."""
+"""Messages held. Orders and cards that rest don't count: while they wait for the platform, talk must be answered."""
 MOST_OF_TALK: Final = 8
 
 
@@ -172,6 +172,7 @@ class ReadyQueue:
         talk = self._talks[entry.talk]
         talk.busy.pop(entry.row, None)
         talk.resting[entry.row] = entry
+        self._held -= entry.line is None
         talk.strict = talk.strict or strict
         self._offer(entry.talk, talk)
 
@@ -183,6 +184,7 @@ class ReadyQueue:
             return
         talk.strict = talk.strict and bool(talk.resting)
         bisect.insort(talk.rows, rested)
+        self._held += rested.line is None
         self._offer(entry.talk, talk)
 
     def hold(self, name: str) -> None:

@@ -54,6 +54,23 @@ def test_rest_keeps_the_order() -> None:
     assert window.next() == [entry(1)._replace(attempt=1)]
 
 
+def test_resting_orders_leave_room() -> None:
+    """Orders that wait for the platform, however many, keep no text from being held; lines that rest do count."""
+    window = ReadyQueue(most=2)
+    for row in range(1, 6):
+        assert window.take(entry(row, f"order {row}"))
+        (order,) = window.next()
+        window.rest(order)
+    line = entry(6)._replace(line="buyer")
+    assert window.take(line)
+    assert window.next() == [line]
+    window.rest(line)
+    window.release(entry(1, "order 1"))
+
+    assert not window.take(entry(7, "b")), "a line that rests, and an order that does no more"
+    assert window.next() == [entry(1, "order 1")]
+
+
 def test_same_row_twice() -> None:
     """A row that is held, or being handled, is not taken again."""
     window = ReadyQueue()
