@@ -26,7 +26,6 @@ from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.operations import Add
 from xyfleet.worker.storage.results import Added, HandlerRules
-from xyfleet.worker.storage.schema import Row
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 
@@ -231,15 +230,15 @@ class CatchUp:
             self._log.say(log_texts.CATCH_UP_ABANDONED, reason=str(error))
             return False
         # From old to new: so the handler gets it in the order in which it was said.
-        rows = await self._store(found[::-1]) if walk.reached_end(following) else []
+        added = await self._store(found[::-1]) if walk.reached_end(following) else Added([])
         round_.left.popleft()
         if walk.go_on():
             round_.left.append(walk)
-        if walk.incomplete:
+        if walk.incomplete or not all(each.kept for each in added.unfit):
             round_.unread.add(walk.talk.conversation)
-        round_.found += len(rows)
+        round_.found += len(added.rows)
         within = int(self._tempo.push_within * 1000)
-        round_.unpushed += [row for row in rows if catchup_plan.zombie(row, now, began, within)]
+        round_.unpushed += [row for row in added.rows if catchup_plan.zombie(row, now, began, within)]
         return True
 
     def _judge(self, visit: CatchUpSession, round_: Round) -> None:
@@ -261,13 +260,13 @@ class CatchUp:
 
     # The inbox.
 
-    async def _store(self, found: list[IncomingItem]) -> list[Row]:
+    async def _store(self, found: list[IncomingItem]) -> Added:
         if not found:
-            return []
+            return Added([])
         added = await self._inbox.do(Add(found, True, self._rules(found)))
         self.recovered += len(added.rows)
         self._added(added)
-        return added.rows
+        return added
 
     def _since(self) -> int:
         """

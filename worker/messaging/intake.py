@@ -1,6 +1,7 @@
 """Takes in what is pushed: decoded, stored, and only then acked. Shell.
 
-What can't be stored is not acked: the server sends it again, and catching up looks for it.
+What can't be stored is not acked: the server sends it again, and catching up looks for it. That goes for a message at
+which the program fails only if not even its payload can be kept (`xyfleet.worker.storage.taking_in`).
 """
 
 from __future__ import annotations
@@ -128,9 +129,11 @@ class PushIntake:
         if error is not None:
             self._log.bug(error, where="storing a push; it is not acked, so the server sends it again")
             return
-        ack()
+        added = stored.result()
+        if all(each.kept for each in added.unfit):
+            ack()
         self._catch_up.heard()
-        self._added(stored.result())
+        self._added(added)
 
     def _leave_unacked(self) -> None:
         self._log.say(log_texts.PUSH_REFUSED, reason=str(self._inbox.trouble))

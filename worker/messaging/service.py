@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings, WorkerSettings
 from xyfleet.worker.storage.inbox import AsyncStore
 from xyfleet.worker.storage.results import Added
+from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
 from xyfleet.worker.telemetry.drift import Drift
 from xyfleet.worker.text import cut
@@ -257,6 +259,10 @@ class MessageService:
     # Messages.
 
     def _added(self, added: Added) -> None:
+        for each in added.unfit:
+            self._drift.met("unstored", each.error, functools.partial(str, each.shape))
+            line = log_texts.MESSAGE_UNFIT if each.kept else log_texts.MESSAGE_LOST
+            self._log.say(line, error=each.error, at=each.at, shape=each.shape)
         self._handler.added(added)
         if added.rows:
             self._orders.heard(added.rows)

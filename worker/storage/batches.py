@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import queue
-import sqlite3
 from typing import Any, Final, NamedTuple
 
-from xyfleet.worker.storage import sqlite
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
 from xyfleet.worker.storage.perform import perform
+from xyfleet.worker.storage.savepoint import Failed, attempt
 
 Job = Operation[Any]
 
@@ -27,10 +26,6 @@ class Outcome(NamedTuple):
     """The job's own program error: the job alone was undone."""
 
 
-class Undone(Exception):
-    """SQLite undid the whole transaction in the middle of a job."""
-
-
 def next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[tuple[Any, Job]], bool]:
     """Wait for a job, and take those that wait with it; return also whether more may follow."""
     batch: list[tuple[Any, Job]] = []
@@ -45,15 +40,5 @@ def next_batch(jobs: queue.SimpleQueue[tuple[Any, Job] | None]) -> tuple[list[tu
 
 def run_one(store: MessageStore, key: Any, job: Job, now: int) -> Outcome:
     """Run a job; when it fails by its own fault, undo it alone."""
-    store.db.execute("SAVEPOINT job")
-    try:
-        outcome = Outcome(key, perform(store, job, now))
-    except Exception as error:
-        if isinstance(error, sqlite3.Error) and sqlite.is_trouble(error):
-            raise
-        if not store.db.in_transaction:
-            raise Undone(f"{type(error).__name__}: {error}") from error
-        store.db.execute("ROLLBACK TO job")
-        outcome = Outcome(key, error=error)
-    store.db.execute("RELEASE job")
-    return outcome
+    done = attempt(store.db, lambda: perform(store, job, now))
+    return Outcome(key, error=done.error) if isinstance(done, Failed) else Outcome(key, done)

@@ -101,6 +101,15 @@ class MessageStore(CallStore):
                 self._heard_own(each, time, now, rules)
         return Added(self._rows("row > ? ORDER BY row", last), uncalled)
 
+    def bury(self, each: IncomingItem, reason: str, *, recovered: bool, now: int) -> list[Row]:
+        """Keep what can't be stored as it came as a dead letter: its payload, under its id and in its conversation."""
+        if self.known([each.id]):
+            return []
+        bare = IncomingItem(id=each.id, conversation=each.conversation, kind="unknown", own=each.own, raw=each.raw)
+        self._insert(sanitize.texts(bare), now, recovered, now, HandlerRules(handler=False, max_age=0, takeover=0))
+        self.db.execute("UPDATE messages SET state = 'failed', reason = ? WHERE id = ?", (reason, each.id))
+        return self._rows("id = ?", each.id)
+
     def find(self, id_: str) -> Row | None:
         """Return a message by its id."""
         return next(iter(self._rows("id = ?", id_)), None)

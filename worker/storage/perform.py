@@ -9,6 +9,7 @@ from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import order_book, results
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.operations import Operation
+from xyfleet.worker.storage.taking_in import take_in
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ def _trim(store: MessageStore, it: ops.Trim, now: int) -> results.Trimmed:
 
 
 WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
-    ops.Add: lambda store, it, now: store.add(it.found, recovered=it.recovered, now=now, rules=it.rules),
+    ops.Add: take_in,
     ops.Begin: lambda store, it, now: store.begin(it.row, it.attempt, it.bound, now),
     ops.Together: lambda store, it, now: _together(store, it, now),
     ops.Finish: _finish,

@@ -61,6 +61,19 @@ class LateOrders(NamedTuple):
     """Dead letters, for there is no list."""
 
 
+class Unfit(msgspec.Struct, frozen=True):
+    """A message that a program error kept from being stored as it came."""
+
+    error: str
+    """The error's type."""
+    at: str
+    """File and line where it arose."""
+    shape: str
+    """JSON, without texts, ids or secrets (`xyfleet.worker.protocol.shape`)."""
+    kept: bool
+    """Whether its payload is a dead letter now; else nothing of it is here."""
+
+
 class Added(msgspec.Struct, frozen=True):
     """What came of adding messages."""
 
@@ -68,6 +81,8 @@ class Added(msgspec.Struct, frozen=True):
     """The new ones."""
     uncalled: list[Row] = []
     """Those that were there and wait for their first call: whoever asks may not have heard of them (see above)."""
+    unfit: list[Unfit] = []
+    """Those that could not be stored as they came."""
 
 
 class Counts(NamedTuple):

@@ -20,10 +20,11 @@ from xyfleet.worker.clock import boottime
 from xyfleet.worker.reasons import Reason, words
 from xyfleet.worker.storage import operations as ops
 from xyfleet.worker.storage import sqlite
-from xyfleet.worker.storage.batches import Job, Outcome, Undone, next_batch, run_one
+from xyfleet.worker.storage.batches import Job, Outcome, next_batch, run_one
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.perform import perform
 from xyfleet.worker.storage.results import Counts
+from xyfleet.worker.storage.savepoint import Undone
 
 
 def wall_ms() -> int:

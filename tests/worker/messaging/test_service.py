@@ -270,7 +270,7 @@ async def test_what_breaks_the_storing_is_not_acked(gateway: Gateway, tmp_path: 
         with contextlib.closing(sqlite3.connect(tmp_path / "inbox" / "a0.db")) as other:
             other.execute("ALTER TABLE messages RENAME TO elsewhere")
             gateway.push(UNB, "二")
-            await until(lambda: read_log(tmp_path, "程序错误"))
+            await until(lambda: read_log(tmp_path, "程序错误，消息无法保存，未确认"))
             await asyncio.sleep(0.05)
             acks = gateway.stats(UNB)["acks"]
             other.execute("ALTER TABLE elsewhere RENAME TO messages")
