@@ -23,6 +23,8 @@ HOPELESS_FOR_LOGIN: Final = frozenset({Cause.BUG, Cause.PROTOCOL, Cause.LIMIT, C
 """Causes that a login can't touch: a counted restart is all there is."""
 _SIGNING: Final = frozenset({"signing_refused", "signing_not_renewed"})
 """What is wrong with a cookie, not with the way to the service: a new one may help."""
+_NO_WEBSOCKET: Final = frozenset({"handshake_failed", "too_many_connections"})
+"""HTTP answers at the handshake that say nothing of the token: 5xx, 429, and what no such server should say."""
 PROXY_WAIT: Final = 60.0
 """Seconds until a hook is asked for again that could not run because its account's proxy does not answer."""
 MOST_CRASHES: Final = 64
@@ -55,8 +57,12 @@ def restart_rules(settings: Settings) -> RestartRules:
 
 
 def unanswered(cause: Cause, reason: Reason | None) -> bool:
-    """Say whether a worker gave up for want of the token call's answer: that says nothing of its login or token."""
-    if cause is Cause.PLATFORM:
+    """
+    Say whether a worker gave up for want of an answer about its login or token: a new one of either helps nothing.
+
+    That is a token call that failed, or an HTTP answer in the place of a WebSocket (401 and 403 are about the token).
+    """
+    if cause is Cause.PLATFORM or (reason is not None and reason.code in _NO_WEBSOCKET):
         return True
     what = reason.fields.get("of") if reason is not None and reason.code == "token_call" else None
     return isinstance(what, Reason) and what.code not in _SIGNING

@@ -16,6 +16,7 @@ from xyfleet.supervisor.supervision.past import past_of, restored
 from xyfleet.supervisor.supervision.restart_policy import RestartRules
 from xyfleet.supervisor.supervision.transitions import transition
 from xyfleet.worker.causes import Cause
+from xyfleet.worker.reasons import Reason
 
 COMMANDS = [Kind.WANT, Kind.UNWANT, Kind.RESTART, Kind.RECONNECT, Kind.ENABLED, Kind.DISABLED]
 COMMANDS += [Kind.SETTINGS_LIVE, Kind.SETTINGS_RESTART]
@@ -139,6 +140,14 @@ class AccountModel(RuleBasedStateMachine):
     def failed(self, cause: Cause) -> None:
         """It gives up."""
         self.happen(Kind.FAILED, cause=cause)
+
+    @rule(cause=st.sampled_from([Cause.NETWORK, Cause.PROTOCOL]))
+    @precondition(lambda self: self.live)
+    def answered_by_http(self, cause: Cause) -> None:
+        """It gives up, for there is an HTTP answer in the place of a WebSocket: no login is asked for."""
+        before = len(self.hooks)
+        self.happen(Kind.FAILED, cause=cause, reason=Reason("handshake_failed", {"status": 502}))
+        assert len(self.hooks) <= before
 
     @rule()
     @precondition(lambda self: self.live and self.it.failed is not None)

@@ -1,4 +1,4 @@
-"""Token calls that nobody answers say nothing about a login: no login mends them, and no token is thrown away."""
+"""Token calls that nobody answers, and HTTP answers at the handshake, say nothing about a login or a token."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ def call(of: Reason) -> Reason:
         (Cause.PLATFORM, call(Reason("fewer_calls", {"of": words("x")}))),
         (Cause.NETWORK, call(Reason("timeout"))),
         (Cause.NETWORK, call(words("proxy can't be reached"))),
+        (Cause.NETWORK, Reason("handshake_failed", {"status": 502})),
+        (Cause.PROTOCOL, Reason("handshake_failed", {"status": 404})),
+        (Cause.LIMIT, Reason("too_many_connections", {"status": 429})),
     ],
 )
 def test_no_answer_is_no_reason_for_a_login(cause: Cause, reason: Reason) -> None:
@@ -60,6 +63,7 @@ def test_no_answer_is_no_reason_for_a_login(cause: Cause, reason: Reason) -> Non
         (Cause.NETWORK, Reason("timeout")),
         (Cause.CLOSED, None),
         (Cause.NETWORK, call(Reason("signing_not_renewed"))),
+        (Cause.REFUSED, Reason("handshake_refused", {"status": 403})),
     ],
 )
 def test_whatever_else_goes_on_climbs(cause: Cause, reason: Reason | None) -> None:
