@@ -51,6 +51,11 @@ def read(path: str) -> Image:
         os.close(handle)
 
 
+def check(path: str) -> None:
+    """Raise `BadImage` if there is no image in a file; its bytes are gone when the thread says so. Blocks, too."""
+    read(path)
+
+
 def of_bytes(data: bytes) -> Image:
     """Return the image that these bytes are, or raise `BadImage`."""
     if len(data) > MOST_BYTES:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from xyfleet.supervisor.credentials import cookies
 from xyfleet.supervisor.credentials.record import shown
@@ -35,6 +35,7 @@ READ_WITHIN: Final = 10.0
 MOST_HANGING: Final = 32
 """Threads that may hang in shares whose servers are gone, one for an account; so they are nobody else's."""
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -81,22 +82,21 @@ class ImageUploads:
         child.send(found)
 
     async def _upload(self, member: SupervisedAccount, path: str) -> Picture:
-        await self._read(
-            member.name, path
-        )  # what can't be sent takes no turn; what waits for one is not held in memory
+        # What can't be sent takes no turn; what waits for one is not held in memory, nor by a thread that lags behind.
+        await self._off_loop(member.name, image_files.check, path)
         self._check(member)
         await self._tokens.turn(member.name, member.account.proxy)
         async with self._room:
-            image = await self._read(member.name, path)
+            image = await self._off_loop(member.name, image_files.read, path)
             self._check(member)
             return await self._send(member, image)
 
-    async def _read(self, name: str, path: str) -> Image:
+    async def _off_loop(self, name: str, work: Callable[[str], T], path: str) -> T:
         """Read an image, or raise `_Later` when its disk does not answer; an account has one that hangs at most."""
         async with self._reads:
             if name in self._hanging:
                 raise _Later("the image was not uploaded: the disk of an earlier one does not answer")
-            reading = self._readers.submit(image_files.read, path)
+            reading = self._readers.submit(work, path)
             try:
                 async with asyncio.timeout(READ_WITHIN):
                     return await asyncio.wrap_future(reading)
