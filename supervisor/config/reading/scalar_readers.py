@@ -16,6 +16,8 @@ from xyfleet.supervisor.config.reading.scalars import read_bool, read_number, re
 from xyfleet.supervisor.config.reading.yaml_tree import Node, Scalar
 
 _CURLY: Final = ("“", "”", "‘", "’", "「", "＂")
+_TORN_COOKIE: Final = re.compile(r"""[\w-]+=[^;]*;|;\s*[\w-]+=|^[^"']*[\w%=.+/-]{8,}["']$""", re.ASCII)
+"""Two pairs of a cookie, or the end of a quoted value without its beginning: what an edit gone wrong leaves."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -37,6 +39,8 @@ class TextReader:
             return problems.add(at, _("holds an invisible control character"), _("type this line anew"))
         if not text and self._kind != "label":
             return problems.add(at, _("is empty"), _("write a value, or remove the line"))
+        if self._kind == "label" and _TORN_COOKIE.search(text):  # a label is shown everywhere
+            return problems.add(at, _("looks like a piece of a cookie"), _("look for a missing or stray quote"))
         if self._kind in ("secret", "cookie") and isinstance(node, Scalar) and node.comment:
             problems.warn(
                 at, _("ends before “ #”: the rest of the line is a comment"), _("put it in quotes if it is not")
