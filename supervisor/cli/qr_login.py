@@ -22,7 +22,7 @@ SILENCE: Final = 90.0
 
 def qr_login(client: Client, name: str) -> int:
     """Log an account in by a code that the person at the terminal scans."""
-    scanned = False
+    scanned, rehearses = False, json.loads(client.get("/v1/status", name=name).body)["fleet"]["simulator"]
     for line in client.told("/v1/login/qr", {"name": name}, timeout=FIRST_WORD, silence=SILENCE):
         said: dict[str, Any] = json.loads(line)
         match said["step"]:
@@ -30,6 +30,8 @@ def qr_login(client: Client, name: str) -> int:
                 click.echo(drawn(said["code"]))
                 text = _("Scan this code with the Xianyu app of %(name)s, within %(seconds)d s.")
                 click.echo(said.get("message") or text % {"name": name, "seconds": said["seconds"]})
+                if rehearses:
+                    click.echo(_("This is a rehearsal; in another terminal: xyfleet simulate scan %s") % name)
                 scanned = False
             case "scanned" if not scanned:
                 scanned = True

@@ -9,6 +9,7 @@ import click
 
 from xyfleet.supervisor.cli.base import Setup, common
 from xyfleet.supervisor.cli.simulate_say import say
+from xyfleet.supervisor.cli.simulate_scan import scan
 from xyfleet.supervisor.common.i18n import _
 
 _SECONDS = click.FloatRange(min=0)
@@ -18,7 +19,7 @@ _SECONDS = click.FloatRange(min=0)
     invoke_without_command=True,
     help=_(
         "Run the built-in gateway alone. For rehearsals and tests; it prints its addresses as JSON. `simulate say`"
-        " speaks as a buyer to a fleet that rehearses."
+        " speaks as a buyer to a fleet that rehearses; `simulate scan` is its phone."
     ),
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help=_("Port on 127.0.0.1; default: a free one."))
@@ -48,3 +49,4 @@ def simulate(setup: Setup, /, port: int, faults: str | None, tls: bool, strict: 
 
 
 simulate.add_command(say)
+simulate.add_command(scan)

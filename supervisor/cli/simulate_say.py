@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import ssl
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import click
 
-from xyfleet.supervisor.cli.base import OK, Setup, common
+from xyfleet.supervisor.cli.base import OK, USAGE, Failure, Setup, common
+from xyfleet.supervisor.cli.rehearsal import RehearsalGateway
 from xyfleet.supervisor.common.i18n import _
 
 LOOK: Final = 0.2
@@ -27,12 +24,25 @@ LOOK: Final = 0.2
     "--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help=_("An image, instead of a text.")
 )
 @click.option("--item", metavar="ID", help=_("The item that the talk is about."))
+@click.option("--spec", metavar="TEXT", help=_("With --paid: the variant that was bought."))
 @click.option("--wait", type=click.FloatRange(0, 600), default=5.0, help=_("Seconds to wait for answers; default 5."))
 @common
 @click.pass_obj
-def say(setup: Setup, /, name: str, text: str, paid: bool, image: Path | None, item: str | None, wait: float) -> int:
+def say(
+    setup: Setup,
+    /,
+    name: str,
+    text: str,
+    paid: bool,
+    image: Path | None,
+    item: str | None,
+    spec: str | None,
+    wait: float,
+) -> int:
     """Say it."""
-    gateway = _Gateway(json.loads(setup.client().get("/v1/simulator", name=name).body))
+    if spec is not None and not paid:
+        raise Failure(USAGE, _("--spec goes with --paid"))
+    gateway = RehearsalGateway(setup.client(), name)
     said: dict[str, Any] = {"text": text or "在吗"}
     if paid:
         said = {"type": "card", "status": "paid"}
@@ -41,38 +51,33 @@ def say(setup: Setup, /, name: str, text: str, paid: bool, image: Path | None, i
     if item is not None:
         said["item"] = item
     known = {each["id"] for each in gateway.own()}
-    gateway.push(said)
+    if spec is not None:
+        said["order"] = _ordered(gateway, spec, item)
+    gateway.post("push", {"unb": gateway.unb, "items": [said]})
     click.echo(f"→ {image or (_('paid') if paid else said['text'])}")
-    end = time.monotonic() + wait
+    if not _answers(gateway, known, wait):
+        click.echo(
+            _("no answer within %(seconds)g s; errors stand in: xyfleet logs %(name)s")
+            % {"seconds": wait, "name": name}
+        )
+    return OK
+
+
+def _ordered(gateway: RehearsalGateway, spec: str, item: str | None) -> str:
+    """Put an order of a variant into the shop; return its id."""
+    order = {"id": f"51{time.time_ns() // 1000:017d}", "spec": spec if ":" in spec else f"规格:{spec}"}
+    gateway.post("shop", {"unb": gateway.unb, "orders": [order if item is None else {**order, "item": item}]})
+    return order["id"]
+
+
+def _answers(gateway: RehearsalGateway, known: set[str], wait: float) -> int:
+    """Show what the account writes while we wait; return how many messages that were."""
+    end, shown = time.monotonic() + wait, 0
     while time.monotonic() < end:
         for each in gateway.own():
             if each["id"] not in known:
                 known.add(each["id"])
+                shown += 1
                 click.echo(f"← {each['text']}")
         time.sleep(LOOK)
-    return OK
-
-
-class _Gateway:
-    """The control routes of a fleet's built-in gateway."""
-
-    def __init__(self, where: dict[str, Any]) -> None:
-        self._url: str = where["url"]
-        self._unb: str = where["unb"]
-        self._tls = ssl.create_default_context(cafile=where["ca_file"]) if where["ca_file"] else None
-
-    def push(self, item: dict[str, Any]) -> None:
-        """Have an item pushed."""
-        self._ask(
-            urllib.request.Request(f"{self._url}/_sim/push", json.dumps({"unb": self._unb, "items": [item]}).encode())
-        )
-
-    def own(self) -> list[dict[str, Any]]:
-        """Return what the account has written."""
-        found = self._ask(urllib.request.Request(f"{self._url}/_sim/messages?{urlencode({'unb': self._unb})}"))
-        return [each for each in found["messages"] if each["sender"] == self._unb]
-
-    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
-        with urllib.request.urlopen(request, timeout=10, context=self._tls) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-        return found
+    return shown

@@ -133,6 +133,7 @@ class StandIn:
         self.cookies: dict[str, Secret] = {}
         self.stopped_by: str | None = None
         self.reloaded: Reloaded | Exception = Reloaded(added=["shop-009"], unchanged=len(accounts))
+        self.gateway = "http://127.0.0.1:8765"
         self.sure = False
         """What the last reload was told."""
         self.log_folder: Path | None = folder
@@ -280,9 +281,9 @@ class StandIn:
         return [one.name for one in self._chosen(names)]
 
     def simulator(self, name: str) -> SimulatorPlace:
-        """Say where a gateway would be."""
+        """Say where a gateway is, or would be."""
         self._chosen([name])
-        return SimulatorPlace(url="http://127.0.0.1:8765", unb="2200000000001", ca_file=None)
+        return SimulatorPlace(url=self.gateway, unb="2200000000001", ca_file=None)
 
     def wire_report(self, name: str) -> WireReport:
         """Nothing is unknown."""
