@@ -17,13 +17,17 @@ _MOST_PAGES: Final = 4
 """Digits of a page's number."""
 
 
-class _Ship(Struct):
+class Ship(Struct):
+    """An order to be marked as shipped."""
+
     name: str
     order: _Id
     again: bool = False
 
 
-class _Call(Struct):
+class Call(Struct):
+    """A call of an API that is named under `apis`."""
+
     name: str
     api: _Word
     data: dict[str, Any]
@@ -46,12 +50,12 @@ async def _orders(request: web.Request) -> web.StreamResponse:
 
 
 async def _ship(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Ship)
+    asked = await body(request, Ship)
     return await _ask(request, asked.name, Ask(request=0, what="ship", id=asked.order, again=asked.again))
 
 
 async def _call(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Call)
+    asked = await body(request, Call)
     data = msgspec.json.encode(asked.data).decode()
     return await _ask(request, asked.name, Ask(request=0, what="call", api=asked.api, version=asked.version, data=data))
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.api.answers import BrowserLogin, LoggedIn, QrLine
 from xyfleet.supervisor.api.middleware import limited
 from xyfleet.supervisor.api.requests import CONTROL, OVER_TCP, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.common.errors import NotPossible
@@ -17,29 +18,33 @@ from xyfleet.supervisor.identity import raw
 from xyfleet.worker.secret import Secret
 
 
-class _Login(msgspec.Struct):
+class Login(msgspec.Struct):
+    """One account and its new cookie."""
+
     name: str
     cookie: str
     user_agent: str | None = None
 
 
-class _Named(msgspec.Struct):
+class Named(msgspec.Struct):
+    """One account by its name."""
+
     name: str
 
 
 async def _login(request: web.Request) -> web.StreamResponse:
-    login = await body(request, _Login)
+    login = await body(request, Login)
     identity = None if login.user_agent is None else raw(login.user_agent)
     if identity is None and login.user_agent is not None:
         raise BadRequest("user_agent: use one line of plain ASCII, as a browser sends it")
     by = await operator(request)
     doubt = await request.app[CONTROL].login(one(login.name), Secret(login.cookie), by, identity)
-    return json_answer({"done": [login.name], "warnings": [] if doubt is None else [doubt.say(language(request))]})
+    return json_answer(LoggedIn([login.name], [] if doubt is None else [doubt.say(language(request))]))
 
 
 async def _qr_login(request: web.Request) -> web.StreamResponse:
     """Stream how far a login by code is; it ends with the connection. A refusal is an answer like all others."""
-    name = one((await body(request, _Named)).name)
+    name = one((await body(request, Named)).name)
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Connection": "close"})
     async with aclosing(request.app[CONTROL].qr_login(name, await operator(request))) as steps:
         async for step in steps:
@@ -52,20 +57,17 @@ async def _qr_login(request: web.Request) -> web.StreamResponse:
 
 async def _browser(request: web.Request) -> web.StreamResponse:
     """Say what a browser needs in which a person logs in. The proxy's password is for who may read the state only."""
-    name = one((await body(request, _Named)).name)
+    name = one((await body(request, Named)).name)
     if await operator(request) == OVER_TCP:
         raise NotPossible(Text(N_("a browser is opened by the command on the fleet's own machine only")))
     place = request.app[CONTROL].browser_place(name)
     proxy = None if place.proxy is None else place.proxy.reveal()
-    answer = {"profile": str(place.profile), "url": place.url, "domain": place.domain, "language": place.language}
-    return json_answer({**answer, "proxy": proxy})
+    return json_answer(BrowserLogin(str(place.profile), place.url, place.domain, place.language, proxy))
 
 
 def _line(step: QrStep, spoken: str) -> bytes:
-    """Return a step as a line: what is not known or not meant is left out."""
     text = None if step.text is None else step.text.say(spoken)
-    fields = {"step": step.step, "code": step.code, "seconds": step.seconds, "message": text}
-    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None}) + b"\n"
+    return msgspec.json.encode(QrLine(step.step, step.code, step.seconds, text)) + b"\n"
 
 
 LOGIN_ROUTES: Final = [

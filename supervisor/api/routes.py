@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from xyfleet.supervisor.api.answers import Acted, Ending, LogFile
 from xyfleet.supervisor.api.ask_routes import ASK_ROUTES
 from xyfleet.supervisor.api.login_routes import LOGIN_ROUTES
 from xyfleet.supervisor.api.message_routes import MAIL_ROUTES
@@ -31,12 +32,16 @@ FOLLOW_CHECK: Final = 5.0
 """Seconds between two looks at whether a follower is still there while nothing happens."""
 
 
-class _Names(msgspec.Struct):
+class Names(msgspec.Struct):
+    """Accounts by name, glob or @tag, and whether what may be a mistake is meant."""
+
     names: list[str]
     yes: bool = False
 
 
-class _Reload(msgspec.Struct):
+class ReloadOrder(msgspec.Struct):
+    """Whether a reload that would end a large part of the fleet is meant."""
+
     yes: bool = False
 
 
@@ -86,27 +91,27 @@ async def _act(request: web.Request) -> web.StreamResponse:
     action = next((action for action in ACTIONS if action == request.match_info["action"]), None)
     if action is None:
         raise web.HTTPNotFound
-    asked = await body(request, _Names)
+    asked = await body(request, Names)
     if not asked.names:
         raise BadRequest('no names; ["*"] means all accounts')
     outcome = await request.app[CONTROL].act(action, asked.names, await operator(request), sure=asked.yes)
-    return json_answer({"done": outcome.done, "refused": sentences(outcome.refused, language(request))})
+    return json_answer(Acted(outcome.done, sentences(outcome.refused, language(request))))
 
 
 async def _reload(request: web.Request) -> web.StreamResponse:
-    sure = request.can_read_body and (await body(request, _Reload)).yes
+    sure = request.can_read_body and (await body(request, ReloadOrder)).yes
     return json_answer(await request.app[CONTROL].reload(await operator(request), sure=sure))
 
 
 async def _stop(request: web.Request) -> web.StreamResponse:
     control = request.app[CONTROL]
     control.stop(await operator(request))
-    return json_answer({"pid": control.health().pid}, status=202)
+    return json_answer(Ending(control.health().pid), status=202)
 
 
 async def _logs(request: web.Request) -> web.StreamResponse:
     path = request.app[CONTROL].log_path(one(request.match_info["name"]))
-    return json_answer({"path": None if path is None else str(path)})
+    return json_answer(LogFile(None if path is None else str(path)))
 
 
 async def _trace(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from xyfleet.supervisor.api.answers import Redone
+from xyfleet.supervisor.api.login_routes import Named
 from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, language, one, operator
 from xyfleet.supervisor.common.i18n import sentences
 from xyfleet.supervisor.messages.requests import SendRequest
@@ -23,7 +25,9 @@ Id = Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
 """An id of the server's: printable ASCII without blanks."""
 
 
-class _Send(Struct):
+class Letter(Struct):
+    """A text or an image to be sent."""
+
     name: str
     conversation: Id
     text: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
@@ -32,17 +36,15 @@ class _Send(Struct):
     wait: Annotated[float, Meta(ge=0, le=MAX_WAIT)] = DEFAULT_WAIT
 
 
-class _Retry(Struct):
+class DeadLetters(Struct):
+    """Which dead letters are handed over again; no ids: all."""
+
     names: list[str]
     ids: Annotated[list[Id], Meta(max_length=MAX_IDS)] = []
 
 
-class _Forget(Struct):
-    name: str
-
-
 async def _send(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Send)
+    asked = await body(request, Letter)
     if asked.image is None and not asked.text.strip():
         raise BadRequest("the text is blank")
     if asked.image is not None and asked.text:
@@ -58,15 +60,15 @@ async def _send(request: web.Request) -> web.StreamResponse:
 
 
 async def _retry(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Retry)
+    asked = await body(request, DeadLetters)
     if not asked.names:
         raise BadRequest('no names; ["*"] means all accounts')
     retried = await request.app[CONTROL].retry(asked.names, asked.ids)
-    return json_answer({"done": retried.done, "refused": sentences(retried.refused, language(request))})
+    return json_answer(Redone(retried.done, sentences(retried.refused, language(request))))
 
 
 async def _forget(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Forget)
+    asked = await body(request, Named)
     return json_answer(await request.app[CONTROL].forget(one(asked.name), await operator(request)))
 
 

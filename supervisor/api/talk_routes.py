@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from xyfleet.supervisor.api.answers import History, MarkedRead, Opened, Recalled, Talks
 from xyfleet.supervisor.api.requests import CONTROL, BadRequest, body, json_answer, one
 from xyfleet.supervisor.api.send_routes import DOMAIN, Id
 from xyfleet.worker.ipc.talks import (
@@ -25,25 +26,31 @@ DEFAULT_MESSAGES: Final = 20
 _LONGEST_ID: Final = 128
 
 
-class _Open(Struct):
+class OpenOrder(Struct):
+    """Whom to talk with, about which item."""
+
     name: str
     buyer: Id
     item: Id
 
 
-class _Read(Struct):
+class ReadOrder(Struct):
+    """Which conversation was read."""
+
     name: str
     conversation: Id
 
 
-class _Recall(Struct):
+class RecallOrder(Struct):
+    """Which own message to take back."""
+
     name: str
     message: Annotated[str, Meta(pattern=r"^[!-~]{1,128}\Z")]
 
 
 async def _talks(request: web.Request) -> web.StreamResponse:
     answer = await _ask(request, request.match_info["name"], ListTalks(_limit(request, DEFAULT_TALKS)))
-    return json_answer({"talks": answer.talks, "more": answer.more})
+    return json_answer(Talks(answer.talks, answer.more))
 
 
 async def _history(request: web.Request) -> web.StreamResponse:
@@ -51,32 +58,29 @@ async def _history(request: web.Request) -> web.StreamResponse:
     if not (len(talk) <= _LONGEST_ID and talk.isascii() and talk.isprintable() and " " not in talk and talk):
         raise BadRequest("the conversation is no id")
     answer = await _ask(request, request.match_info["name"], ReadHistory(talk, _limit(request, DEFAULT_MESSAGES)))
-    return json_answer({"messages": answer.messages, "more": answer.more})
+    return json_answer(History(answer.messages, answer.more))
 
 
 async def _open(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Open)
+    asked = await body(request, OpenOrder)
     answer = await _ask(request, asked.name, OpenTalk(_bare(asked.buyer), _bare(asked.item)))
-    return json_answer({**_end(answer), "conversation": answer.conversation})
+    return json_answer(Opened(answer.state, answer.reason, answer.conversation))
 
 
 async def _read(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Read)
+    asked = await body(request, ReadOrder)
     answer = await _ask(request, asked.name, MarkRead(_bare(asked.conversation)))
-    return json_answer({**_end(answer), "count": answer.count})
+    return json_answer(MarkedRead(answer.state, answer.reason, answer.count))
 
 
 async def _recall(request: web.Request) -> web.StreamResponse:
-    asked = await body(request, _Recall)
-    return json_answer(_end(await _ask(request, asked.name, RecallMessage(asked.message))))
+    asked = await body(request, RecallOrder)
+    answer = await _ask(request, asked.name, RecallMessage(asked.message))
+    return json_answer(Recalled(answer.state, answer.reason))
 
 
 async def _ask(request: web.Request, name: str, question: TalkQuestion) -> TalkAnswer:
     return await request.app[CONTROL].talk(one(name), question)
-
-
-def _end(answer: TalkAnswer) -> dict[str, Any]:
-    return {"state": answer.state, "reason": answer.reason}
 
 
 def _bare(id_: str) -> str:

@@ -144,7 +144,7 @@ class StandIn:
         self.answer: Any = {}
         """To all of them, or the refusal."""
         self.answers: dict[str, Any] = {}
-        """To some, by what they ask and their id."""
+        """To some, by what they ask and their id, or by what they ask alone."""
         self.delivery: Delivery | Exception = Delivery(state="sent", number=1, message_id="4021.PNM")
         self.questions: list[tuple[str, TalkQuestion]] = []
         """What was asked about conversations, and of whom."""
@@ -257,7 +257,7 @@ class StandIn:
         self.asked.append(question)
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answers.get(question.what + question.id, self.answer)
+        return self.answers.get(question.what + question.id, self.answers.get(question.what, self.answer))
 
     async def retry(self, names: Sequence[str], ids: Sequence[str]) -> Retried:
         """Two dead letters for every account that is connected."""
