@@ -75,14 +75,15 @@ class Ledger:
             keys = [line.key for line in held]
             if len(keys) >= count:
                 return Taken(tuple(keys))
-            found = None if cards is None else _unused(cards, data)
+            gone = _used(data)
+            found = None if cards is None else _unused(cards, gone)
             new = ["-"] * (count - len(keys)) if found is None else _read(cards, found[: count - len(keys)])
             if len(keys) + len(new) < count:
                 raise OutOfKeys(f"{count} keys are wanted, {len(new)} are left")
             self._write(file, sale, new, (len(keys), count))
             if cards is None or found is None:
                 return Taken((*keys, *new), None)
-            _take_out(cards, set(new))
+            _take_out(cards, gone | {key.encode() for key in new})
             return Taken((*keys, *new), len(found) - len(new))
 
     def holder(self, order: str) -> str | None:
@@ -152,11 +153,15 @@ def _lines_of(data: bytes, order: str) -> Iterator[_Line]:
         at = data.find(wanted, end)
 
 
-def _unused(cards: Path, used: bytes) -> list[bytes]:
-    """Return the keys of a file that no line has, each once."""
+def _used(data: bytes) -> set[bytes]:
+    """Return all keys that lines have."""
+    return {fields[5] for line in data.split(_END) if len(fields := line.split(_TAB, 5)) == 6}
+
+
+def _unused(cards: Path, gone: set[bytes]) -> list[bytes]:
+    """Return the keys of a file that are not gone, each once."""
     lines = cards.read_bytes().removeprefix(_BOM).splitlines()
     keys = dict.fromkeys(stripped for line in lines if (stripped := line.strip()))
-    gone = {fields[5] for line in used.split(_END) if len(fields := line.split(_TAB, 5)) == 6}
     return [key for key in keys if key not in gone]
 
 
@@ -169,25 +174,37 @@ def _read(cards: Path | None, keys: list[bytes]) -> list[str]:
         raise BadKeys(f"{name} is not UTF-8: save it anew in that encoding") from None
 
 
-def _take_out(cards: Path, keys: set[str]) -> None:
-    """Write a file anew without these keys, whole or not at all. What somebody put behind it meanwhile stays."""
+def _take_out(cards: Path, keys: set[bytes]) -> None:
+    """
+    Write a file anew without these keys, whole or not at all. What somebody put behind it meanwhile stays.
+
+    Where somebody else has written it meanwhile, his file stays as it is: used keys are passed over wherever they
+    stand, and leave it with the next ones.
+    """
+    cards = cards.resolve()  # a link stays one
     with cards.open("rb") as old:
-        status = os.fstat(old.fileno())
+        before = os.fstat(old.fileno())
         fresh = cards.with_name(f".{cards.name}.new")
         with fresh.open("wb") as new:
-            os.fchmod(new.fileno(), status.st_mode & 0o7777)
+            os.fchmod(new.fileno(), before.st_mode & 0o7777)
             new.write(_without(old.read(), keys))
             new.flush()
             os.fsync(new.fileno())
+            if _version(cards.stat()) != _version(before):
+                fresh.unlink()
+                return
             os.replace(fresh, cards)
             new.write(old.read())
     _sync_folder(cards.parent)
 
 
-def _without(data: bytes, keys: set[str]) -> bytes:
-    gone = {key.encode() for key in keys}
+def _version(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _without(data: bytes, keys: set[bytes]) -> bytes:
     lines = data.removeprefix(_BOM).splitlines(keepends=True)
-    return b"".join(line for line in lines if line.strip() not in gone)
+    return b"".join(line for line in lines if line.strip() not in keys)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import time
 from pathlib import Path
 
@@ -127,3 +128,30 @@ def test_a_large_shop(tmp_path: Path) -> None:
 
     assert Ledger(file).take(sale("new"), cards, 1) == Taken(("CARD-000000000000",), 19_999)
     assert time.process_time() - began < 2
+
+
+def test_a_file_that_its_owner_saves_meanwhile(tmp_path: Path, cards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an editor puts in its place while a key is taken out stays; the used key is passed over, and leaves later."""
+    ledger, sync = Ledger(tmp_path / "delivered.txt"), os.fsync
+
+    def save(fd: int) -> None:
+        sync(fd)
+        if (tmp_path / ".cards.txt.new").exists() and "KEY-4" not in cards.read_text():
+            (tmp_path / "edited").write_text("KEY-1\nKEY-4\nKEY-5\n")
+            (tmp_path / "edited").replace(cards)
+
+    monkeypatch.setattr("os.fsync", save)
+
+    assert ledger.take(sale(), cards, 1) == Taken(("KEY-1",), 2)
+    assert cards.read_text() == "KEY-1\nKEY-4\nKEY-5\n"
+    assert ledger.take(sale("o2"), cards, 1) == Taken(("KEY-4",), 1)
+    assert cards.read_text() == "KEY-5\n"
+
+
+def test_a_link_to_the_cards(tmp_path: Path, cards: Path) -> None:
+    """Where the cards file is a link, keys leave the file that it leads to."""
+    link = tmp_path / "link.txt"
+    link.symlink_to(cards)
+
+    assert Ledger(tmp_path / "delivered.txt").take(sale(), link, 1) == Taken(("KEY-1",), 2)
+    assert (link.is_symlink(), cards.read_text().split()) == (True, ["KEY-2", "密", "KEY-3"])
