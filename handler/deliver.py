@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,6 +13,8 @@ from xyfleet.worker.handlers.base import MAX_REPLY
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
 _KEYS: Final = "{keys}"
+_SHIP_WITHIN: Final = 10.0
+"""Seconds for which the goods wait for it; the call goes on behind."""
 _TO_BE_SHIPPED: Final = (None, "paid")
 """What an order may have become, for its goods to go out."""
 
@@ -24,9 +27,9 @@ class _Bought(NamedTuple):
     """What is known of an order."""
 
     item: str | None
-    spec: str | None = None
-    quantity: int | None = None
-    status: str | None = None
+    spec: str | None
+    quantity: int | None
+    status: str | None
 
 
 class Deliver:
@@ -66,13 +69,13 @@ class Deliver:
         return _texts(goods, taken)
 
     async def _bought(self, message: Message, account: Account) -> _Bought:
-        """Return what is known of the order; the platform is asked only where that is needed."""
-        known = _Bought(message.item)
-        entries = self._goods if message.item is None else self._of(message.item)
-        if message.item is not None and all(one.spec is None and one.quantity is not None for one in entries):
-            return known
+        """
+        Return what the platform says of the order now; what a message says may be of another day, or another item.
+
+        A talk has one item, and its orders may be of others; an order that waited may be refunded by now.
+        """
         order = await account.order(message.order or "")
-        return _Bought(message.item or order.item, order.spec, order.quantity, order.status)
+        return _Bought(order.item or message.item, order.spec, order.quantity, order.status)
 
     def _of(self, item: str) -> list[Goods]:
         return [goods for goods in self._goods if goods.item == item]
@@ -103,11 +106,14 @@ def _tell_of_few(goods: Goods, taken: Taken, account: Account) -> None:
 
 
 async def _ship(order: str, account: Account) -> None:
-    """Mark the order as shipped; that it can't be is told, and does not keep the goods back."""
+    """Mark the order as shipped; that it can't be, or not soon, is told, and does not keep the goods back."""
     try:
-        await account.ship(order)
+        async with asyncio.timeout(_SHIP_WITHIN):
+            await account.ship(order)
     except AskFailed as error:
         account.alert(f"order {order} is delivered, but not marked as shipped: {error}")
+    except TimeoutError:
+        account.alert(f"order {order} is delivered; it is not known yet whether it is marked as shipped")
 
 
 def _texts(goods: Goods, taken: Taken) -> list[Reply]:

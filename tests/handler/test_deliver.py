@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,12 @@ async def test_what_is_none_of_its_business(tmp_path: Path, fields: dict[str, An
     assert (tmp_path / "cards.txt").read_text() == "K1\nK2\nK3\n"
 
 
+@pytest.mark.parametrize("quantity", [None, 1])
 @pytest.mark.parametrize("status", ["shipped", "refunded", "refunding", "closed"])
-async def test_an_order_that_is_over(tmp_path: Path, status: str) -> None:
+async def test_an_order_that_is_over(tmp_path: Path, status: str, quantity: int | None) -> None:
     """What was shipped by hand or refunded meanwhile is not delivered, and says why."""
     with pytest.raises(Undeliverable, match=status):
-        await ask(delivery(tmp_path), paid(), Platform(status=status))
+        await ask(delivery(tmp_path, quantity=quantity), paid(), Platform(status=status))
 
 
 async def test_variants(tmp_path: Path) -> None:
@@ -118,13 +120,30 @@ async def test_the_whole_name_goes_before_its_value(tmp_path: Path) -> None:
 
 
 async def test_the_same_text_for_all(tmp_path: Path) -> None:
-    """Without keys the text is the goods; it too goes out once, and nothing needs to be asked."""
+    """Without keys the text is the goods; it too goes out once."""
     deliver = delivery(tmp_path, cards=None, reply="https://example.invalid/x", quantity=1)
-    platform = Platform()
-    del platform._order
 
-    assert await ask(deliver, paid(), platform) == [Reply("https://example.invalid/x")]
-    assert await ask(deliver, paid("2.PNM"), platform) is None
+    assert await ask(deliver, paid(), Platform()) == [Reply("https://example.invalid/x")]
+    assert await ask(deliver, paid("2.PNM"), Platform()) is None
+
+
+async def test_another_item_than_the_talk_is_about(tmp_path: Path) -> None:
+    """Who talks about a dear thing and buys a cheap one gets the cheap one, or nothing where that is not delivered."""
+    goods = [Goods(item="900", reply="dear", quantity=1), Goods(item="901", reply="cheap", quantity=1)]
+    deliver = Deliver(ReadyRules(goods=tuple(goods), ledger=str(tmp_path / "delivered.txt")))
+
+    assert await ask(deliver, paid(item="900"), Platform(item="901")) == [Reply("cheap")]
+    assert await ask(deliver, paid("2.PNM", order="o2", item="900"), Platform(item="7")) is None
+
+
+async def test_goods_do_not_wait_for_the_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shipment that takes long is told, and the buyer gets his key before the call's time is over."""
+    monkeypatch.setattr("xyfleet.handler.deliver._SHIP_WITHIN", 0.01)
+    platform = Platform()
+    platform.ship = lambda id_: asyncio.sleep(60)  # type: ignore[method-assign,assignment]
+
+    assert await ask(delivery(tmp_path, ship=True), paid(), platform) == [Reply("keys:\nK1")]
+    assert platform.told == ["order o1 is delivered; it is not known yet whether it is marked as shipped"]
 
 
 async def test_goods_go_out_though_the_order_is_not_marked(tmp_path: Path) -> None:
