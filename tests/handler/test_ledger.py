@@ -131,7 +131,7 @@ def test_a_large_shop(tmp_path: Path) -> None:
 
 
 def test_a_file_that_its_owner_saves_meanwhile(tmp_path: Path, cards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an editor puts in its place while a key is taken out stays; the used key is passed over, and leaves later."""
+    """What an editor puts there while a key is taken out stays; the used key is passed over, and leaves later."""
     ledger, sync = Ledger(tmp_path / "delivered.txt"), os.fsync
 
     def save(fd: int) -> None:
