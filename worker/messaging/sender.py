@@ -225,9 +225,9 @@ class OutboxSender:
         return await self._answered(letter, answer)
 
     def _is_stale(self, letter: OutgoingMessage) -> bool:
-        """Tell whether a handler's reply waited for so long that it is none any more."""
+        """Tell whether a reply to talk waited for so long that it is none any more; who has paid gets his goods."""
         limit = self._settings.reply_max_age * 1000
-        return letter.reply_to is not None and 0 < limit < self._wall() * 1000 - letter.created
+        return letter.to_talk and 0 < limit < self._wall() * 1000 - letter.created
 
     async def _answered(self, letter: OutgoingMessage, answer: Response) -> float:
         match im_calls.sent(answer):

@@ -17,9 +17,11 @@ from xyfleet.worker.storage import handler_pause, receivers
 from xyfleet.worker.storage.results import MOST_QUEUED, LetterPart, OutgoingMessage, Queued, ReplyBound, Settled
 from xyfleet.worker.storage.schema import ASKED, Row
 
+_TALK: Final = f"kind IN ({', '.join(repr(kind) for kind in sorted(TALK))})"
+_NO_TALK: Final = f"NOT {_TALK}"
 _COLUMNS: Final = (
-    "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created, image, picture,"
-    " behind, pause"
+    "number, uuid, conversation, receiver, text, reply_to, state, attempt, message_id, reason, created,"
+    f" EXISTS (SELECT 1 FROM messages WHERE id = outbox.reply_to AND {_TALK}), image, picture, behind, pause"
 )
 # SQLite uses a partial index only where its very condition is in the query.
 _OPEN: Final = "state IN ('queued', 'sending', 'unknown')"
@@ -29,7 +31,6 @@ NOT_SENT: Final = "its reply was not sent: "
 """The reason of a dead letter that the handler has answered, before why."""
 NEVER_LEARNT: Final = "it was never learnt whether its reply arrived"
 """The same; its reply's echo makes it no dead letter again."""
-_NO_TALK: Final = f"kind NOT IN ({', '.join(repr(kind) for kind in sorted(TALK))})"
 
 
 class OutboxStore:
@@ -276,6 +277,7 @@ class OutboxStore:
 
 def _letter_of(row: tuple[Any, ...]) -> OutgoingMessage:
     """Return the `_COLUMNS` of a row as values."""
-    *plain, picture, behind, pause = row
+    *plain, to_talk, image, picture, behind, pause = row
     found = None if picture is None else msgspec.json.decode(picture, type=Picture)
-    return msgspec.structs.replace(OutgoingMessage(*plain), picture=found, behind=behind, pause=pause)
+    more = {"to_talk": bool(to_talk), "image": image, "picture": found, "behind": behind, "pause": pause}
+    return msgspec.structs.replace(OutgoingMessage(*plain), **more)

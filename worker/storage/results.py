@@ -120,6 +120,8 @@ class OutgoingMessage(msgspec.Struct, frozen=True):
     reason: str | None
     created: int = 0
     """When it was given, in ms."""
+    to_talk: bool = False
+    """Whether it answers what a person said: such an answer grows too old."""
     image: str | None = None
     """Path of the image that it is instead of a text."""
     picture: Picture | None = None

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,9 @@ def gateway(fresh_gateway: Gateway) -> Iterator[Gateway]:
     fresh_gateway.reset()
 
 
-async def reply(desk: Desk, text: str = "在的") -> int:
+async def reply(desk: Desk, text: str = "在的", **fields: Any) -> int:
     """Have a handler's reply in the outbox; return its number."""
-    (row,) = (await desk.inbox.do(Add([incoming("1.PNM", time=None)], False, RULES))).rows
+    (row,) = (await desk.inbox.do(Add([incoming("1.PNM", time=None, **fields)], False, RULES))).rows
     await desk.inbox.do(Begin(row.row, 0))
     number = (await desk.inbox.do(Finish(row.row, [LetterPart(text)], text))).number
     assert number is not None
@@ -48,6 +49,16 @@ async def test_a_reply_has_a_best_before(gateway: Gateway, tmp_path: Path, age: 
 
     assert (letter.state, letter.reason) == (state, TOO_LATE if age else None)
     assert gateway.stats(UNB)["sends"] == (1 if state == "sent" else 0)
+
+
+async def test_goods_do_not_spoil(gateway: Gateway, tmp_path: Path) -> None:
+    """A reply to an order goes out whenever there is a connection: `reply_max_age` is for talk."""
+    async with Desk(gateway, tmp_path, wall=lambda: time.time() + 700) as desk:
+        number = await reply(desk, "KEY-1", kind="card", order="5100000000000000001", order_status="paid")
+        await desk.connect()
+        letter = await desk.outbox.settled(number)
+
+    assert (letter.state, letter.reason) == ("sent", None)
 
 
 async def test_what_a_person_gave_does_not_spoil(gateway: Gateway, tmp_path: Path) -> None:

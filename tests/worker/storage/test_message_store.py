@@ -137,7 +137,7 @@ def test_a_call_and_its_reply(store: MessageStore) -> None:
     assert (begun.state, begun.message.attempt) == ("calling", 1)
     assert number == 1
     assert store.next_queued(NOW) == OutgoingMessage(
-        1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None, NOW
+        1, "u1", "c1", "buyer", "reply", "1.PNM", "queued", 0, None, None, NOW, to_talk=True
     )
     assert stands(store) == ("done", None)
     assert [row.row for row in store.waiting(0, 10)] == [2]
