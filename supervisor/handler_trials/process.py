@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,7 +24,12 @@ from xyfleet.worker.reasons import words
 LOAD_WITHIN: Final = 30.0
 """Seconds that a handler may take to be loaded."""
 _MOST_OUTPUT: Final = 20_000
-"""Characters that are kept of what it prints."""
+"""Bytes that are kept of what it prints."""
+MOST_WRITTEN: Final = 20_000_000
+"""Bytes that it may write; one that writes more is ended: `reload` has it written to the fleet itself."""
+_LOOK: Final = 0.05
+"""Seconds between two looks whether it has ended: what it has started may hold its pipes open."""
+_PIECE: Final = 65_536
 
 
 class Outcome(NamedTuple):
@@ -68,19 +75,70 @@ def run(trial: Trial, env: Mapping[str, str]) -> Outcome:
     pipe = subprocess.PIPE
     within = LOAD_WITHIN + len(trial.messages) * (trial.timeout + 1)
     with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, env=clean, cwd=trial.folder, start_new_session=True
+        command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=clean, cwd=trial.folder, start_new_session=True
     ) as process:
-        late = False
+        talk = _Talk(process, msgspec.json.encode(trial))
         try:
-            out, err = process.communicate(msgspec.json.encode(trial), timeout=within)
-        except subprocess.TimeoutExpired:
-            out, err, late = b"", b"", True
+            trouble = talk.until(time.monotonic() + within)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    output = err.decode(errors="replace")[-_MOST_OUTPUT:]
+    output = talk.err[-_MOST_OUTPUT:].decode(errors="replace")
     try:
-        return Outcome(msgspec.json.decode(out, type=TrialResult), output)
+        return Outcome(msgspec.json.decode(talk.out, type=TrialResult), output)
     except msgspec.MsgspecError:
-        ended = f"not done within {within:g} s" if late else f"its process ended ({process.returncode})"
+        ended = trouble.format(within) if trouble else f"its process ended ({process.returncode})"
         return Outcome(TrialResult(trouble=words(ended)), output)
+
+
+class _Talk:
+    """What is said to a child process, and what it says, until it ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: bytes) -> None:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        self._process = process
+        self._said = memoryview(said)
+        self._written = 0
+        self.out, self.err = bytearray(), bytearray()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(process.stdin, selectors.EVENT_WRITE)
+        for pipe, kept in ((process.stdout, self.out), (process.stderr, self.err)):
+            self._selector.register(pipe, selectors.EVENT_READ, kept)
+        for key in list(self._selector.get_map().values()):
+            os.set_blocking(key.fd, False)
+
+    def until(self, end: float) -> str:
+        """Talk until the process has ended and all that it wrote is read; return why that did not come, else ""."""
+        with self._selector:
+            while time.monotonic() < end:
+                ended = self._process.poll() is not None
+                ready = self._selector.select(0 if ended else _LOOK)
+                if ended and not any(key.data is not None for key, _ in ready):
+                    return ""
+                for key, _ in ready:
+                    self._take_step(key)
+                if self._written > MOST_WRITTEN:
+                    return f"it wrote more than {MOST_WRITTEN // 1_000_000} MB"
+        return "not done within {:g} s"
+
+    def _take_step(self, key: selectors.SelectorKey) -> None:
+        if key.data is None:
+            self._say(key)
+            return
+        piece = os.read(key.fd, _PIECE)
+        if not piece:
+            self._selector.unregister(key.fileobj)
+        self._written += len(piece)
+        key.data.extend(piece)
+        if key.data is self.err:
+            del self.err[: -2 * _MOST_OUTPUT]
+
+    def _say(self, key: selectors.SelectorKey) -> None:
+        try:
+            self._said = self._said[os.write(key.fd, self._said[:_PIECE]) :]
+        except BrokenPipeError:
+            self._said = self._said[:0]  # it has ended, or does not listen
+        if not self._said:
+            self._selector.unregister(key.fileobj)
+            assert self._process.stdin is not None
+            self._process.stdin.close()

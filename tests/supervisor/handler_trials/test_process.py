@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -86,6 +87,31 @@ def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         while os.path.exists(f"/proc/{pid}") and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_one_that_writes_without_end(tmp_path: Path) -> None:
+    """It is ended soon, and does not fill the memory of the fleet that looks at it."""
+    (tmp_path / "bot.py").write_text("while True:\n    print('x' * 10_000)\n")
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    found = tried(tmp_path, "bot:answer")
+
+    assert "wrote more than 20 MB" in str(found.result.trouble)
+    assert len(found.output) <= 20_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+    assert time.monotonic() - began < 20
+
+
+def test_one_that_leaves_something_behind(tmp_path: Path) -> None:
+    """What it has started in another session, and holds its pipes, keeps nobody from its answer."""
+    child = "subprocess.Popen(['sleep', '8'], start_new_session=True)"
+    (tmp_path / "bot.py").write_text(
+        f"import subprocess\n{child}\nasync def answer(message, account):\n    return 'hi'\n"
+    )
+    began = time.monotonic()
+    (good,) = tried(tmp_path, "bot:answer", "在吗" * 100_000).result.tried
+
+    assert good.answer == CheckedAnswer((Reply("hi"),))
+    assert time.monotonic() - began < 7
 
 
 def test_no_key_is_used(tmp_path: Path) -> None:
