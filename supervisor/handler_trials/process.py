@@ -95,7 +95,9 @@ class _Talk:
     """What is said to a child process, and what it says, until it ends."""
 
     def __init__(self, process: subprocess.Popen[bytes], said: bytes) -> None:
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         self._process = process
         self._said = memoryview(said)
         self._written = 0
