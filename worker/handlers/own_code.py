@@ -26,7 +26,7 @@ Failed = Callable[[BaseException], None]
 
 class OwnCode:
     """
-    Use in one thread, but for `changed()`.
+    Use in one thread.
 
     Args:
         handler: The functions, `package.module:function` or the name of a ready handler, with commas in between.
@@ -37,6 +37,8 @@ class OwnCode:
         self._specs = handler.split(",")
         self._folder = folder
         self._modules: dict[str, ModuleType] = {}
+        self._known = 0
+        """Modules that there were before those."""
         self._files: dict[str, tuple[int, int] | None] = {}
 
     @property
@@ -54,6 +56,7 @@ class OwnCode:
         Raises:
             BaseException: as `loader.load`; all is as it was before then.
         """
+        self._hear_of_later()
         for file in self._stale():
             _drop_bytecode(file)
         for name in self._modules:
@@ -67,13 +70,14 @@ class OwnCode:
                 del sys.modules[name]
             sys.modules.update(self._modules)
             raise
-        self._modules = self._own_since(known)
+        self._known, self._modules = known, self._own_since(known)
         # What was written while it was read may be half read: it counts as changed.
         self._files = {file: _state(file, began) for file in self._own_files()}
         return functions
 
     def changed(self) -> str | None:
         """Return the name of a file that is not as it was when it was loaded; None = all are."""
+        self._hear_of_later()
         return next((os.path.relpath(file, self._folder) for file in self._stale()), None)
 
     def _function(self, spec: str, ready: ReadyRules | None, failed: Failed) -> Function:
@@ -87,6 +91,15 @@ class OwnCode:
             failed(error)
             raise
         return function
+
+    def _hear_of_later(self) -> None:
+        """Note what a call has imported: a change of that is one too."""
+        if not self._modules:
+            return
+        for name, module in self._own_since(self._known).items():
+            if name not in self._modules and (file := _file(module)) is not None:
+                self._modules[name] = module
+                self._files[file] = _state(file)
 
     def _own_since(self, known: int) -> dict[str, ModuleType]:
         names = late(known)

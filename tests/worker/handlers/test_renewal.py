@@ -69,6 +69,23 @@ async def test_what_cannot_be_loaded_changes_nothing(tmp_path: Path) -> None:
         assert [text for _, text, _ in await shop.outbox()] == ["old", "old", "old", "new"]
 
 
+async def test_what_a_call_imports(tmp_path: Path) -> None:
+    """A module that is first imported in a call is noticed when it changes, and loaded anew as well."""
+    helper = helper_of(tmp_path, "renewal_lazy")
+    code = "async def answer(message, account):\n    from renewal_lazy import WORD\n    return WORD\n"
+    async with Shop(tmp_path, code) as shop:
+        await shop.add(chat("1.PNM"))
+        await shop.settled()
+        assert not (await shop.handler.renew(only_stale=True)).renewed  # type: ignore[attr-defined]
+        helper.write_text("WORD = 'newer'\n")
+        await shop.until(lambda: shop.handler.stale == "renewal_lazy.py")  # type: ignore[attr-defined]
+        assert (await shop.handler.renew(only_stale=True)).renewed  # type: ignore[attr-defined]
+        await shop.add(chat("2.PNM"))
+        await shop.settled()
+
+        assert [text for _, text, _ in await shop.outbox()] == ["old", "newer"]
+
+
 async def test_edited_fifty_times_under_load(tmp_path: Path) -> None:
     """Edits of the same size within one second are all seen; each answer is of one whole version, and none is lost."""
     helper = helper_of(tmp_path, "renewal_fifty")
