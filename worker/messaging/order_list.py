@@ -148,12 +148,13 @@ class OrderList:
 
     def _left(self) -> float | None:
         """Return in how many seconds the next list is due, None = not before something happens."""
-        if self._due is None or not self._online or not lists_orders(self._settings):
+        if not self._online or not lists_orders(self._settings):
             return None
+        dues = [] if self._due is None else [self._due]
         nameless = self._nameless.due(_PATIENCE * self._scale)
-        if nameless is None or self._failures:
-            return self._due - self._now()
-        return min(self._due, max(nameless, self._last + _LEAST_GAP * self._scale)) - self._now()
+        if nameless is not None and not self._failures and not (self._fresh and self._due is None):
+            dues.append(max(nameless, self._last + _LEAST_GAP * self._scale))
+        return min(dues) - self._now() if dues else None
 
     def _following(self) -> float | None:
         """Return when the next list is due."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from support.jobs import until
 from support.stores import ASKS, NOW, incoming
@@ -166,6 +167,20 @@ async def test_a_paid_notice_that_names_no_order(tmp_path: Path) -> None:
         await until(lambda: it.rows)
 
     assert first == 1, "its card came beside it"
+    assert it.rows[0].message.order == order(1).id
+
+
+async def test_one_that_no_list_is_due_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `orders_every: 0` too the list is asked for a notice that names no order."""
+    for name in ("_SPREAD", "_LEAST_GAP", "_PATIENCE"):
+        monkeypatch.setattr(f"xyfleet.worker.messaging.order_list.{name}", 0.02)
+    async with desk(tmp_path, orders_every=0.0) as it:
+        it.connect()
+        await it.listed()
+        it.platform.pages = [[order(1)]]
+        it.list.heard((await it.inbox.do(Add([paid("1.PNM", "c1", None)], False, RULES))).rows)
+        await until(lambda: it.rows)
+
     assert it.rows[0].message.order == order(1).id
 
 
