@@ -42,14 +42,15 @@ def make_tables(db: sqlite3.Connection, after: tuple[int, int]) -> bool:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         return False
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    db.execute("BEGIN EXCLUSIVE")
-    for statement in TABLES:
-        db.execute(statement)
-    for table, number in zip(_NUMBERED, after, strict=True):
-        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
-    db.execute(f"PRAGMA user_version = {VERSION}")
-    db.execute("COMMIT")
+    known = zip(_NUMBERED, after, strict=True)
+    numbers = [f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {number:d})" for table, number in known]
+    _change(db, *TABLES, *numbers, f"PRAGMA user_version = {VERSION}")
     return True
+
+
+def _change(db: sqlite3.Connection, *statements: str) -> None:
+    """Carry out all of them, or, once the connection is closed, none. A script keeps none of them for another time."""
+    db.executescript("; ".join(("BEGIN EXCLUSIVE", *statements, "COMMIT")))
 
 
 def go_on_behind(db: sqlite3.Connection, after: tuple[int, int]) -> bool:
@@ -78,28 +79,21 @@ def check_tables(db: sqlite3.Connection) -> None:
 def complete_tables(db: sqlite3.Connection) -> None:
     """Give a file of an older xyfleet what came later."""
     _add_columns(db)
-    db.execute(ORDER_INDEX)
+    db.executescript(ORDER_INDEX)
     _add_tallies(db)
 
 
 def _add_tallies(db: sqlite3.Connection) -> None:
     """Have the open messages counted from now on, if they are not yet."""
     if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'tallies'").fetchone()[0]:
-        db.execute("BEGIN EXCLUSIVE")
-        for statement in TALLIES:
-            db.execute(statement)
-        db.execute("COMMIT")
+        _change(db, *TALLIES)
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
     """Add the columns that came later: all of them, or, when something goes wrong, nothing."""
-    tables = {table for table, _, _ in ADDED}
-    held = {(table, row[1]) for table in tables for row in db.execute(f"PRAGMA table_info({table})")}
+    query = "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns"
+    held = set(db.execute(query).fetchall())
     missing = [column for column in ADDED if column[:2] not in held]
-    if not missing:
-        return
-    db.execute("BEGIN EXCLUSIVE")
-    for table, name, kind in missing:
-        db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
-    db.execute(ADDED_INDEX)
-    db.execute("COMMIT")
+    if missing:
+        columns = (f"ALTER TABLE {table} ADD COLUMN {name} {kind}" for table, name, kind in missing)
+        _change(db, *columns, ADDED_INDEX)

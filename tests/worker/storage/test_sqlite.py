@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import sqlite3
@@ -119,6 +120,22 @@ def test_an_empty_file_becomes_an_inbox(path: str) -> None:
     Path(path).touch()
     with contextlib.closing(MessageStore(path, "a")) as made:
         assert [row.row for row in add(made, incoming("1.PNM"))] == [1]
+
+
+def _statements() -> int:
+    return sum(type(each).__name__ == "Statement" for each in gc.get_objects())
+
+
+def test_making_a_file_keeps_no_statements(path: str) -> None:
+    """What makes the tables runs once, so it stays in nobody's memory: as little does as of opening a file again."""
+    kept: list[int] = []
+    for _ in range(2):
+        before = _statements()
+        db, _ = sqlite.open_inbox(path)
+        kept.append(_statements() - before)
+        db.close()
+
+    assert kept[0] - kept[1] <= 2
 
 
 def test_noticing_that_the_file_was_taken_away(path: str, store: MessageStore) -> None:
