@@ -7,6 +7,7 @@ forks. It can be left out, whole or in part: workers then need more memory, and 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sqlite3
@@ -34,24 +35,27 @@ def wanted() -> Collection[str]:
 
 def warm_up(tls: ssl.SSLContext, parts: Collection[str] = PARTS) -> None:
     """
-    Live lives, lay the code that they ran side by side, make all immortal, fill the holes.
+    Live lives, with the code that they run laid side by side; make all immortal; fill the holes.
 
     What fails costs memory, and is told.
     """
     if "lives" in parts:
-        _live(tls, together="code" in parts)
-    gc.collect()
-    if "immortal" in parts and immortal.possible():
-        _make_immortal()
+        _live(tls, parts)
+    try:
+        _make_immortal(parts)
+    except immortal.Refused as error:
+        _tell(str(error))
     if "holes" in parts:
         heap_packing.fill_holes()
 
 
-def _live(tls: ssl.SSLContext, together: bool) -> None:
+def _live(tls: ssl.SSLContext, parts: Collection[str]) -> None:
     try:
-        if together:
+        if "code" in parts:
             used = heap_packing.watch(lambda: simulate_life(1, tls))
-            gc.collect()
+            # Python 3.14 notes in code, for good, which of its constants it must count: the copies are to run without.
+            with contextlib.suppress(immortal.Refused):  # it is tried again, and told
+                _make_immortal(parts)
             heap_packing.fill_holes()  # so that the copies lie in untouched memory
             heap_packing.move(used)
         heap_packing.forget_lookups()
@@ -62,11 +66,10 @@ def _live(tls: ssl.SSLContext, together: bool) -> None:
         _tell(traceback.format_exc())
 
 
-def _make_immortal() -> None:
-    try:
+def _make_immortal(parts: Collection[str]) -> None:
+    gc.collect()
+    if "immortal" in parts and immortal.possible():
         immortal.make_immortal()
-    except immortal.Refused as error:
-        _tell(str(error))
 
 
 def _tell(why: str) -> None:

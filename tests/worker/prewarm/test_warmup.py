@@ -54,3 +54,20 @@ print("good")
     assert out == "good\n"
     assert err.startswith("xyfleet: workers will need more memory: no temporary files can be written: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="code does not note which constants are immortal")
+def test_rehearsed_code_counts_no_constants() -> None:
+    """Code that was rehearsed writes to no constant: it learnt how to load each after that one was immortal."""
+    program = """
+import dis
+from xyfleet.worker.messaging.intake import PushIntake
+from xyfleet.worker.process import shield
+from xyfleet.worker.prewarm.warmup import warm_up
+from xyfleet.worker.storage import message_store, sqlite
+warm_up(shield.SSL_CONTEXT)
+for function in (sqlite.open_inbox, message_store.MessageStore.figures, PushIntake.take):
+    loads = {each.opname for each in dis.get_instructions(function, adaptive=True) if "LOAD_CONST" in each.opname}
+    print("LOAD_CONST_MORTAL" in loads, "LOAD_CONST_IMMORTAL" in loads)
+"""
+    assert run(program) == (3 * "False True\n", "")
