@@ -1,7 +1,7 @@
 """What happened in the fleet: a bounded file of JSON lines, and those who follow it live. Shell.
 
-Adding an event never waits and never fails: a full disk is counted and named in `problem`, a follower that does not
-keep up is dropped with a marker.
+Adding an event never waits and never fails: a thread writes them; a full disk is counted and named in `problem`, a
+follower that does not keep up is dropped with a marker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 from xyfleet.supervisor.common.private_folders import reason
 from xyfleet.worker.private_files import open_private
 from xyfleet.worker.reasons import Reason
-from xyfleet.worker.telemetry.log_handlers import RotatingFile
+from xyfleet.worker.telemetry.log_handlers import LineWriter, Outlet, RotatingFile
 
 Kind = Literal["state", "restart", "refresh", "quarantine", "outage", "reload", "operator", "message"]
 """What an event is about; each kind's fields are listed in docs/api.md."""
@@ -29,6 +29,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 DEFAULT_MAX_BYTES: Final = 20_000_000
 KEPT: Final = 2000
 """Events held in memory: what `xyfleet events` shows at once."""
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that the last events may take to be written."""
 FOLLOWER_BACKLOG: Final = 5000
 """Events that wait for one follower before it is dropped; above what is kept, so that the first batch fits."""
 
@@ -104,16 +106,26 @@ class Follower:
         self._news.set()
 
 
+class _EventFile(RotatingFile):
+    """Counts all that it could not write. Used in the writer's thread."""
+
+    all_lost = 0
+
+    def write(self, line: bytes) -> None:
+        """Write an event."""
+        super().write(line)
+        self.all_lost += self.trouble is not None
+
+
 class EventLog:
     """The fleet's events: `path` and one older generation beside it, together at most `max_bytes`."""
 
     def __init__(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
-        self.problem: str | None = None
-        """Why events can't be written just now, for `status`; they still reach followers."""
-        self.lost = 0
-        """Events that never reached the file."""
         half = max_bytes // 2
-        self._file = RotatingFile(str(path), half, backups=1)
+        self._file = _EventFile(str(path), half, backups=1)
+        self._outlet = Outlet(self._file, lambda _: b"")  # who reads it sees by the numbers that some are missing
+        self._writer = LineWriter()
+        self._unread: str | None = None
         self._kept: deque[Event] = deque(maxlen=KEPT)
         for each in (path.with_name(path.name + ".1"), path):
             try:
@@ -121,7 +133,7 @@ class EventLog:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self.problem = reason(error)
+                self._unread = reason(error)
         self._next_id = self._kept[-1].id + 1 if self._kept else 1
         self._followers: set[Follower] = set()
         self._encoder = msgspec.json.Encoder()
@@ -133,8 +145,28 @@ class EventLog:
         self._kept.append(event)
         for follower in self._followers:
             follower._give(event)
-        self._write(self._encoder.encode(event) + b"\n")
+        self._unread = None
+        self._writer.put(self._outlet, self._encoder.encode(event) + b"\n")
         return event
+
+    @property
+    def problem(self) -> str | None:
+        """Why events can't be written just now, for `status`; they still reach followers."""
+        return self._unread or self._file.trouble
+
+    def stuck(self) -> bool:
+        """Tell whether the disk does not answer."""
+        return self._writer.stuck()
+
+    @property
+    def lost(self) -> int:
+        """How many events never reached the file."""
+        return self._file.all_lost + self._outlet.refused
+
+    async def written(self) -> None:
+        """Wait until all that was added is written, or lost."""
+        while not self._writer.idle():  # noqa: ASYNC110 (the thread rings no bell of ours: it is to be a bare one)
+            await asyncio.sleep(0.01)
 
     def since(self, last: int = 0) -> list[Event]:
         """Return the kept events after number `last`."""
@@ -156,15 +188,12 @@ class EventLog:
         return len(self._followers)
 
     def close(self) -> None:
-        """End all followers and close the file."""
+        """End all followers, have the last events written, and close the file."""
         for follower in self._followers:
             follower._end()
-        self._file.close()
-
-    def _write(self, line: bytes) -> None:
-        self._file.write(line)
-        self.problem = self._file.trouble
-        self.lost += self.problem is not None
+        self._writer.close(self._outlet)
+        self._writer.end(CLOSE_WITHIN)
+        self._writer = LineWriter()
 
 
 def _read(path: Path, most: int) -> list[Event]:

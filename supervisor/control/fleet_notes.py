@@ -8,6 +8,7 @@ from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.reason_texts import said
 from xyfleet.supervisor.credentials.browser_changes import changes
 from xyfleet.supervisor.supervision.fleet import Fleet
+from xyfleet.worker.reasons import Reason
 
 _CLOCK: Final = {
     "ahead": N_(
@@ -43,6 +44,7 @@ def notes_of(fleet: Fleet) -> list[Text]:
     accounts = ((name, fleet.store.get(name), member.account.identity) for name, member in fleet.members.items())
     if (browsers := changes(accounts)) is not None:
         notes.append(browsers)
-    if fleet.events.problem is not None:
-        notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": fleet.events.problem}))
+    why = said(Reason("disk_silent")) if fleet.events.stuck() else fleet.events.problem
+    if why is not None:
+        notes.append(Text(N_("events can't be written to disk: %(why)s"), {"why": why}))
     return notes

@@ -7,6 +7,7 @@ gone would keep a fleet that has ended from being gone, and systemd from startin
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,8 @@ class LooseThreads(ThreadPoolExecutor):
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this exit code, and with it all threads."""
+    """End the process with this exit code, and with it all threads; the log's last lines have a second."""
+    logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

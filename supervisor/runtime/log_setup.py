@@ -1,4 +1,7 @@
-"""The supervisor's own log file, `supervisor.log` beside the workers'. Shell."""
+"""The supervisor's own log file, `supervisor.log` beside the workers'. Shell.
+
+Lines are written in a thread of their own: a log folder on a disk that does not answer must not stop the loop.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from typing import Final
 
 from xyfleet.supervisor.settings import Fleet
 from xyfleet.worker.private_files import open_private
-from xyfleet.worker.telemetry.log_handlers import RotatingFile, Sink, StreamSink
+from xyfleet.worker.telemetry.log_handlers import LineWriter, Outlet, RotatingFile, Sink, StreamSink
 
 NAME: Final = "supervisor.log"
 FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
+CLOSE_WITHIN: Final = 1.0
+"""Seconds that the last lines may take to be written."""
 
 
 class _JsonLines(logging.Formatter):
@@ -31,22 +36,29 @@ class _SinkHandler(logging.Handler):
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
-        self._sink = sink
+        self._outlet = Outlet(sink, self._lost)
+        self._writer = LineWriter()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = self.format(record)
+            line = self._bytes(record)
         except Exception:  # noqa: BLE001 (logging's own way: a record that can't be put into words is said as a fault)
             self.handleError(record)
         else:
-            if self._sink.lost:
-                text = f"{self._sink.lost} lines before this one could not be written"
-                line = f"{self.format(logging.makeLogRecord({'levelname': 'WARNING', 'msg': text}))}\n{line}"
-            self._sink.write(f"{line}\n".encode(errors="replace"))
+            self._writer.put(self._outlet, line)
 
     def close(self) -> None:
-        self._sink.close()
+        """Have what was said written, as far as the disk takes it within a second."""
+        self._writer.close(self._outlet)
+        self._writer.end(CLOSE_WITHIN)
         super().close()
+
+    def _lost(self, lines: int) -> bytes:
+        text = f"{lines} lines before this one could not be written"
+        return self._bytes(logging.makeLogRecord({"levelname": "WARNING", "msg": text}))
+
+    def _bytes(self, record: logging.LogRecord) -> bytes:
+        return f"{self.format(record)}\n".encode(errors="replace")
 
 
 def open_log(fleet: Fleet) -> None:

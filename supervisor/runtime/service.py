@@ -214,6 +214,7 @@ class Service:
         steps.append(Step("orphans", self._orphans.close, 1.5))
         if self._console is not None:
             steps.append(Step("console", partial(asyncio.to_thread, self._console.close), 1.0))
+        steps.append(Step("events", self._fleet.events.written, 1.0))
         await self._closing.run(steps, Step("state", self._save, LAST))
         self._standstill.close()
 

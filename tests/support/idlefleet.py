@@ -54,3 +54,4 @@ async def idle_fleet(folder: Path, forkserver: Forkserver, accounts: list[dict[s
     finally:
         await fleet.stop_all()
         await store.close()
+        fleet.events.close()

@@ -103,6 +103,10 @@ class LineWriter:
         since = self._since
         return since is not None and time.monotonic() - since > STUCK_AFTER
 
+    def idle(self) -> bool:
+        """Tell whether all that was put is written, or counted as lost."""
+        return self._taken == self._done
+
     def end(self, within: float) -> bool:
         """Write what waits and end the thread; return whether that was done in time. Nothing is put after it."""
         if not self._begun:

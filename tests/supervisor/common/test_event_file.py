@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -30,12 +31,13 @@ def test_a_removed_file_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     log = EventLog(path, max_bytes=4000)
     log.add("message", time=0)
+    asyncio.run(log.written())
     path.unlink()
     for number in range(100):
         log.add("message", time=number, reason="x" * 20)
-        assert (log.problem, log.lost) == (None, 0)
     log.close()
 
+    assert (log.problem, log.lost) == (None, 0)
     kept = numbers(path.with_name("events.jsonl.1")) + numbers(path)
     assert kept == list(range(102 - len(kept), 102))
     assert len(kept) > 10
@@ -47,6 +49,7 @@ def test_a_removed_older_file_is_no_trouble(tmp_path: Path) -> None:
     log = EventLog(path, max_bytes=4000)
     for number in range(100):
         log.add("message", time=number, reason="x" * 20)
+        asyncio.run(log.written())
         if number % 30 == 0:
             shutil.rmtree(path.parent)
         elif number % 10 == 0:

@@ -69,6 +69,7 @@ def test_files_stay_bounded(path: Path) -> None:
     log = EventLog(path, max_bytes=4000)
     for number in range(200):
         log.add("message", time=number, reason="x" * 20)
+        asyncio.run(log.written())
         assert sum(file.stat().st_size for file in path.parent.iterdir()) <= 4000
     log.close()
 
@@ -107,10 +108,13 @@ def test_full_disk_is_counted_and_healed(path: Path) -> None:
     """While nothing can be written, events are counted and still known; afterwards whole lines are written again."""
     log = EventLog(path)
     log.add("message", time=0, reason="before")
+    asyncio.run(log.written())
     with file_size_limit(path.stat().st_size + 10):
         log.add("message", time=0, reason="torn")
+        asyncio.run(log.written())
         assert log.problem is not None
         log.add("message", time=0, reason="lost")
+        asyncio.run(log.written())
         assert (log.lost, log.problem) == (2, os.strerror(27))
     log.add("message", time=0, reason="after")
     log.close()
@@ -126,6 +130,7 @@ def test_folder_that_appears_later_is_used(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "later" / "events")
     assert log.problem == os.strerror(20)
     log.add("message", time=0, reason="early")
+    asyncio.run(log.written())
     assert log.lost == 1
     (tmp_path / "later").unlink()
     log.add("message", time=0, reason="late")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHILD = textwrap.dedent("""
-    import logging, os, sys
+    import logging, os, sys, time
     from pathlib import Path
     from xyfleet.supervisor.runtime.log_setup import open_log
     from xyfleet.supervisor.settings import Fleet, Log
@@ -20,6 +20,8 @@ CHILD = textwrap.dedent("""
     open_log(Fleet(name="f", state_dir=folder, log=Log(dir=folder, format=sys.argv[2], max_bytes=2000, backups=1)))
     log = logging.getLogger("xyfleet")
     log.warning("店 %d", 1)
+    while not (folder / "supervisor.log").exists():
+        time.sleep(0.005)
     (folder / "supervisor.log").unlink()
     for number in range(100):
         log.warning("店 %d", number)
