@@ -86,7 +86,9 @@ class Deliver:
         fitting = [one for spec in _specs(bought.spec) for one in entries if one.spec and folded(one.spec) == spec]
         fitting += [one for one in entries if one.spec is None]
         if entries and not fitting:
-            raise Undeliverable(f"item {bought.item} was bought as {bought.spec!r}, which deliver.yml does not have")
+            how = f"as {bought.spec!r}" if bought.spec else "without a variant"
+            listed = ", ".join(one.spec or "" for one in entries)
+            raise Undeliverable(f"item {bought.item} was bought {how}; deliver.yml has only: {listed}")
         return fitting[0] if fitting else None
 
 

@@ -94,7 +94,7 @@ def no_answer(error: NoAnswer) -> Failure:
     if isinstance(error, OtherUser):
         text = _("on %(path)s a program of another user (uid %(uid)d) answers; nothing was said to it")
         return Failure(NO_ANSWER, text % {"path": error.path, "uid": error.uid})
-    text = _("the fleet does not answer on %(path)s (%(why)s)")
+    text = _("the fleet does not answer on %(path)s (%(why)s); if it was started just now, try again in a moment")
     return Failure(NO_ANSWER, text % {"path": error.path, "why": error.why})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 import click
 
 from xyfleet.supervisor.cli.base import FAILURE, OK, USAGE, Failure, Setup, common
+from xyfleet.supervisor.common.errors import UnknownName
 from xyfleet.supervisor.common.i18n import _
 from xyfleet.supervisor.config.load import load
 from xyfleet.supervisor.config.reading.problems import BadFile
@@ -48,7 +50,8 @@ def try_handler(
     settings = _settings(Path(setup.record().file) if file is None else file)
     account = settings.accounts.get(name)
     if account is None:
-        raise Failure(USAGE, _("no account fits: %(names)s") % {"names": name})
+        near = difflib.get_close_matches(name, settings.accounts, n=1)
+        raise Failure(USAGE, UnknownName([name], near).text.say(setup.language))
     now = int(time.time() * 1000)
     asked: list[HandedMessage] = []
     for number in range(1, repeat + 1):

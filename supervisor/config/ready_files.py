@@ -38,7 +38,7 @@ class _Meant(NamedTuple):
     """A rule, for which accounts it is, and what it says."""
 
     rule: Rule
-    shops: tuple[str, ...]
+    shops: tuple[Item, ...]
     said: Item | None
 
 
@@ -56,6 +56,7 @@ def attach(accounts: Iterable[Account], folder: Path, timezone: str | None, cont
     if not used:
         return {account.name: account for account in listed}
     rules = _replies(folder, context) if "keywords" in used else []
+    _look_for_strangers(rules, listed, context)
     sold = _goods(folder, context) if "deliver" in used else ()
 
     def attached(account: Account) -> Account:
@@ -88,11 +89,19 @@ def _look_through(texts: Iterable[Item], account: Account, context: Context) -> 
             context.problems.add(at, message, _("a message has at most %(most)s") % {"most": MAX_REPLY})
 
 
-def _is_for(shops: tuple[str, ...], account: Account) -> bool:
-    def fits(shop: str) -> bool:
-        return shop[1:] in account.tags if shop.startswith("@") else fnmatchcase(account.name, shop)
+def _look_for_strangers(rules: Iterable[_Meant], accounts: list[Account], context: Context) -> None:
+    """Warn of names that fit no account: a misspelt one would answer nobody, and nothing would say so."""
+    for shop, at in (item for each in rules for item in each.shops):
+        if not any(_fits(shop, account) for account in accounts):
+            context.problems.warn(at, _("no account fits: %(names)s") % {"names": shop}, _("check the name"))
 
-    return not shops or any(map(fits, shops))
+
+def _is_for(shops: tuple[Item, ...], account: Account) -> bool:
+    return not shops or any(_fits(item.value, account) for item in shops)
+
+
+def _fits(shop: str, account: Account) -> bool:
+    return shop[1:] in account.tags if shop.startswith("@") else fnmatchcase(account.name, shop)
 
 
 def _read(path: Path, form: type, context: Context) -> Section:
@@ -139,11 +148,15 @@ def _rule(item: Item, folder: Path, context: Context) -> _Meant:
         reply=value(rule, "reply"),
         image=_file(good(rule, "image"), folder, context),
     )
-    return _Meant(found, _texts(rule, "shops"), good(rule, "reply"))
+    return _Meant(found, _items(rule, "shops"), good(rule, "reply"))
 
 
 def _texts(section: Section, key: str) -> tuple[str, ...]:
-    return tuple(item.value for item in value(section, key) or () if item.value is not BAD)
+    return tuple(item.value for item in _items(section, key))
+
+
+def _items(section: Section, key: str) -> tuple[Item, ...]:
+    return tuple(item for item in value(section, key) or () if item.value is not BAD)
 
 
 def _hours(text: str | None) -> Hours | None:

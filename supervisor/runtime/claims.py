@@ -49,7 +49,7 @@ def claim(
         private_folders.make_private(fleet.state_dir, trusted)
         if fleet.log.dir is not None:
             private_folders.make_private(fleet.log.dir, trusted)
-        _refuse_same_name(fleet.name, fleet.state_dir / "lock")
+        _refuse_same_name(fleet.name, settings.path, fleet.state_dir / "lock")
         lock = _lock(fleet.state_dir / "lock", fleet.name, stack)
         private_folders.make_private(folder, trusted)
         _refuse_taken(folder, socket)
@@ -91,10 +91,18 @@ def unusable(path: Path, error: OSError) -> StartRefused:
     return StartRefused(_("cannot use %(path)s: %(why)s") % {"path": path, "why": private_folders.reason(error)})
 
 
-def _refuse_same_name(name: str, lock: Path) -> None:
-    """Two running fleets of one name could not be told apart by any command."""
+def _refuse_same_name(name: str, file: Path, lock: Path) -> None:
+    """Two running fleets of one name could not be told apart by any command, and share a state folder by default."""
     for record in registry.read_records():
-        if record.name == name and Path(record.lock) != lock and registry.is_live(record):
+        if record.name != name or not registry.is_live(record):
+            continue
+        if os.path.realpath(record.file) != os.path.realpath(file):
+            text = _(
+                "another fleet of the name %(name)s is running (pid %(pid)s), that of %(file)s; give this one a name of"
+                " its own (fleet: {name: …}), or stop that one: xyfleet --fleet %(name)s stop"
+            )
+            raise StartRefused(text % {"name": name, "pid": record.pid, "file": record.file})
+        if Path(record.lock) != lock:
             raise instance_lock.AlreadyRunning(name, record.pid)
 
 

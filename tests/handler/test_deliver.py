@@ -57,6 +57,14 @@ async def ask(deliver: Deliver, message: Message, platform: Platform) -> list[Re
     return await deliver(message, platform)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("spec", "how"), [(None, "without a variant"), ("时长:年卡", "as '时长:年卡'")])
+async def test_a_variant_that_is_not_listed(tmp_path: Path, spec: str | None, how: str) -> None:
+    """A person sees what was bought, and which variants deliver.yml has; no key is used."""
+    deliver, platform = delivery(tmp_path, spec="月卡"), Platform(spec=spec)
+    with pytest.raises(Undeliverable, match=f"^item 900 was bought {how}; deliver.yml has only: 月卡$"):
+        await ask(deliver, paid(), platform)
+
+
 async def test_as_many_as_were_bought(tmp_path: Path) -> None:
     """The buyer gets a key for each piece, the order is marked, and a person hears that few are left."""
     platform = Platform(quantity=2)

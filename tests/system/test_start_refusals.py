@@ -182,6 +182,18 @@ def test_a_run_folder_in_use_is_refused(fleet: Fleet) -> None:
         assert refused(fleet).startswith("fleet test is running already")
 
 
+def test_a_name_that_another_file_runs_under_is_refused(fleet: Fleet, tmp_path: Path) -> None:
+    """Two files called accounts.yml are one name: the refusal says which file runs, and what to do."""
+    with running(fleet):
+        second = Fleet(tmp_path / "second", "ws://127.0.0.1:9", "http://127.0.0.1:9", accounts=1)
+        second.folder.mkdir()
+        second.env["XDG_STATE_HOME"] = fleet.env["XDG_STATE_HOME"]
+        told = refused(second)
+    assert told.startswith("another fleet of the name test is running (pid ")
+    assert f"that of {fleet.folder}/" in told
+    assert "fleet: {name: …}" in told
+
+
 def test_secrets_are_kept_before_any_file_is_read(fleet: Fleet) -> None:
     """B24: already while the accounts file is read, a crash leaves no core with what is in it."""
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]

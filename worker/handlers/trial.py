@@ -136,7 +136,8 @@ def _copied(ready: ReadyRules, folder: Path) -> ReadyRules:
     goods = []
     for number, each in enumerate(ready.goods):
         if each.cards is not None:
-            copy = folder / f"{number}.txt"
+            copy = folder / str(number) / Path(each.cards).name
+            copy.parent.mkdir()
             shutil.copyfile(each.cards, copy)
             each = msgspec.structs.replace(each, cards=str(copy))
         goods.append(each)

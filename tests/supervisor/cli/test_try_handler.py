@@ -61,7 +61,7 @@ async def test_what_cannot_be_tried(tmp_path: Path) -> None:
     """An unknown name, and an account with nothing to try, are wrong; a handler that can't be loaded fails."""
     file = tmp_path / "f.yml"
     file.write_text(FILE.format(answerer="label: x"))
-    nobody = await run(tmp_path, "try", "shop-009", "--file", str(file))
+    nobody = await run(tmp_path, "try", "shop-0001", "--file", str(file))
     nothing = await run(tmp_path, "try", "shop-001", "--file", str(file))
     file.write_text(FILE.format(answerer="handler: bot:answer"))
     (tmp_path / "bot.py").write_text("1 / 0\n")
@@ -69,7 +69,7 @@ async def test_what_cannot_be_tried(tmp_path: Path) -> None:
     checked = await run(tmp_path, "check", str(file))
 
     assert (nobody.code, nothing.code, broken.code, checked.code) == (2, 2, 1, 0)
-    assert "shop-009" in nobody.err
+    assert "no account fits: shop-0001 (did you mean shop-001?)" in nobody.err
     assert "neither a handler nor a webhook" in nothing.err
     assert "can't be loaded: ZeroDivisionError" in broken.err
     assert "the handler bot:answer can't be loaded: ZeroDivisionError" in checked.err

@@ -64,6 +64,17 @@ def test_both_files(file: SettingsFile) -> None:
     assert account.ready.ledger == str(file.folder / "delivered.txt")
 
 
+def test_shops_that_are_nobody(file: SettingsFile) -> None:
+    """A name, pattern or tag in `shops` that fits no account is warned about by its line; those that fit are not."""
+    file.write("rules:\n- {words: [x], reply: y, shops: [a, 'b*', '@phone', '@phones']}\n", "replies.yml")
+    file.write(GOOD_DELIVER.replace("cards: k.txt", "reply: x"), "deliver.yml")
+
+    assert [line for line in file.warned(HANDLERS).splitlines() if "replies.yml" in line] == [
+        "replies.yml:2: rules[1].shops[2]: no account fits: b*; check the name",
+        "replies.yml:2: rules[1].shops[3]: no account fits: @phone; check the name",
+    ]
+
+
 def test_an_account_without_them(file: SettingsFile) -> None:
     """Who uses neither needs neither file."""
     assert file.account(HANDLERS.replace("[deliver, keywords, m:f]", "m:f")).ready is None

@@ -117,11 +117,12 @@ def test_one_that_leaves_something_behind(tmp_path: Path) -> None:
 def test_no_key_is_used(tmp_path: Path) -> None:
     """`deliver` answers with a key that stays in its file."""
     (tmp_path / "cards.txt").write_text("K1\nK2\n")
-    goods = Goods(item=messages.ITEM, cards=str(tmp_path / "cards.txt"), reply="{keys}", ship=True)
+    goods = Goods(item=messages.ITEM, cards=str(tmp_path / "cards.txt"), reply="{keys}", ship=True, alert_below=5)
     ready = ReadyRules(goods=(goods,), ledger=str(tmp_path / "delivered.txt"))
     asked = [messages.paid("a", number, messages.ITEM, NOW) for number in (1, 2)]
     result, _ = process.run(process.trial_of(account("deliver", ready), tmp_path, asked), os.environ)
 
     assert [each.answer and each.answer.replies[0].text for each in result.tried] == ["K1", "K2"]
+    assert "alert: cards.txt: 1 keys are left" in result.tried[0].did  # its own name, not that of the copy
     assert (tmp_path / "cards.txt").read_text() == "K1\nK2\n"
     assert not (tmp_path / "delivered.txt").exists()
