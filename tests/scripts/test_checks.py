@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from support.machine import Machine
 
 
@@ -15,10 +17,25 @@ def test_checks_go_on_after_a_failure(machine: Machine) -> None:
 
     steps = re.findall(r"^== (.*)$", result.stdout, re.MULTILINE)
     tools = [line.split()[1] for line in machine.calls("-m") if line.split()[1] not in {"venv", "pip"}]
-    assert tools == ["ruff", "ruff", "mypy", "mypy", "pytest", "pytest"]
+    compiled, tested = ["pytest"], ["pytest", "pytest"]
+    assert [tool for tool in tools if tool != "mypy"] == ["ruff", "ruff", *compiled, *tested]
+    assert tools.count("mypy") == 2  # beside the others
     assert "lint: FAILED" in steps
     assert steps[-1] == "FAILED: lint"
     assert any(re.fullmatch(r"\d+ s in all", step) for step in steps)
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("which", ["xyfleet.worker", "tests scripts"])
+def test_types_are_a_step_of_their_own(machine: Machine, which: str) -> None:
+    """They are checked beside the tests and told after them; a fault in either half fails the run."""
+    machine.python()
+
+    result = machine.start(script="test", STANDIN_FAILS=which)
+
+    steps = re.findall(r"^== (.*)$", result.stdout, re.MULTILINE)
+    assert steps.index("types: FAILED") == steps.index("types") + 1 > steps.index("tests")
+    assert steps[-1] == "FAILED: types"
     assert result.returncode == 1
 
 
@@ -36,7 +53,7 @@ def test_long_tests_run_on_demand(machine: Machine) -> None:
     """Tests marked `long` are left out, unless `--long` asks for them."""
     machine.python()
     machine.start(script="test")
-    usual = machine.calls("-m pytest")
+    usual = machine.calls("-m pytest -m")
     machine.log.write_text("")
 
     result = machine.start("--long", script="test")
@@ -45,7 +62,7 @@ def test_long_tests_run_on_demand(machine: Machine) -> None:
         "not timing and not long -n 4 --dist worksteal",
         "timing and not long",
     ]
-    assert machine.calls("-m pytest") == [call.replace(" and not long", "") for call in usual]
+    assert machine.calls("-m pytest -m") == [call.replace(" and not long", "") for call in usual]
     assert result.returncode == 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 BOOTSTRAP = Path("scripts", "lib", "bootstrap")
 TOOLS = [
-    *("cat", "chmod", "cksum", "cp", "date", "dirname", "flock", "grep", "id", "mkdir", "readlink"),
+    *("cat", "chmod", "cksum", "cp", "date", "dirname", "flock", "grep", "id", "mkdir", "mktemp", "readlink"),
     *("rm", "rmdir", "sed", "sh", "sleep", "tail", "touch", "uname"),
 ]
 Result = subprocess.CompletedProcess[str]

@@ -136,7 +136,7 @@ def test_worker_that_can_not_be_killed_holds_up_itself_alone(fleet: Fleet) -> No
 @pytest.mark.parametrize("size", [79, pytest.param(500, marks=pytest.mark.long)])
 def test_growth_far_beyond_the_soft_file_limit(tmp_path: Path, gateway: Gateway, size: int) -> None:
     """Finding 4: from 4 to 79, or 500, accounts by a reload at a soft limit of 256; the API answers all the while."""
-    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4)
+    fleet = Fleet(tmp_path, gateway.endpoint, gateway.token_url, accounts=4, warm=True)
     fleet.config["defaults"] = {}  # 500 accounts with five heartbeats a second would be another test
     fleet.config["fleet"] |= {"hang_timeout": 20, "fleet_rate": {"dials": 0, "token_calls": 0}}
     with soft_files(256), running(fleet):

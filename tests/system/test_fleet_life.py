@@ -20,7 +20,7 @@ from support.gateway import Gateway
 @pytest.fixture
 def fleet(tmp_path: Path, gateway: Gateway) -> Iterator[Fleet]:
     """Three accounts that are CONNECTED."""
-    with running(Fleet(tmp_path, gateway.endpoint, gateway.token_url)) as found:
+    with running(Fleet(tmp_path, gateway.endpoint, gateway.token_url, warm=True)) as found:
         found.wait_connected()
         yield found
 
@@ -35,7 +35,8 @@ def own_gateway() -> Iterator[Gateway]:
 @pytest.fixture(scope="module")
 def seen_fleet(tmp_path_factory: pytest.TempPathFactory, own_gateway: Gateway) -> Iterator[Fleet]:
     """The same for tests that only look at it: they share one."""
-    with running(Fleet(tmp_path_factory.mktemp("fleet"), own_gateway.endpoint, own_gateway.token_url)) as found:
+    folder = tmp_path_factory.mktemp("fleet")
+    with running(Fleet(folder, own_gateway.endpoint, own_gateway.token_url, warm=True)) as found:
         found.wait_connected()
         yield found
 
