@@ -67,7 +67,7 @@ async def serve(path: Path, fleet: str | None) -> None:
             await door.ensure()
             os.write(1, b"ready\n")
     finally:
-        door.close()
+        door.close()  # first: calls that the poster lets go of would be told as failed ones, and be made again
         await poster.close()
 
 

@@ -44,6 +44,8 @@ class WebhookServer:
         self._poster = poster
         self._server: asyncio.Server | None = None
         self._inode = 0
+        self._workers: dict[asyncio.StreamWriter, set[asyncio.Task[None]]] = {}
+        """Who is connected, with the calls that are under way for him."""
 
     async def ensure(self) -> None:
         """Listen, if the socket file is not there or is another's. Raises OSError."""
@@ -57,14 +59,18 @@ class WebhookServer:
             old.close()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, and hang up on the workers: that says that nobody knows how far their calls came."""
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+        for writer, calls in self._workers.items():
+            for call in calls:
+                call.cancel()
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one worker until it goes; what it still waits for then is cut short, for nobody would hear of it."""
-        calls: set[asyncio.Task[None]] = set()
+        calls = self._workers[writer] = set()
         try:
             while (line := await reader.readline()).endswith(b"\n"):
                 call = asyncio.create_task(self._answer(decode_request(line), writer))
@@ -80,6 +86,7 @@ class WebhookServer:
             for call in calls:
                 call.cancel()
             writer.close()
+            del self._workers[writer]
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         try:

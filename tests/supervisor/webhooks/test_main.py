@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import stat
@@ -204,6 +205,19 @@ async def test_dead_worker_is_not_waited_for(process: Process) -> None:
         receiver.go.set()
 
         assert await worker.take() == {"number": number, "replies": [SAID]}
+
+
+async def test_calls_under_way_at_the_end_have_no_answer(tmp_path: Path) -> None:
+    """Nobody knows how far they came: the connection ends, and nobody is told that they failed, to be made again."""
+    async with Receiver() as receiver:
+        ending = Process(tmp_path / "webhook.sock")
+        ending.take(a0=hook(f"{receiver.url}/wait"))
+        async with asker(ending.path) as worker:
+            worker.put("a0")
+            await receiver.called(1)
+            end = asyncio.create_task(asyncio.to_thread(ending.end))
+            assert await worker.reader.read() == b""
+        assert await end == (0, "")
 
 
 async def test_large_message(process: Process) -> None:
