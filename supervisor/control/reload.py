@@ -67,7 +67,7 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = 
 
 async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[Plan, list[str]]:
     """Return what is to be done, and warnings, when nothing speaks against it. Raises `Refused`; touches nothing."""
-    before = fleet.settings
+    before, began = fleet.settings, time.monotonic()
     try:
         wanted, doubts = await asyncio.to_thread(load_with_warnings, before.path, env, before=before)
     except BadFileFound as bad:
@@ -81,21 +81,23 @@ async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[
         raise NotPossible(Text(N_("%(why)s; nothing was changed"), {"why": refusal.text})) from None
     # Another user is another account: the old one goes, and the new one is added.
     renamed = frozenset(name for name in found.users if name in settled and fleet.store.user(name) is not None)
-    plan = await asyncio.to_thread(_plan, before, settled, wanted, Users(found, held, renamed), sure=sure)
+    plan = await asyncio.to_thread(_plan, before, settled, wanted, Users(found, held, renamed), sure, began)
     warnings = [*map(str, doubts), *await asyncio.to_thread(check, plan)]
     if fleet.store.assignment(wanted.accounts.values()) != found:  # somebody logged in meanwhile
         return await prepare(fleet, env, sure=sure)
     return plan, warnings
 
 
-def _plan(before: Settings, settled: Mapping[str, Settled], wanted: Settings, users: Users, *, sure: bool) -> Plan:
+def _plan(
+    before: Settings, settled: Mapping[str, Settled], wanted: Settings, users: Users, sure: bool, began: float
+) -> Plan:
     held, renamed = users.held, users.renamed
     accounts = {name: each.account for name, each in settled.items() if name not in renamed}
     running = msgspec.structs.replace(before, accounts=accounts)
     told: dict[str, FleetSettings] = {name: each.fleet for name, each in settled.items()}
     new_cookies = {name for name, account in wanted.accounts.items() if is_new(account, held[name])}
     changes = diff(running, wanted, new_cookies=new_cookies, told=told)
-    return Plan(running, wanted, changes, users, read_limits(), sure)
+    return Plan(running, wanted, changes, users, read_limits(), sure, began)
 
 
 async def carry_out(fleet: Fleet, plan: Plan, warnings: list[str]) -> Reloaded:
@@ -113,6 +115,7 @@ class _Work:
     def __init__(self, fleet: Fleet, plan: Plan) -> None:
         self._fleet = fleet
         self._wanted = plan.wanted
+        self._read = plan.read
         self._changes = plan.changes
         self._users = plan.users.assignment.users
         self._renamed = plan.users.renamed
@@ -122,6 +125,7 @@ class _Work:
     async def carry_out(self, warnings: list[str]) -> Reloaded:
         fleet, changes = self._fleet, self._changes
         fleet.apply(self._wanted)
+        fleet.logins.files.settings_read(self._read)
         leaving = self._leaving()
         await self._each([member.name for member in leaving], self._remove)
         # A user with a new name: whoever had him is on his way out, and the new one waits until he is gone.

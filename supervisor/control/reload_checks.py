@@ -45,6 +45,8 @@ class Plan(NamedTuple):
     limits: Limits
     sure: bool
     """Whether it was said that ending many accounts is meant."""
+    read: float
+    """When the reading of `wanted` began, in monotonic seconds."""
 
 
 def is_new(account: Account, held: Credentials) -> bool:

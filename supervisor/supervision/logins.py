@@ -13,7 +13,6 @@ from typing import Final
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.timestamps import rfc3339
 from xyfleet.supervisor.config.reading.problems import BadFile
-from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.credentials.cookies import InvalidCookie, checked, doubt, fingerprint, unb
 from xyfleet.supervisor.credentials.record import OtherUser, Source
 from xyfleet.supervisor.credentials.store import Store
@@ -25,6 +24,7 @@ from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_events import Event, HookEnd, Kind
 from xyfleet.supervisor.supervision.account_state import Login
+from xyfleet.supervisor.supervision.cookie_files import CookieFiles
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.reasons import Reason
@@ -65,6 +65,7 @@ class Logins:
         self._user_lock = user_lock
         """Gives the lock of an account's user, None if somebody else has it."""
         self._running: dict[str, asyncio.Task[None]] = {}
+        self.files = CookieFiles()
 
     # Cookies from the owner.
 
@@ -76,7 +77,7 @@ class Logins:
             return False
         source: Source = "file"
         if account.cookie_file is not None:
-            cookie, source = _newest(account.cookie_file, cookie, account.name), "cookie_file"
+            cookie, source = self.files.newest(account, cookie), "cookie_file"
         return self._store.adopt(account.name, cookie, source, account.next_identity())
 
     def adopt_again(self, member: SupervisedAccount) -> None:
@@ -98,6 +99,7 @@ class Logins:
         if isinstance(found, BadFile):
             problem: Text | None = Text(N_("it can't be used: %(why)s"), {"why": str(found)})
         else:
+            self.files.found(member.name, path, found, time.monotonic())
             problem = self._take_file(member, path, found)
         if problem is not None:
             log.error("new cookie in %s not taken account=%s: %s", path, member.name, problem.say("en"))
@@ -272,17 +274,6 @@ def _told(member: SupervisedAccount) -> HookAccount:
         password=account.password,
         proxy=account.proxy,
     )
-
-
-def _newest(path: Path, read: Secret, name: str) -> Secret:
-    """Return what a `cookie_file` holds now: it may have been written, and taken, since the settings were `read`."""
-    try:
-        newest = read_cookie_file(path)
-    except BadFile as error:
-        log.error("cookie not taken account=%s: %s", name, error)
-        return read
-    # Another user's was not looked at yet by whoever asks; that is done when the watch comes to it.
-    return newest if unb(newest) == unb(read) else read
 
 
 def _warn(name: str, cookie: Secret) -> None:
