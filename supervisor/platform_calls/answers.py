@@ -133,9 +133,14 @@ def sold(data: object) -> OrderPage | None:
     listed = module.get("items")
     if not isinstance(listed, list) and not ("items" in module and listed is None):
         return None
-    orders = [_sold_order(as_dict(each)) for each in (listed or [])[:_MOST_ORDERS]]
     more = str(module.get("nextPage")).lower() in ("true", "1")
-    return OrderPage(orders=[each for each in orders if each is not None], more=more and bool(listed))
+    return _page([_sold_order(as_dict(each)) for each in (listed or [])[:_MOST_ORDERS]], more=more)
+
+
+def _page(found: list[Order | None], *, more: bool) -> OrderPage | None:
+    """Return a page; None where there are orders and none can be read: an empty list means that nothing waits."""
+    orders = [each for each in found if each is not None]
+    return OrderPage(orders=orders, more=more and bool(found)) if orders or not found else None
 
 
 def _sold_order(found: Json) -> Order | None:
@@ -171,8 +176,7 @@ def sold_plain(data: object) -> OrderPage | None:
     listed = as_dict(data).get("items")
     if not isinstance(listed, list):
         return None
-    orders = [_plain_order(as_dict(each)) for each in listed[:_MOST_ORDERS]]
-    return OrderPage(orders=[each for each in orders if each is not None], more=False)
+    return _page([_plain_order(as_dict(each)) for each in listed[:_MOST_ORDERS]], more=False)
 
 
 def _plain_order(found: Json) -> Order | None:

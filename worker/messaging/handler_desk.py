@@ -66,7 +66,7 @@ class HandlerDesk:
         self._users = FleetUsers(settings.users)
         self._alerts = Alerts()
         self._told = itertools.count(1)
-        ports = HandlerPorts(self._answer_later, ask, talks.ask, self._alert)
+        ports = HandlerPorts(self._answer_later, ask, talks.ask, self.alert)
         self._handler = self._make(account, ports, stuck)
         self._dispatcher: Dispatcher | None = None
         if self._handler is not None:
@@ -79,7 +79,7 @@ class HandlerDesk:
                 outbox.wake,
                 clock.time,
                 handed_over=self._tell_handed_over,
-                alert=self._alert,
+                alert=self.alert,
             )
 
     @property
@@ -181,6 +181,7 @@ class HandlerDesk:
             )
         )
 
-    def _alert(self, text: str) -> None:
+    def alert(self, text: str) -> None:
+        """Tell a person, not too often."""
         if self._alerts.may(text, time.monotonic()):
             self._send(Told(number=next(self._told), kind="handler_alert", text=cut(text)))

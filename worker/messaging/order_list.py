@@ -36,6 +36,8 @@ FAILURES: Final = 3
 """Lists in a row that can't be had, after which late orders are dead letters."""
 PATIENCE: Final = 8
 """The same, where what is in the way passes by itself: some two hours."""
+STRANGE: Final = "the list of orders has some in words that are not known; they are not handed over: look into the app"
+"""What a person is told; which ones stands in the account's log."""
 _PASSING: Final = frozenset(
     {"ask_outage", "ask_slower", "ask_budget", "ask_busy", "ask_late", "ask_stopped", "ask_network"}
 )
@@ -67,6 +69,7 @@ class OrderList:
         rules: Returns by what a handler hears of messages.
         added: Called with what came of adding messages.
         used: Called when the inbox is about to be used.
+        alert: Called with what a person should hear.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class OrderList:
         rules: Callable[[Sequence[IncomingItem]], HandlerRules],
         added: Callable[[Added], None],
         used: Callable[[], None],
+        alert: Callable[[str], None],
     ) -> None:
         self._inbox = inbox
         self._settings = settings
@@ -88,6 +92,7 @@ class OrderList:
         self._rules = rules
         self._added = added
         self._used = used
+        self._alert = alert
         self._wait = InterruptibleWait()
         self._online = False
         self._fresh = False
@@ -196,8 +201,10 @@ class OrderList:
                 break
         news = await self._hand_over(orders)
         if last and not found.more:
-            late = await self._inbox.do(SettleLate([order.id for order in orders if _waits(order)], last))
+            strange = [order.id for order in orders if order.status is None]
+            late = await self._inbox.do(SettleLate([one.id for one in orders if _waits(one)], last, strange=strange))
             self._say(news, len(orders), late.over)
+            self._say_dead(late.dead)
         else:
             self._say(news, len(orders), 0)
         return True
@@ -211,6 +218,7 @@ class OrderList:
         for order in orders:
             if order.status is None:
                 self._log.say(log_texts.ORDER_STRANGE, order=order.id, words=order.status_text)
+                self._alert(STRANGE)
         waiting = {order.id: order for order in orders if _waits(order) and not self._is_older(order)}
         if not waiting:
             return 0
@@ -250,8 +258,11 @@ class OrderList:
         if last and self._failures + 1 >= (PATIENCE if reason.code in _PASSING else FAILURES):
             words = f"a late order, and the list of orders can't be had: {reason}"
             late = await self._inbox.do(SettleLate([], last, words))
-            if late.dead:
-                self._log.say(log_texts.ORDERS_DEAD, orders=late.dead)
+            self._say_dead(late.dead)
+
+    def _say_dead(self, count: int) -> None:
+        if count:
+            self._log.say(log_texts.ORDERS_DEAD, orders=count)
 
 
 def lists_orders(settings: MailSettings) -> bool:

@@ -125,6 +125,7 @@ class MessageService:
             rules,
             self._added,
             self._wanted.set,
+            self._handler.alert,
         )
         self._catch_up.caught_up = self._orders.caught_up
         self._intake = PushIntake(

@@ -124,6 +124,8 @@ class SettleLate(Operation[LateOrders], frozen=True):
     """Number of the last row that was there when the list was asked for: it may not know of later ones."""
     failed: str | None = None
     """Why there is no list: they are dead letters."""
+    strange: list[str] = []
+    """Ids of those on the list of which nobody knows whether they wait: they are dead letters too."""
 
 
 class Waiting(Operation[list[Row]], frozen=True):

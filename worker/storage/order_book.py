@@ -12,7 +12,7 @@ from typing import Final
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.listed_orders import PREFIX
 from xyfleet.worker.storage.results import HandlerRules, LateOrders, NewOrder
-from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, NOTICED
+from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, NOTICED, STRANGE_ORDER
 
 _HEARD: Final = "trade_order = ? AND order_status = 'paid' AND state <> 'kept'"
 """Waiting, being called, done or a dead letter: a handler or a person has it."""
@@ -81,16 +81,17 @@ def _talk(talks: dict[tuple[str, str | None], str], buyer: str | None, item: str
     return talks.get((buyer, item)) or talks.get((buyer, None))
 
 
-def settle_late(db: sqlite3.Connection, listed: Sequence[str], last: int, failed: str | None) -> LateOrders:
-    """Say of each paid order that came late what the list says of it, or make it a dead letter where there is none."""
+def settle_late(
+    db: sqlite3.Connection, listed: Sequence[str], last: int, failed: str | None, strange: Sequence[str] = ()
+) -> LateOrders:
+    """Say of each paid order that came late what the list says of it, or make it a dead letter where it says nothing."""
     query = "SELECT row, trade_order FROM messages WHERE state = 'kept' AND reason = ? AND row <= ?"
     rows = db.execute(query, (LATE_ORDER, last)).fetchall()
-    if failed is not None:
-        change = "UPDATE messages SET state = 'failed', reason = ? WHERE row = ?"
-        db.executemany(change, [(failed, row) for row, _ in rows])
-        return LateOrders(dead=len(rows))
-    waiting = set(listed)
-    said = [(LISTED if order in waiting else NOT_WAITING, row) for row, order in rows]
+    unknown = set(strange)
+    dead = [(failed or STRANGE_ORDER, row) for row, order in rows if failed is not None or order in unknown]
+    db.executemany("UPDATE messages SET state = 'failed', reason = ? WHERE row = ?", dead)
+    waiting, gone = set(listed), {row for _, row in dead}
+    said = [(LISTED if order in waiting else NOT_WAITING, row) for row, order in rows if row not in gone]
     db.executemany("UPDATE messages SET reason = ? WHERE row = ?", said)
     count = sum(reason == LISTED for reason, _ in said)
-    return LateOrders(listed=count, over=len(said) - count)
+    return LateOrders(listed=count, over=len(said) - count, dead=len(dead))

@@ -69,7 +69,7 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ops.Redo: lambda store, it, now: store.redo(it.ids),
     ops.Find: lambda store, it, now: store.find(it.id),
     ops.NewOrders: lambda store, it, now: order_book.new_orders(store.db, it.orders),
-    ops.SettleLate: lambda store, it, now: order_book.settle_late(store.db, it.listed, it.last, it.failed),
+    ops.SettleLate: lambda store, it, now: order_book.settle_late(store.db, it.listed, it.last, it.failed, it.strange),
     ops.Waiting: lambda store, it, now: store.waiting(it.after, it.limit),
     ops.Queue: lambda store, it, now: store.queue(
         it.uuid, it.conversation, it.receiver, it.text, now, automatic=it.automatic, image=it.image

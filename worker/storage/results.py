@@ -58,7 +58,7 @@ class LateOrders(NamedTuple):
     over: int = 0
     """It does not have them: shipped, closed or refunded meanwhile."""
     dead: int = 0
-    """Dead letters, for there is no list."""
+    """Dead letters, for there is no list, or it says of them what nobody knows."""
 
 
 class Unfit(msgspec.Struct, frozen=True):

@@ -112,6 +112,15 @@ def test_the_list_of_a_seller_without_a_shop() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [(answers.sold, {"module": {"items": [{"id": "51"}]}}), (answers.sold_plain, {"items": [{"id": "51"}]})],
+)
+def test_a_list_of_which_nothing_can_be_read(read: Any, data: Any) -> None:
+    """It is no list: an empty one would say that no order waits."""
+    assert read(data) is None
+
+
 @given(JSON)
 @pytest.mark.parametrize("read", [answers.sold, answers.sold_plain])
 def test_nothing_raises(read: Any, data: Any) -> None:

@@ -15,7 +15,7 @@ from support.jobs import until
 from support.stores import ASKS, NOW, incoming
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import OpenTalk, TalkAnswer, TalkQuestion
-from xyfleet.worker.messaging.order_list import OrderList
+from xyfleet.worker.messaging.order_list import STRANGE, OrderList
 from xyfleet.worker.protocol.incoming import IncomingItem
 from xyfleet.worker.protocol.shop import Order, OrderPage
 from xyfleet.worker.reasons import Reason
@@ -75,6 +75,7 @@ class Desk:
         self.log = AccountLog("a0", LogSettings(dir=str(folder), format="json"))
         self.inbox = AsyncStore(self.settings, "a0", lambda: None, clock=lambda: NOW)
         self.rows: list[Row] = []
+        self.told: list[str] = []
         self.list = OrderList(
             self.inbox,
             self.settings,
@@ -84,6 +85,7 @@ class Desk:
             lambda found: RULES,
             self._added,
             lambda: None,
+            self.told.append,
         )
 
     def _added(self, added: Added) -> None:
@@ -168,6 +170,18 @@ async def test_a_paid_notice_that_names_no_order(tmp_path: Path) -> None:
 
     assert first == 1, "its card came beside it"
     assert it.rows[0].message.order == order(1).id
+
+
+async def test_words_that_are_not_known(tmp_path: Path) -> None:
+    """A person hears of it, and a late notice of such an order is a dead letter."""
+    async with desk(tmp_path) as it:
+        late = incoming("1.PNM", kind="card", order=order(1).id, order_status="paid", time=NOW - 3_600_000)
+        await it.inbox.do(Add([late], False, RULES))
+        it.platform.pages = [[order(1, status=None, status_text="2")]]
+        it.connect()
+        await until(lambda: it.inbox.counts.dead)
+
+    assert it.told[:1] == [STRANGE]
 
 
 async def test_one_that_no_list_is_due_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

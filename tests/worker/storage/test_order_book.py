@@ -13,7 +13,7 @@ from xyfleet.worker.protocol.shop import Order
 from xyfleet.worker.storage import order_book
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.results import LateOrders, LetterPart, NewOrder
-from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, NOTICED, TAKEN_OVER
+from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, STRANGE_ORDER, NOTICED, TAKEN_OVER
 
 pytestmark = pytest.mark.pythons
 
@@ -57,6 +57,14 @@ def test_a_late_order_waits_for_the_list(store: MessageStore) -> None:
         ("kept", NOT_WAITING),
         ("kept", NOT_WAITING),
     ]
+
+
+def test_a_late_order_that_the_list_has_in_strange_words(store: MessageStore) -> None:
+    """Nobody knows whether it waits: a person sees it, and it is not called over."""
+    add(store, card("1.PNM", time=OLD), card("2.PNM", OTHER, time=OLD), rules=LISTS)
+
+    assert order_book.settle_late(store.db, [OTHER], 2, None, [ORDER]) == LateOrders(listed=1, dead=1)
+    assert [stands(store, number) for number in (1, 2)] == [("failed", STRANGE_ORDER), ("kept", LISTED)]
 
 
 def test_an_order_that_came_while_the_list_was_asked_for(store: MessageStore) -> None:
