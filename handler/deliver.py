@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from xyfleet.handler import Account, AskFailed, Message, Reply
 from xyfleet.handler.keywords import folded
 from xyfleet.handler.ledger import Ledger, Sale, Taken
-from xyfleet.worker.handlers.base import MAX_REPLY
+from xyfleet.worker.handlers.base import MAX_REPLY, MOST_REPLIES
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
 _KEYS: Final = "{keys}"
@@ -66,7 +66,7 @@ class Deliver:
         _tell_of_few(goods, taken, account)
         if goods.ship:
             await _ship(sale.order, account)
-        return _texts(goods, taken)
+        return _texts(goods, taken, sale.order)
 
     async def _bought(self, message: Message, account: Account) -> _Bought:
         """
@@ -99,6 +99,9 @@ def _specs(bought: str | None) -> tuple[str, ...]:
 
 
 def _count(goods: Goods, bought: _Bought) -> int:
+    """Return how many keys it is; without keys everybody gets the same, once."""
+    if goods.cards is None:
+        return 1
     return goods.quantity or bought.quantity or 1
 
 
@@ -118,7 +121,7 @@ async def _ship(order: str, account: Account) -> None:
         account.alert(f"order {order} is delivered; it is not known yet whether it is marked as shipped")
 
 
-def _texts(goods: Goods, taken: Taken) -> list[Reply]:
+def _texts(goods: Goods, taken: Taken, order: str) -> list[Reply]:
     """Return the text with its keys, in several messages where they are many or the text is long."""
     if goods.cards is None:
         return [Reply(goods.reply)]
@@ -129,6 +132,9 @@ def _texts(goods: Goods, taken: Taken) -> list[Reply]:
             pieces.append("")
             room = MAX_REPLY
         pieces[-1] += f"\n{key}" if pieces[-1] else key
+    if len(pieces) > MOST_REPLIES:
+        count = len(taken.keys)
+        raise Undeliverable(f"order {order}: its {count} keys are too many to send; they stand in delivered.txt")
     return [Reply(goods.reply.replace(_KEYS, pieces[0])), *map(Reply, pieces[1:])]
 
 

@@ -176,6 +176,23 @@ async def test_many_keys(tmp_path: Path) -> None:
     assert [len(str(reply.text).split()) for reply in found] == [66, 35]
 
 
+async def test_more_keys_than_an_answer_has_room_for(tmp_path: Path) -> None:
+    """They are the order's, and a person hears where they stand."""
+    deliver = delivery(tmp_path, keys=0)
+    (tmp_path / "cards.txt").write_text("".join(f"{number:0400}\n" for number in range(120)))
+
+    with pytest.raises(Undeliverable, match="its 120 keys are too many to send; they stand in delivered.txt"):
+        await ask(deliver, paid(), Platform(quantity=120))
+
+
+async def test_a_text_for_all_has_no_number(tmp_path: Path) -> None:
+    """However many were bought, it is one line of the ledger."""
+    deliver = delivery(tmp_path, cards=None, reply="the same")
+
+    assert await ask(deliver, paid(), Platform(quantity=10**12)) == [Reply("the same")]
+    assert len((tmp_path / "delivered.txt").read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("reply", ["说明" * 1950 + "{keys}", "说明" * 900 + "{keys}" + "说明" * 900, "{keys}\n{keys}"])
 async def test_keys_below_a_long_text(tmp_path: Path, reply: str) -> None:
     """However long the text, every message can be sent, and each key is in one of them."""
