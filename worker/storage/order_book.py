@@ -84,7 +84,7 @@ def _talk(talks: dict[tuple[str, str | None], str], buyer: str | None, item: str
 def settle_late(
     db: sqlite3.Connection, listed: Sequence[str], last: int, failed: str | None, strange: Sequence[str] = ()
 ) -> LateOrders:
-    """Say of each paid order that came late what the list says of it, or make it a dead letter where it says nothing."""
+    """Say of each paid order that came late what the list says of it; where that is nothing it is a dead letter."""
     query = "SELECT row, trade_order FROM messages WHERE state = 'kept' AND reason = ? AND row <= ?"
     rows = db.execute(query, (LATE_ORDER, last)).fetchall()
     unknown = set(strange)

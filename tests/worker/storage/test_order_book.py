@@ -13,7 +13,7 @@ from xyfleet.worker.protocol.shop import Order
 from xyfleet.worker.storage import order_book
 from xyfleet.worker.storage.message_store import MessageStore
 from xyfleet.worker.storage.results import LateOrders, LetterPart, NewOrder
-from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, STRANGE_ORDER, NOTICED, TAKEN_OVER
+from xyfleet.worker.storage.schema import LATE_ORDER, LISTED, NOT_WAITING, NOTICED, STRANGE_ORDER, TAKEN_OVER
 
 pytestmark = pytest.mark.pythons
 
