@@ -23,7 +23,7 @@ Parameters = Mapping[str, tuple[dict[str, Any], str]]
 ALWAYS: Final = ("bad_request", "unauthorized", "fault")
 WITH_BODY: Final = ("request_timeout", "request_entity_too_large")
 _ASKED: Final = tuple(sorted(name.removeprefix("ask_") for name in TEXTS if name.startswith("ask_")))
-_FLAG: Final = {"enum": ["0", "1"], "default": "0"}
+_FLAG: Final = {"type": "string", "default": "0", "examples": ["1"]}
 _NAMES: Final[Parameters] = {
     "name": (
         {"type": "array", "items": {"type": "string", "examples": ["shop-001", "shop-0*", "@phones"]}},

@@ -87,7 +87,7 @@ def test_all_answers_are_as_described(tmp_path: Path) -> None:
     from support.api_questions import ask  # a second of imports, for long tests alone
 
     with served(tmp_path) as (address, token):
-        ask(address, token, ["shop-001", "shop-002"], 25)
+        ask(address, token, ["shop-001", "shop-002"], 8)
 
 
 @pytest.mark.long
