@@ -100,6 +100,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`package.module:function` or the name of a ready handler; several with commas are asked in turn; null = none."""
     handler_path: str = ""
     """Folder that is first on `sys.path` when the handler is imported: the accounts file's."""
+    handler_packages: str = ""
+    """Folder that is last on it: what the owner's requirements.txt asks for, if that is there."""
     handler_env: dict[str, Secret] = {}
     """Environment variables that it gets; no other process sees them."""
     ready: ReadyRules | None = None

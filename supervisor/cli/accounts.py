@@ -6,6 +6,7 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -13,6 +14,7 @@ import click
 from xyfleet.supervisor.api.client import NoAnswer, Refused
 from xyfleet.supervisor.api.registry import Record, is_live
 from xyfleet.supervisor.cli.base import FAILURE, OK, Failure, Setup, common
+from xyfleet.supervisor.cli.packages import install_of
 from xyfleet.supervisor.common.i18n import N_, _
 
 ACTION_TIMEOUT: Final = 60.0
@@ -94,6 +96,7 @@ def refresh(setup: Setup, names: tuple[str, ...], yes: bool) -> int:
 @click.pass_obj
 def reload(setup: Setup, yes: bool) -> int:
     """Read the accounts file again."""
+    install_of(Path(setup.record().file), setup.environment)
     answer = setup.client().post("/v1/reload", {"yes": yes}, timeout=RELOAD_TIMEOUT)
     for warning in answer["warnings"]:
         click.echo(warning, err=True)

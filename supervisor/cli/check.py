@@ -11,8 +11,9 @@ import click
 from msgspec import structs
 
 from xyfleet.supervisor.cli.base import OK, USAGE, Setup, common
+from xyfleet.supervisor.cli.packages import install
 from xyfleet.supervisor.common.i18n import _
-from xyfleet.supervisor.common.paths import PathRefused
+from xyfleet.supervisor.common.paths import PathRefused, handler_packages
 from xyfleet.supervisor.common.private_folders import owners, refuse_foreign
 from xyfleet.supervisor.config.capacity import inbox_bytes, shortfalls
 from xyfleet.supervisor.config.load import load_with_warnings
@@ -46,6 +47,7 @@ def check(setup: Setup, file: Path) -> int:
         text = _("%(file)s is not good; problems: %(n)d")
         click.echo(text % {"file": file, "n": len(bad.problems)}, err=True)
         return USAGE
+    install(settings, setup.environment)
     limits = read_limits(settings.fleet.log.dir, settings.fleet.state_dir)
     machine = [*_foreign(settings), *shortfalls(settings, limits)]
     _warn([*map(str, warnings), *machine, *_browsers(settings, setup.language), *_unloadable(settings, setup)])
@@ -79,7 +81,8 @@ def _unloadable(settings: Settings, setup: Setup) -> Iterator[str]:
         if handler is None or handler in tried:
             continue
         tried.add(handler)
-        trial = process.trial_of(structs.replace(account, handler=handler), settings.path.parent, [])
+        packages = handler_packages(settings.fleet.state_dir)
+        trial = process.trial_of(structs.replace(account, handler=handler), settings.path.parent, [], packages)
         result, output = process.run(trial, setup.environment)
         if result.trouble is not None:
             yield _("the handler %(handler)s can't be loaded: %(why)s") % {

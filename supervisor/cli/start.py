@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, NoReturn
 
 import click
@@ -74,6 +75,7 @@ class _OptionalWait(click.Command):
 @click.pass_obj
 def start(setup: Setup, file: str, detach: bool, wait: float | str | None, fresh: bool, verbose: bool) -> int:
     """Start the supervisor."""
+    _install(Path(file).absolute(), setup.environment)
     words = command(setup.explicit, file, fresh=fresh, verbose=verbose)
     if not detach and wait is None:
         _become(words, setup)
@@ -82,6 +84,15 @@ def start(setup: Setup, file: str, detach: bool, wait: float | str | None, fresh
     if wait is None:
         return OK
     return wait_for(setup, launched.pid, launched.patience if isinstance(wait, str) else wait)
+
+
+def _install(file: Path, environment: dict[str, str]) -> None:
+    """Install requirements.txt; before the start, which is waited for only so long, and in sight of its user."""
+    if (file.parent / "requirements.txt").is_file():
+        # Imported only now: it needs all that reads accounts files, which few starts need twice.
+        from xyfleet.supervisor.cli.packages import install_of
+
+        install_of(file, environment)
 
 
 def command(language: str | None, file: str, *, fresh: bool, verbose: bool) -> list[str]:

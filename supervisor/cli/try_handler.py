@@ -14,6 +14,7 @@ import click
 from xyfleet.supervisor.cli.base import FAILURE, OK, USAGE, Failure, Setup, common
 from xyfleet.supervisor.common.errors import UnknownName
 from xyfleet.supervisor.common.i18n import _
+from xyfleet.supervisor.common.paths import handler_packages
 from xyfleet.supervisor.config.load import load
 from xyfleet.supervisor.config.reading.problems import BadFile
 from xyfleet.supervisor.handler_trials import messages, process, webhook
@@ -74,7 +75,7 @@ def _show(account: Account, settings: Settings, asked: list[HandedMessage], setu
     """Call and show; return the exit code."""
     output, folder = "", settings.path.parent
     if account.handler is not None:
-        trial = process.trial_of(account, folder, asked)
+        trial = process.trial_of(account, folder, asked, handler_packages(settings.fleet.state_dir))
         result, output = process.run(trial, setup.environment)
     elif account.webhook is not None:
         result = asyncio.run(webhook.run(account.webhook, asked, account.mail.handler_timeout))

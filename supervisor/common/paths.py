@@ -80,6 +80,11 @@ def browser_profile(state_dir: Path, unb: str | None, name: str) -> Path:
     return folder / "names" / name if unb is None else folder / unb
 
 
+def handler_packages(state_dir: Path) -> Path:
+    """Return the folder that handlers import the packages of requirements.txt from; it need not be there."""
+    return state_dir / "requirements" / "current" / "site-packages"
+
+
 def fleet_file(state_dir: Path) -> Path:
     """Return where it stands which account is which user, and what an operator stopped."""
     return state_dir / "fleet.json"

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xyfleet.supervisor.common.i18n import N_, Text, said
+from xyfleet.supervisor.common.paths import handler_packages
 from xyfleet.supervisor.common.reason_texts import said as reason_text
 from xyfleet.supervisor.handler_trials import process
 from xyfleet.supervisor.supervision.account import SupervisedAccount
@@ -37,7 +38,8 @@ async def renew(fleet: Fleet) -> Renewed:
     warnings: list[str] = []
     for handler, members in _by_handler(fleet).items():
         account = msgspec.structs.replace(members[0].account, handler=handler)
-        trial = process.trial_of(account, fleet.settings.path.parent, [])
+        packages = handler_packages(fleet.settings.fleet.state_dir)
+        trial = process.trial_of(account, fleet.settings.path.parent, [], packages)
         outcome = await asyncio.to_thread(process.run, trial, os.environ)
         if (trouble := outcome.result.trouble) is not None:
             text = N_("the handler %(handler)s can't be loaded, what was loaded before goes on answering: %(why)s")

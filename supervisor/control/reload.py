@@ -26,6 +26,7 @@ from xyfleet.supervisor.control.handler_renewal import renew
 from xyfleet.supervisor.control.reload_checks import Plan, Users, check, is_new
 from xyfleet.supervisor.control.types import Reloaded
 from xyfleet.supervisor.credentials.store import StateRefused
+from xyfleet.supervisor.handler_trials import requirements
 from xyfleet.supervisor.settings import Fleet as FleetSettings
 from xyfleet.supervisor.settings import Settings
 from xyfleet.supervisor.supervision.account import SupervisedAccount
@@ -66,12 +67,13 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = 
 
 
 async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[Plan, list[str]]:
-    """Return what is to be done, and warnings, when nothing speaks against it. Raises `Refused`; touches nothing."""
+    """Return what is to be done, and warnings, when nothing speaks against it. Raises `Refused`; touches no account."""
     before, began = fleet.settings, time.monotonic()
     try:
         wanted, doubts = await asyncio.to_thread(load_with_warnings, before.path, env, before=before)
     except BadFileFound as bad:
         raise BadFile([str(problem) for problem in bad.problems]) from None
+    trouble = await asyncio.to_thread(requirements.ensure, wanted, env, lambda text: log.info("%s", said(text)))
     members = [member for member in fleet.members.values() if member.condition.wish is not Wish.REMOVED]
     settled = {member.name: member.settled for member in members if member.settled is not None}
     try:
@@ -82,7 +84,7 @@ async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[
     # Another user is another account: the old one goes, and the new one is added.
     renamed = frozenset(name for name in found.users if name in settled and fleet.store.user(name) is not None)
     plan = await asyncio.to_thread(_plan, before, settled, wanted, Users(found, held, renamed), sure, began)
-    warnings = [*map(str, doubts), *await asyncio.to_thread(check, plan)]
+    warnings = [*map(str, doubts), *([said(trouble)] if trouble else []), *await asyncio.to_thread(check, plan)]
     if fleet.store.assignment(wanted.accounts.values()) != found:  # somebody logged in meanwhile
         return await prepare(fleet, env, sure=sure)
     return plan, warnings

@@ -52,14 +52,21 @@ def own_handlers(account: Account) -> str | None:
     return ",".join(spec for spec in handlers_of(account.handler) if spec not in READY) or None
 
 
-def trial_of(account: Account, folder: Path, messages: list[HandedMessage]) -> Trial:
-    """Return a trial of an account's handler, loaded only if there are no messages."""
+def trial_of(account: Account, folder: Path, messages: list[HandedMessage], packages: Path | None = None) -> Trial:
+    """
+    Return a trial of an account's handler, loaded only if there are no messages.
+
+    Args:
+        folder: The accounts file's.
+        packages: Where those of requirements.txt are.
+    """
     assert account.handler is not None, "the account has a handler"
     return Trial(
         account=account.name,
         label=account.label,
         handler=account.handler,
         folder=str(folder),
+        packages="" if packages is None else str(packages),
         ready=account.ready,
         env={name: value.reveal() for name, value in account.handler_env.items()},
         timeout=account.mail.handler_timeout,

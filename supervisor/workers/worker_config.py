@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from xyfleet.supervisor.common.paths import fleet_users_file
+from xyfleet.supervisor.common.paths import fleet_users_file, handler_packages
 from xyfleet.supervisor.credentials.record import Credentials, shown
 from xyfleet.supervisor.settings import Account, Fleet, Settings
 from xyfleet.worker.ready_rules import ReadyRules
@@ -53,6 +53,7 @@ def mail_settings(
         known_row=known_row,
         handler=account.handler,
         handler_path=str(settings.path.parent),
+        handler_packages=str(handler_packages(settings.fleet.state_dir)),
         handler_env=account.handler_env,
         ready=_ready(account, inbox),
         webhook=None if account.webhook is None else str(webhook_socket),

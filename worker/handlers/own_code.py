@@ -31,11 +31,13 @@ class OwnCode:
     Args:
         handler: The functions, `package.module:function` or the name of a ready handler, with commas in between.
         folder: The accounts file's: modules below it are the owner's own, and are loaded anew.
+        packages: Where what they need was installed, "" = nowhere. Last on the path: it replaces nothing of ours.
     """
 
-    def __init__(self, handler: str, folder: str) -> None:
+    def __init__(self, handler: str, folder: str, packages: str = "") -> None:
         self._specs = handler.split(",")
         self._folder = folder
+        self._packages = packages
         self._modules: dict[str, ModuleType] = {}
         self._known = 0
         """Modules that there were before those."""
@@ -61,6 +63,8 @@ class OwnCode:
             _drop_bytecode(file)
         for name in self._modules:
             sys.modules.pop(name, None)
+        if self._packages and self._packages not in sys.path and os.path.isdir(self._packages):
+            sys.path.append(self._packages)
         importlib.invalidate_caches()
         known, began = len(sys.modules), time.time_ns()
         try:

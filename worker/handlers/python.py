@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -80,10 +81,12 @@ class PythonHandler:
         self._thread: LoopThread | None = None
         self._watch: ThreadWatch | None = None
         self._account: Account | None = None
-        self._code = OwnCode(self._spec, self._folder)
+        self._code = OwnCode(self._spec, self._folder, settings.handler_packages)
         self._ready_rules = settings.ready
         self._functions: Sequence[Function] = ()
         self._usable = asyncio.Event()
+        self._mended = asyncio.Event()
+        """Somebody says that what could not be loaded can be now."""
         self._importing: asyncio.Task[None] | None = None
         self._import_trouble: Reason | None = None
         self._renewals: set[asyncio.Task[Renewal]] = set()
@@ -213,7 +216,10 @@ class PythonHandler:
         while True:
             if await self._imported(thread):
                 break
-            await asyncio.sleep(self._limits.retry)
+            self._mended.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.retry):
+                    await self._mended.wait()
         self._usable.set()
         while self._code.has_files:
             await asyncio.sleep(self._limits.files)
@@ -236,7 +242,8 @@ class PythonHandler:
 
     async def _renew(self, *, only_stale: bool) -> Renewal:
         if self._thread is None or not self._usable.is_set():
-            return Renewal(False)  # it is about to be loaded anyway
+            self._mended.set()
+            return Renewal(False)  # it is about to be loaded
         if only_stale and await self._thread.submit(self._look_at_files()) is None:
             return Renewal(False)
         failure = await self._loaded(self._thread)

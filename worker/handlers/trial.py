@@ -42,6 +42,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     handler: str
     folder: str
+    packages: str = ""
     ready: ReadyRules | None = None
     env: dict[str, str] = {}
     """Variables that the handler is given (`handler_env`)."""
@@ -104,7 +105,7 @@ async def run(trial: Trial) -> TrialResult:
     with tempfile.TemporaryDirectory(prefix="xyfleet-try-") as folder:
         ready = None if trial.ready is None else _copied(trial.ready, Path(folder))
         try:
-            functions = OwnCode(trial.handler, trial.folder).load(
+            functions = OwnCode(trial.handler, trial.folder, trial.packages).load(
                 ready, lambda error: failures.append(described(error))
             )
         except BaseException:  # noqa: BLE001 (whatever the owner's module raises; it is described by now)

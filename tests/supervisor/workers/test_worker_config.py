@@ -36,6 +36,7 @@ def test_mail_settings_are_complete() -> None:
         since=1_700_000_000_000,
         known_row=7,
         handler_path="/home/me",
+        handler_packages="/state/requirements/current/site-packages",
         webhook="/run/xf/webhook.sock",
         fleet="f",
         label="店",
