@@ -16,8 +16,15 @@ import uvloop
 from support.gateway import Gateway
 
 # A machine that runs other tests beside these must not turn slow examples into failures.
-hypothesis.settings.register_profile("xyfleet", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("xyfleet")
+# `--long` tries more than twice as many of them.
+for profile, examples in (("short", 40), ("long", 100)):
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("short")
 
 
 def pytest_asyncio_loop_factories(

@@ -64,6 +64,7 @@ def _alike(it: Condition) -> Condition:
         timer=timer,
         hold=None if it.hold is None else Hold(cause=Cause.RISK, until=NOW),
         last_number=1,
+        fresh_restart_at=None,
         start=None if it.start is None else 1,
         hook=None if it.hook is None else 1,
         then=None if it.then is None else 0.0,

@@ -59,10 +59,12 @@ def test_long_tests_run_on_demand(machine: Machine) -> None:
     result = machine.start("--long", script="test")
 
     assert [call.split(" -m ")[1] for call in usual] == [
-        "not timing and not long -n 4 --dist worksteal",
+        "not timing and not long --hypothesis-profile short -n 4 --dist",
         "timing and not long",
     ]
-    assert machine.calls("-m pytest -m") == [call.replace(" and not long", "") for call in usual]
+    assert machine.calls("-m pytest -m") == [
+        call.replace(" and not long", "").replace("short", "long") for call in usual
+    ]
     assert result.returncode == 0
 
 

@@ -336,5 +336,7 @@ class AccountModel(RuleBasedStateMachine):
         assert self.now - began <= 15 * 60, self.it
 
 
-AccountModel.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+AccountModel.TestCase.settings = settings(
+    max_examples=settings().max_examples * 3 // 2, stateful_step_count=50, deadline=None
+)
 TestAccountModel = AccountModel.TestCase

@@ -72,5 +72,7 @@ class OwnersModel(RuleBasedStateMachine):
         assert all(self.has[other] == self.wants[name] for name, other in waiting.items())
 
 
-OwnersModel.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+OwnersModel.TestCase.settings = settings(
+    max_examples=settings().max_examples * 3 // 5, stateful_step_count=30, deadline=None
+)
 TestOwnersModel = OwnersModel.TestCase

@@ -259,11 +259,11 @@ async def test_no_conversation(tmp_path: Path) -> None:
 async def test_backlog(tmp_path: Path) -> None:
     """What waited before the start is read in pages: all of it is handled, in order, and little is in memory."""
     shop = Shop(tmp_path, ECHO, handler_concurrency=20)
-    talks = {number: number % 300 if number % 3 else -1 for number in range(900)}
+    talks = {number: number % 300 if number % 3 else -1 for number in range(450)}
     await shop.add(*(chat(f"{number}.PNM", talk=f"c{talk}") for number, talk in talks.items()), tell=False)
     most = 0
     async with shop:
-        while len(shop.seen) < 900:
+        while len(shop.seen) < 450:
             most = max(most, len(shop.dispatcher._backlog.queue))
             await asyncio.sleep(0.002)
         rows = await shop.settled()
@@ -271,7 +271,7 @@ async def test_backlog(tmp_path: Path) -> None:
         assert 0 < most <= 200
         for talk in (-1, 1, 298):
             of_talk = [int(id_[:-4]) for id_, _ in shop.seen if talks[int(id_[:-4])] == talk]
-            assert of_talk == [number for number in range(900) if talks[number] == talk]
+            assert of_talk == [number for number in range(450) if talks[number] == talk]
 
 
 async def test_talkative_buyer(tmp_path: Path) -> None:

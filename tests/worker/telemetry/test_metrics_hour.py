@@ -1,4 +1,4 @@
-"""The four metrics over the last hour: a bad hour is seen after a month, and is forgotten an hour later."""
+"""The four metrics over the last hour: a bad hour is seen after a week, and is forgotten an hour later."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_a_young_worker_shows_its_life() -> None:
     assert (window.sent, window.answered, window.best_streak) == (40, 40, 40)
 
 
-def test_a_bad_hour_after_a_month() -> None:
+def test_a_bad_hour_after_a_week() -> None:
     """The life hides it, the hour shows it; and it is gone an hour and a step later."""
     life = Life()
-    life.beats(30 * 86_400.0)
+    life.beats(7 * 86_400.0)
     life.beats(1800, answered=False)
     bad = life.beats(600, rtt=0.5)
     window = life.metrics.window(life.now)
