@@ -26,7 +26,7 @@ from xyfleet.worker.storage.inbox_tables import (
 
 BUSY_TIMEOUT: Final = 1.0
 """Seconds for which another program's transaction is waited for."""
-CACHE: Final = 256
+CACHE: Final = 64
 """KiB of pages kept in memory; a transaction's own pages go to the file early when they are more."""
 CHECKPOINT: Final = 256
 """Pages in the write-ahead log at which they go into the file: few at a time, so that no commit waits long for it."""
@@ -233,11 +233,9 @@ def _connect(path: str, query: str = "") -> sqlite3.Connection:
     db = sqlite3.connect(
         f"file:{quoted}{query}", uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=64
     )
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute(f"PRAGMA cache_size = -{CACHE}")
-    db.execute("PRAGMA temp_store = MEMORY")
-    db.execute("PRAGMA mmap_size = 0").fetchall()
-    db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}").fetchall()
-    db.execute("PRAGMA journal_size_limit = 1048576").fetchall()
-    db.execute("PRAGMA secure_delete = FAST").fetchall()
+    # A script: it keeps none of these statements for another time.
+    db.executescript(
+        f"PRAGMA synchronous = FULL; PRAGMA cache_size = -{CACHE}; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
+        f"PRAGMA wal_autocheckpoint = {CHECKPOINT}; PRAGMA journal_size_limit = 1048576; PRAGMA secure_delete = FAST"
+    )
     return db
