@@ -76,6 +76,13 @@ def trial_of(account: Account, folder: Path, messages: list[HandedMessage], pack
 
 def run(trial: Trial, env: Mapping[str, str]) -> Outcome:
     """Try it, and end whatever it has started. Blocks for as long as it takes, at most half a minute and its calls."""
+    try:
+        return _run(trial, env)
+    except OSError as error:  # no process, no descriptor, no such folder
+        return Outcome(TrialResult(trouble=words(f"it can't be tried: {error.strerror or error}")), "")
+
+
+def _run(trial: Trial, env: Mapping[str, str]) -> Outcome:
     clean = {name: value for name, value in env.items() if name in KEPT_ENVIRONMENT}
     # -P: a file of the working directory must not stand in for a module.
     command = [sys.executable, "-P", "-m", "xyfleet.worker.handlers.trial"]
@@ -84,8 +91,8 @@ def run(trial: Trial, env: Mapping[str, str]) -> Outcome:
     with subprocess.Popen(
         command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=clean, cwd=trial.folder, start_new_session=True
     ) as process:
-        talk = _Talk(process, msgspec.json.encode(trial))
         try:
+            talk = _Talk(process, msgspec.json.encode(trial))
             trouble = talk.until(time.monotonic() + within)
         finally:
             with contextlib.suppress(ProcessLookupError):

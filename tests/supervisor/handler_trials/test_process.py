@@ -126,3 +126,17 @@ def test_no_key_is_used(tmp_path: Path) -> None:
     assert "alert: cards.txt: 1 keys are left" in result.tried[0].did  # its own name, not that of the copy
     assert (tmp_path / "cards.txt").read_text() == "K1\nK2\n"
     assert not (tmp_path / "delivered.txt").exists()
+
+
+def test_without_descriptors_it_is_said(tmp_path: Path) -> None:
+    """A trial that can't be made for want of descriptors says so, at whichever of its steps they end."""
+    (tmp_path / "bot.py").write_text(CODE)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    told = set()
+    for spare in range(12):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + spare, limits[1]))
+        try:
+            told.add(str(tried(tmp_path, "bot:silent").result.trouble))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert "it can't be tried: Too many open files" in told
