@@ -56,8 +56,20 @@ _LATER: Final = frozenset(
     {"risk", "login", "outage", "slower", "stopped", "busy", "budget", "network", "late", "offline", "disk"}
 )
 """Codes after which the same question may be answered another time."""
-WAITED: Final = ContextVar("WAITED", default=False)
-"""Whether this call of the handler was cut off while it waited for an answer of the platform's."""
+
+
+class Progress:
+    """What a call of the handler has done so far, its own tasks included."""
+
+    def __init__(self) -> None:
+        self.waited = float("-inf")
+        """When it was last cut off while it waited for an answer of the platform's, by its loop's clock."""
+        self.has_sent = False
+        """Whether it has sent a message by itself: a further call may send it again."""
+
+
+PROGRESS: Final[ContextVar[Progress]] = ContextVar("PROGRESS")
+"""That of the call that is on in this task."""
 
 
 class AskFailed(Exception):
@@ -119,6 +131,7 @@ class Account:
         assert fit is not None, "there is something to send"
         words, path = fit.replies[0].text or "", fit.replies[0].image
         taken = asyncio.run_coroutine_threadsafe(self._ports.send(conversation, words, path), self._loop)
+        _progress().has_sent = True
         if not await asyncio.wrap_future(taken):
             raise LookupError(f"nobody is known in conversation {conversation}: no message of it is in the inbox")
 
@@ -181,13 +194,18 @@ class Account:
         try:
             answer = await asyncio.wrap_future(asked)
         except asyncio.CancelledError:
-            WAITED.set(question.what != "call")
+            if question.what != "call":
+                _progress().waited = asyncio.get_running_loop().time()
             raise
         if answer.reason is not None:
             failed = AskFailed(answer.reason.code.removeprefix(_PREFIX), str(answer.reason))
             failed.later = failed.later and question.what != "call"  # nobody knows what a free call did
             raise failed
         return answer
+
+
+def _progress() -> Progress:
+    return PROGRESS.get(Progress())
 
 
 def _id(value: object) -> str:

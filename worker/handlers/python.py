@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from xyfleet.worker.handlers.api import WAITED, Account, AskFailed, HandlerPorts
+from xyfleet.worker.handlers.api import PROGRESS, Account, AskFailed, HandlerPorts, Progress
 from xyfleet.worker.handlers.base import (
     CheckedAnswer,
     HandlerFailed,
@@ -27,6 +27,9 @@ from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import MailSettings
 from xyfleet.worker.telemetry import log_texts
 from xyfleet.worker.telemetry.account_log import AccountLog
+
+_EARLY: Final = 0.01
+"""Seconds by which a timer may be early."""
 
 
 class Renewal(NamedTuple):
@@ -174,7 +177,8 @@ class PythonHandler:
     # In the thread.
 
     async def _perform(self, message: Message, timeout: float) -> _Outcome:
-        functions = self._functions
+        functions, progress = self._functions, Progress()
+        PROGRESS.set(progress)
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
@@ -184,11 +188,12 @@ class PythonHandler:
             return _Outcome(reason=error.reason)
         except BaseException as error:  # noqa: BLE001 (SystemExit too must not end the thread)
             if scope.expired() and isinstance(error, TimeoutError | asyncio.CancelledError):
-                return _Outcome(reason=f"no answer within {timeout:g} s", later=WAITED.get())
+                waits = progress.waited + _EARLY >= (scope.when() or 0.0)  # an earlier wait may have had its own limit
+                return _Outcome(reason=f"no answer within {timeout:g} s", later=waits and not progress.has_sent)
             if self._closed:
                 return _Outcome(reason="the worker ended in the middle of the call", unsure=True)
             reason, trace = told(error, message.text)
-            later = isinstance(error, AskFailed) and error.later
+            later = isinstance(error, AskFailed) and error.later and not progress.has_sent
             return _Outcome(reason=self._log.clean(reason), trace=trace, later=later)
 
     async def _in_turn(self, functions: Sequence[Function], message: Message) -> CheckedAnswer | None:

@@ -85,6 +85,33 @@ async def test_an_order_waits_until_the_platform_can_be_asked(tmp_path: Path) ->
         assert set(desk.alerts) == {ORDER_WAITS}
 
 
+async def test_a_call_that_has_sent_something_counts(tmp_path: Path) -> None:
+    """Who sends the goods and can't mark the order then is called as often as after any error, not without end."""
+    question = "send('c1', 'KEY') or await account.ship(message.order)"
+    async with shop(tmp_path, question) as desk:
+        await desk.add(chat("0.PNM"), paid())
+        rows = await desk.settled()
+
+        assert rows["1.PNM"].state == "failed"
+        assert [attempt for id_, attempt in desk.seen if id_ == "1.PNM"] == [1, 2]
+
+
+async def test_an_earlier_wait_is_none(tmp_path: Path) -> None:
+    """A question that the handler itself gave up does not excuse that it hangs afterwards."""
+    code = ASKS.format(question="order('51')").replace(
+        "    found =",
+        "    import asyncio\n    try:\n"
+        "        async with asyncio.timeout(0.01):\n            await account.order('51')\n"
+        "    except TimeoutError:\n        await asyncio.sleep(60)\n    found =",
+    )
+    async with Shop(tmp_path, code, handler_retries=1, handler_retry_delay=0.005, handler_timeout=0.1) as desk:
+        desk.silent = 99
+        await desk.add(paid())
+        rows = await desk.settled()
+
+        assert (rows["1.PNM"].state, len(desk.seen)) == ("failed", 2)
+
+
 async def test_an_order_waits_for_an_answer_that_takes_too_long(tmp_path: Path) -> None:
     """A call whose time is over while it waits in the turn of the platform's calls does not count either."""
     async with shop(tmp_path, handler_timeout=0.05) as desk:
