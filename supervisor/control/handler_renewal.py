@@ -26,6 +26,8 @@ class Renewed(NamedTuple):
 
     names: list[str]
     warnings: list[str]
+    troubled: set[str]
+    """Whose old code goes on answering, as far as is known."""
 
 
 async def renew(fleet: Fleet) -> Renewed:
@@ -36,6 +38,7 @@ async def renew(fleet: Fleet) -> Renewed:
     """
     names: list[str] = []
     warnings: list[str] = []
+    troubled: set[str] = set()
     for handler, members in _by_handler(fleet).items():
         account = msgspec.structs.replace(members[0].account, handler=handler)
         packages = handler_packages(fleet.settings.fleet.state_dir)
@@ -44,11 +47,14 @@ async def renew(fleet: Fleet) -> Renewed:
         if (trouble := outcome.result.trouble) is not None:
             text = N_("the handler %(handler)s can't be loaded, what was loaded before goes on answering: %(why)s")
             warnings.append(said(Text(text, {"handler": handler, "why": reason_text(trouble)})))
+            troubled.update(member.name for member in members)
             continue
         turns = asyncio.Semaphore(AT_ONCE)
         for member, found in zip(
             members, await asyncio.gather(*(_renew(fleet, member, turns) for member in members)), strict=True
         ):
+            if found is None or found.trouble is not None:
+                troubled.add(member.name)
             if found is None:
                 text = N_("%(name)s: its worker has not said whether it has loaded its handler anew")
                 warnings.append(said(Text(text, {"name": member.name})))
@@ -56,7 +62,7 @@ async def renew(fleet: Fleet) -> Renewed:
                 warnings.append(f"{member.name}: {said(reason_text(found.trouble))}")
             elif found.renewed:
                 names.append(member.name)
-    return Renewed(names, warnings)
+    return Renewed(names, warnings, troubled)
 
 
 async def _renew(fleet: Fleet, member: SupervisedAccount, turns: asyncio.Semaphore) -> HandlerRenewed | None:

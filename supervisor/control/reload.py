@@ -57,13 +57,21 @@ async def reload(fleet: Fleet, env: Mapping[str, str], by: str, *, sure: bool = 
         raise
     done = await carry_out(fleet, plan, warnings)
     renewed = await renew(fleet)
-    done = msgspec.structs.replace(done, renewed=renewed.names, warnings=[*done.warnings, *renewed.warnings])
+    ruled = [name for name in _other_rules(plan) if name not in renewed.troubled]
+    names = list(dict.fromkeys([*ruled, *renewed.names]))
+    done = msgspec.structs.replace(done, renewed=names, warnings=[*done.warnings, *renewed.warnings])
     counts = {"added": len(done.added), "removed": len(done.removed)}
     counts |= {"restarted": len(done.restarted), "applied": len(done.applied)}
     counts |= {"renewed": len(done.renewed)} if done.renewed else {}
     counts |= {"unfinished": len(done.unfinished)} if done.unfinished else {}
     fleet.events.add("reload", time=time.time(), new="done", by=by, counts=counts)
     return done
+
+
+def _other_rules(plan: Plan) -> list[str]:
+    """Return whose ready handlers go by another replies.yml or deliver.yml now, without a new worker."""
+    before, wanted = plan.running.accounts, plan.wanted.accounts
+    return [name for name in plan.changes.live if before[name].ready != wanted[name].ready]
 
 
 async def prepare(fleet: Fleet, env: Mapping[str, str], *, sure: bool) -> tuple[Plan, list[str]]:

@@ -72,7 +72,7 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True):
     applied: list[str] = []
     """Changed without a new worker."""
     renewed: list[str] = []
-    """Those whose handler was loaded anew, in the live worker."""
+    """Those whose handler was loaded anew, or was given other replies.yml or deliver.yml, in the live worker."""
     unchanged: int = 0
     unfinished: list[str] = []
     """Of all these: those that could not be brought to the file by a fault; the next reload tries again."""

@@ -55,9 +55,10 @@ def test_from_a_word_to_a_delivered_key(tmp_path: Path, gateway: Gateway) -> Non
         (tmp_path / "words_of_bot.py").write_text("WORD = \n")
         (warning,) = fleet.client.post("/v1/reload")["warnings"]
         assert "SyntaxError" in warning
-        (tmp_path / "replies.yml").write_text("rules: [{words: [在吗], reply: 在呢}]\n")
         (tmp_path / "words_of_bot.py").write_text("WORD = 'v3 '\n")
         fleet.client.post("/v1/reload")
+        (tmp_path / "replies.yml").write_text("rules: [{words: [在吗], reply: 在呢}]\n")
+        assert fleet.client.post("/v1/reload")["renewed"] == ["a0"]
         gateway.push(unb(0), "在吗")
         until_said("在呢")
 
