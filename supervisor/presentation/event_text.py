@@ -31,6 +31,8 @@ _LOST: Final[dict[str, str]] = {
     State.CONNECTING: N_("could not connect: %(cause)s"),
     State.FAILED: N_("trying once more"),
 }
+_ANEW: Final = N_("the connection is made anew")
+"""Nothing was wrong: a new cookie, or somebody asked for it."""
 _STATE: Final[dict[str, str]] = {
     State.DISCONNECTED: N_("not connected"),
     State.CONNECTING: N_("connecting"),
@@ -115,6 +117,8 @@ def sentence(event: Event, language: str) -> str:
 def _template(event: Event) -> str:
     new = event.new or ""
     if event.kind == "state":
+        if (event.old, new, event.cause) == (State.CONNECTED, State.RECONNECTING, None):
+            return _ANEW
         known = _LOST.get(event.old or "") if new == State.RECONNECTING else None
         known = known or _STATE.get(new)
     else:

@@ -55,6 +55,13 @@ def test_a_state_is_told_by_where_it_came_from(old: str, new: str, expected: str
     assert sentence(event("state", old, new, cause="heartbeat"), "en") == expected
 
 
+def test_a_connection_made_anew_is_no_loss() -> None:
+    """Where nothing was wrong, a new login say, no loss without a cause is told."""
+    assert sentence(event("state", "CONNECTED", "RECONNECTING", reason="login"), "en") == (
+        "the connection is made anew (login)"
+    )
+
+
 def test_line_has_time_account_label_reason_and_what_comes_next() -> None:
     """One line says all, in the fleet's zone."""
     lost = event(
