@@ -38,6 +38,7 @@ MOST: Final = 100
 @click.argument("name", metavar="NAME")
 @click.argument("text", metavar="[TEXT]", default="在吗")
 @click.option("--order", "paid", is_flag=True, help=_("The card of a paid order instead of a text."))
+@click.option("--spec", metavar="TEXT", help=_("With --order: the variant that was bought."))
 @click.option("--image", is_flag=True, help=_("An image; TEXT is its address."))
 @click.option("--item", default=messages.ITEM, metavar="ID", help=_("The item that the talk is about."))
 @click.option("--repeat", type=click.IntRange(1, MOST), default=1, help=_("So many messages, one after the other."))
@@ -45,7 +46,16 @@ MOST: Final = 100
 @common
 @click.pass_obj
 def try_handler(
-    setup: Setup, /, name: str, text: str, paid: bool, image: bool, item: str, repeat: int, file: Path | None
+    setup: Setup,
+    /,
+    name: str,
+    text: str,
+    paid: bool,
+    spec: str | None,
+    image: bool,
+    item: str,
+    repeat: int,
+    file: Path | None,
 ) -> int:
     """Try it."""
     settings = _settings(Path(setup.record().file) if file is None else file)
@@ -61,7 +71,7 @@ def try_handler(
         else:
             make = messages.image if image else messages.text
             asked.append(make(name, number, text, item, now))
-    return _show(account, settings, asked, setup)
+    return _show(account, settings, asked, spec, setup)
 
 
 def _settings(file: Path) -> Settings:
@@ -71,11 +81,11 @@ def _settings(file: Path) -> Settings:
         raise Failure(USAGE, str(bad)) from None
 
 
-def _show(account: Account, settings: Settings, asked: list[HandedMessage], setup: Setup) -> int:
+def _show(account: Account, settings: Settings, asked: list[HandedMessage], spec: str | None, setup: Setup) -> int:
     """Call and show; return the exit code."""
     output, folder = "", settings.path.parent
     if account.handler is not None:
-        trial = process.trial_of(account, folder, asked, handler_packages(settings.fleet.state_dir))
+        trial = process.trial_of(account, folder, asked, handler_packages(settings.fleet.state_dir), spec)
         result, output = process.run(trial, setup.environment)
     elif account.webhook is not None:
         result = asyncio.run(webhook.run(account.webhook, asked, account.mail.handler_timeout))

@@ -32,6 +32,10 @@ _LOOK: Final = 0.05
 _PIECE: Final = 65_536
 
 
+_READY_ERROR: Final = "xyfleet.handler.deliver.Undeliverable: "
+"""How the words begin of what a ready handler leaves to a person."""
+
+
 class Outcome(NamedTuple):
     """What came of a trial."""
 
@@ -41,8 +45,14 @@ class Outcome(NamedTuple):
 
 
 def own_part(trace: str | None, folder: Path) -> list[str]:
-    """Return the lines of a traceback from the owner's first file on, all but its head if there is none in it."""
+    """
+    Return the lines of a traceback from the owner's first file on, all but its head if there is none in it.
+
+    What a ready handler raises says all by itself: nothing of it.
+    """
     lines = [] if trace is None else trace.rstrip().splitlines()[1:]
+    if any(line.startswith(_READY_ERROR) for line in lines):
+        return []
     first = next((number for number, line in enumerate(lines) if f'File "{folder}/' in line), 0)
     return lines[first:]
 
@@ -52,13 +62,20 @@ def own_handlers(account: Account) -> str | None:
     return ",".join(spec for spec in handlers_of(account.handler) if spec not in READY) or None
 
 
-def trial_of(account: Account, folder: Path, messages: list[HandedMessage], packages: Path | None = None) -> Trial:
+def trial_of(
+    account: Account,
+    folder: Path,
+    messages: list[HandedMessage],
+    packages: Path | None = None,
+    spec: str | None = None,
+) -> Trial:
     """
     Return a trial of an account's handler, loaded only if there are no messages.
 
     Args:
         folder: The accounts file's.
         packages: Where those of requirements.txt are.
+        spec: The variant that an order is of.
     """
     assert account.handler is not None, "the account has a handler"
     return Trial(
@@ -71,6 +88,7 @@ def trial_of(account: Account, folder: Path, messages: list[HandedMessage], pack
         env={name: value.reveal() for name, value in account.handler_env.items()},
         timeout=account.mail.handler_timeout,
         messages=messages,
+        spec=spec,
     )
 
 

@@ -49,6 +49,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 30.0
     messages: list[HandedMessage] = []
     """None: it is only loaded."""
+    spec: str | None = None
+    """The variant of the order that the made-up platform knows."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,13 @@ class _Platform:
         self.did.append(f"{question.what} {question.api or question.id}")
         answers: dict[str, Any] = {
             "item": Item(id=question.id, title="a made-up item", price="9.90", stock=1),
-            "order": Order(id=question.id, item=self._trial.messages[0].item, amount="9.90", status="paid"),
+            "order": Order(
+                id=question.id,
+                item=self._trial.messages[0].item,
+                spec=self._trial.spec,
+                amount="9.90",
+                status="paid",
+            ),
             "ship": Shipped(order=question.id),
         }
         if question.what not in answers:

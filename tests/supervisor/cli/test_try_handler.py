@@ -73,3 +73,16 @@ async def test_what_cannot_be_tried(tmp_path: Path) -> None:
     assert "neither a handler nor a webhook" in nothing.err
     assert "can't be loaded: ZeroDivisionError" in broken.err
     assert "the handler bot:answer can't be loaded: ZeroDivisionError" in checked.err
+
+
+async def test_a_variant_is_bought(tmp_path: Path) -> None:
+    """`--spec` is the variant of the order; one that deliver.yml lacks is said in one line, without a traceback."""
+    (tmp_path / "f.yml").write_text(FILE.format(answerer="handler: deliver"))
+    (tmp_path / "deliver.yml").write_text("goods: [{item: 900000000001, spec: 月卡, reply: 网盘}]\n")
+    good = await run(tmp_path, "try", "shop-001", "--order", "--spec", "月卡", "--file", str(tmp_path / "f.yml"))
+    ended = await run(tmp_path, "try", "shop-001", "--order", "--file", str(tmp_path / "f.yml"))
+
+    assert (good.code, ended.code) == (0, 1), good.err
+    assert "→ 网盘" in good.out
+    (line,) = ended.err.splitlines()
+    assert line.endswith("item 900000000001 was bought without a variant; deliver.yml has only: 月卡")
