@@ -40,6 +40,7 @@ def settle(world: World, observer: Observer, limit: float) -> tuple[float, dict[
         give_cookie(world, name)
     left = _wait(observer, limit, excuse=False)
     _judge(world, observer, {name: seen for name, seen in left.items() if _waits_for(seen) != "wait_token_budget"})
+    world.mail.greet(sorted(world.users().values()))
     end = time.monotonic() + DONE
     while not world.mail.is_done() and time.monotonic() < end:
         time.sleep(0.5)
