@@ -6,6 +6,7 @@ English texts stand in the code, marked with `_()`, `N_()` or (singular and plur
 
 from __future__ import annotations
 
+import functools
 import gettext
 import io
 import re
@@ -28,6 +29,7 @@ KEYWORDS: Final = {"_": None, "N_": None, "P_": (1, 2)}
 PLACEHOLDER: Final = re.compile(r"%\(\w+\)[-+ #0-9.]*[a-z]|%%|(?<!\$)\{\w+(?:![rs])?\}")
 
 
+@functools.cache
 def extracted() -> Catalog:
     """Return every marked text of the code."""
     catalog = Catalog(locale="zh", project="xyfleet", charset="utf-8")

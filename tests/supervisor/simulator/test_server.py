@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -27,6 +28,19 @@ _HANDSHAKE = (
 def shared(fresh_gateway: Gateway) -> Gateway:
     """Use the gateway that serves the whole run."""
     return fresh_gateway
+
+
+@pytest.fixture(scope="module")
+def _resident_tls_gateway() -> Iterator[Gateway]:
+    with Gateway("--tls") as running:
+        yield running
+
+
+@pytest.fixture
+def tls_gateway(_resident_tls_gateway: Gateway) -> Gateway:
+    """Give one that speaks TLS, as new."""
+    _resident_tls_gateway.reset()
+    return _resident_tls_gateway
 
 
 async def handshake(gateway: Gateway, **more: Any) -> int:
@@ -102,41 +116,38 @@ async def test_half_open_still_takes_token_calls(shared: Gateway) -> None:
     assert await Login(shared).token()
 
 
-async def test_tls_with_the_built_in_certificate() -> None:
+async def test_tls_with_the_built_in_certificate(tls_gateway: Gateway) -> None:
     """wss and https, for a client that trusts the file named, and for no other."""
-    with Gateway("--tls") as gateway:
-        assert gateway.endpoint.startswith("wss://127.0.0.1:")
-        assert gateway.token_url.startswith("https://127.0.0.1:")
-        assert gateway.ca_file is not None
-        trusting = ssl.create_default_context(cafile=gateway.ca_file)
-        async with dial(gateway, ssl=trusting) as client:
-            assert (await client.call("/!"))["code"] == 401
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await handshake(gateway, ssl=ssl.create_default_context())
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(gateway.token_url, ssl=trusting, headers={"Cookie": f"unb={UNB}; cookie2=x"}) as answer,
-        ):
-            assert json.loads(await answer.text())["ret"][0].startswith("FAIL_SYS_TOKEN_EMPTY")
+    assert tls_gateway.endpoint.startswith("wss://127.0.0.1:")
+    assert tls_gateway.token_url.startswith("https://127.0.0.1:")
+    assert tls_gateway.ca_file is not None
+    trusting = ssl.create_default_context(cafile=tls_gateway.ca_file)
+    async with dial(tls_gateway, ssl=trusting) as client:
+        assert (await client.call("/!"))["code"] == 401
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await handshake(tls_gateway, ssl=ssl.create_default_context())
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(tls_gateway.token_url, ssl=trusting, headers={"Cookie": f"unb={UNB}; cookie2=x"}) as answer,
+    ):
+        assert json.loads(await answer.text())["ret"][0].startswith("FAIL_SYS_TOKEN_EMPTY")
 
 
 @pytest.mark.parametrize("how", ["reset", "none", 1012])
-async def test_ends_over_tls(how: object) -> None:
+async def test_ends_over_tls(shared: Gateway, tls_gateway: Gateway, how: object) -> None:
     """Ends and stalls work under TLS as well."""
-    with Gateway("--tls") as gateway:
-        trusting = ssl.create_default_context(cafile=gateway.ca_file)
-        async with dial(gateway, ssl=trusting) as client:
-            with Gateway() as plain:  # its tokens are good at every gateway
-                token = await Login(plain).token()
-            assert (await client.reg(token))["code"] == 200
-            stall = gateway.fault(UNB, kind="stall")
-            await client.send("/!")
-            await asyncio.sleep(0.1)
-            assert gateway.stats(UNB)["beats"] == 0
-            gateway.clear(stall)
-            assert (await client.call("/!"))["code"] == 200
-            gateway.drop(UNB, how)  # type: ignore[arg-type]
-            assert await client.closed() == (how if isinstance(how, int) else 1006)
+    trusting = ssl.create_default_context(cafile=tls_gateway.ca_file)
+    async with dial(tls_gateway, ssl=trusting) as client:
+        token = await Login(shared).token()  # good at every gateway
+        assert (await client.reg(token))["code"] == 200
+        stall = tls_gateway.fault(UNB, kind="stall")
+        await client.send("/!")
+        await asyncio.sleep(0.1)
+        assert tls_gateway.stats(UNB)["beats"] == 0
+        tls_gateway.clear(stall)
+        assert (await client.call("/!"))["code"] == 200
+        tls_gateway.drop(UNB, how)  # type: ignore[arg-type]
+        assert await client.closed() == (how if isinstance(how, int) else 1006)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
