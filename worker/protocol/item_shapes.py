@@ -30,8 +30,8 @@ notice comes with the number of a chat message.
 * The platform wrote what has `1.7` = 1, content type 14, 25 or 26, a `dxCard`, or a task in `bizTag`, also where the
   sender is a person, or this account itself.
 * A group has `sessionType` 30. Who is at the other end of a talk stands in `peerUserId` of `1.10.reminderUrl`.
-* Orders, of what the platform wrote: `xyfleet.worker.protocol.trade`. What names an order's people and item without a
-  word about its state (`3.orderId`, no `redReminder`) is an `order` with no text.
+* Orders, of what the platform wrote, never where `1.7` = 2: `xyfleet.worker.protocol.trade`. What names an order's
+  people and item without a word about its state (`3.orderId`, no `redReminder`) is an `order` with no text.
 * A chat comes in two envelopes: its head in `1`, or one level deeper in `1.1`, with `7` beside it.
 * Signals are left out: typing (objectType 40006, or a list of objects in `1`), a session (objectType 370000, or
   `operation.content.sessionArouse`), the new-message notice (objectType 40000: conversation in `1`, id in `3`).
@@ -56,6 +56,7 @@ from xyfleet.worker.protocol.trade import Parts, Trade
 
 _PLATFORM: Final = 1
 """The `1.7` of what the platform says; a person's is 2."""
+_PERSON: Final = 2
 _CHAT_TYPE: Final = 40000
 _RECALLS: Final = (40101, 40104)
 _RECEIPTS: Final = (40102, 40103)
@@ -140,7 +141,9 @@ def _chat(payload: Json, seed: bytes, reading: Reading) -> IncomingItem:
     notice = as_dict(head.get("10"))
     said = ChatContent(notice, content, body.get("4"), as_int(head.get("7")) == _PLATFORM)
     extra = parsed(as_dict(head.get("8")).get("extra"), reading.budget)
-    deal = of_card(said, Parts(notice, content, extra), reading)
+    # A client of a person's own making may send a card that says "paid"; the platform's has another number there.
+    is_persons = as_int(head.get("7")) == _PERSON
+    deal = trade.NONE if is_persons else of_card(said, Parts(notice, content, extra), reading)
     sender = said.sender or as_id(as_dict(head.get("1")).get("1"))
     own_id = as_id(head.get("3"), cut=False)
     return IncomingItem(

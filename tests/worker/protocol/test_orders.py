@@ -179,6 +179,19 @@ def test_nothing_that_a_person_typed_is_a_state(typed: str, content_type: int) -
     assert not found.platform
 
 
+@pytest.mark.parametrize("name", ["1 ", "2 ", "3 "])
+def test_a_card_of_a_persons_own_making(name: str) -> None:
+    """What comes as a person's (`1.7` = 2) is about no order, also with all that the platform's card has."""
+    payload = sample(name)
+    head = payload["1"]
+    assert head["7"] == 1
+    assert one(payload).order is not None
+    head["7"] = 2
+    found = one(payload)
+
+    assert (found.order, found.order_status, found.role, found.buyer) == (None, None, None, None)
+
+
 def test_a_persons_message_that_changed() -> None:
     """A flat notice with a person's tag is a person's words, also when they are those of a paid order."""
     payload = sample("9 ")
