@@ -107,31 +107,28 @@ def test_whole_bootstrap(tmp_path: Path, index: PipIndex) -> None:
 
 
 def test_without_the_venv_module(tree: Path, index: PipIndex) -> None:
-    """Where even `venv` is missing the environment is made by hand, and is one: packages go into it."""
+    """
+    Where even `venv` is missing the environment is made by hand, and is one: packages go into it.
+
+    A `target` or `user` in pip's settings, meant for packages, puts pip itself nowhere else.
+    """
     (tree / "venv.py").write_text("raise ImportError('no venv here')\n")
+    elsewhere = tree / "elsewhere"
 
-    done = make(tree, PIP_INDEX_URL=f"http://127.0.0.1:{index.port}/simple/")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert pip_works(tree)
-    code = "import sys; print(sys.prefix != sys.base_prefix, sys.prefix)"
-    asked = run([str(tree / ".venv" / "bin" / "python"), "-I", "-c", code], os.environ)
-    assert asked.stdout == f"True {tree / '.venv'}\n"
-
-
-def test_settings_for_packages_do_not_hold_for_pip_itself(tree: Path, index: PipIndex) -> None:
-    """A `target` or `user` in pip's settings puts pip nowhere else."""
     done = make(
         tree,
-        PIP_INDEX_URL=f"http://127.0.0.1:{index.port}/simple",
-        PIP_TARGET=str(tree / "elsewhere"),
+        PIP_INDEX_URL=f"http://127.0.0.1:{index.port}/simple/",
+        PIP_TARGET=str(elsewhere),
         PIP_USER="1",
         PIP_REQUIRE_HASHES="1",
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert pip_works(tree)
-    assert not (tree / "elsewhere").exists()
+    assert not elsewhere.exists()
+    code = "import sys; print(sys.prefix != sys.base_prefix, sys.prefix)"
+    asked = run([str(tree / ".venv" / "bin" / "python"), "-I", "-c", code], os.environ)
+    assert asked.stdout == f"True {tree / '.venv'}\n"
 
 
 # Where from
