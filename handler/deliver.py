@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,8 +12,6 @@ from xyfleet.worker.handlers.base import MAX_REPLY, MOST_REPLIES
 from xyfleet.worker.ready_rules import Goods, ReadyRules
 
 _KEYS: Final = "{keys}"
-_SHIP_WITHIN: Final = 10.0
-"""Seconds for which the goods wait for it; the call goes on behind."""
 _TO_BE_SHIPPED: Final = (None, "paid")
 """What an order may have become, for its goods to go out."""
 
@@ -111,14 +108,11 @@ def _tell_of_few(goods: Goods, taken: Taken, account: Account) -> None:
 
 
 async def _ship(order: str, account: Account) -> None:
-    """Mark the order as shipped; that it can't be, or not soon, is told, and does not keep the goods back."""
+    """Have the order marked as shipped when it may be; that it can't be is told, and does not keep the goods back."""
     try:
-        async with asyncio.timeout(_SHIP_WITHIN):
-            await account.ship(order)
+        await account.ship(order, later=True)
     except AskFailed as error:
         account.alert(f"order {order} is delivered, but not marked as shipped: {error}")
-    except TimeoutError:
-        account.alert(f"order {order} is delivered; it is not known yet whether it is marked as shipped")
 
 
 def _texts(goods: Goods, taken: Taken, order: str) -> list[Reply]:

@@ -229,8 +229,16 @@ TEXTS: Final[dict[str, str]] = {
     "ask_disk": "not done: it can't be put on record, the disk refuses",
     "ask_unknown": "nobody knows whether order %(words)s was marked as shipped: look in the app",
     "ask_fault": "a fault in xyfleet: %(words)s",
+    # Why an order is not marked as shipped after all.
+    "ship_given_up": "order %(order)s: %(of)s",
+    "ship_too_late": "it could not be done for %(hours)d hours",
+    "ship_done": "it was shipped meanwhile",
+    "ship_over": "the order is %(words)s",
 }
 """Code to raw words. A code, once out, keeps its meaning; a newer version may know more of them."""
+_LATER: Final = "risk login outage slower stopped busy budget network late offline disk"
+ASK_LATER: Final = frozenset(f"ask_{code}" for code in _LATER.split())
+"""Refusals after which the same question may be answered another time."""
 
 
 class Reason(msgspec.Struct, frozen=True):

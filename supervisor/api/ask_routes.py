@@ -23,6 +23,7 @@ class Ship(Struct):
     name: str
     order: _Id
     again: bool = False
+    later: bool = False
 
 
 class Call(Struct):
@@ -51,7 +52,8 @@ async def _orders(request: web.Request) -> web.StreamResponse:
 
 async def _ship(request: web.Request) -> web.StreamResponse:
     asked = await body(request, Ship)
-    return await _ask(request, asked.name, Ask(request=0, what="ship", id=asked.order, again=asked.again))
+    question = Ask(request=0, what="ship", id=asked.order, again=asked.again, later=asked.later)
+    return await _ask(request, asked.name, question)
 
 
 async def _call(request: web.Request) -> web.StreamResponse:

@@ -86,6 +86,7 @@ def account_view(
         drift=drift,
         browser=browser_name(shown(held, account.identity).user_agent),
         next_browser=next_browser(held, account.identity),
+        to_be_shipped=len(held.wanted),
     )
 
 

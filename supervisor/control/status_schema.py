@@ -153,6 +153,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """The browser that it shows itself as, by its user agent; a check by risk control must be passed in that one."""
     next_browser: str | None = None
     """The one that the file says, if it is another: it counts from the next login on."""
+    to_be_shipped: int = 0
+    """Delivered orders that are marked as shipped when that may be done."""
 
 
 class OutageView(msgspec.Struct, frozen=True, kw_only=True):

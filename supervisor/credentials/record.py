@@ -104,6 +104,14 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it is known to be shipped. Else nobody knows, once the call is no longer under way."""
 
 
+class WantedShipment(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that is to be marked as shipped as soon as that may be done."""
+
+    order: str
+    at: float
+    """Since when; wall time."""
+
+
 class AskHold(msgspec.Struct, frozen=True, kw_only=True):
     """Why no calls about items and orders are made until then; a new login ends it."""
 
@@ -151,6 +159,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     ask_hold: AskHold | None = None
     shipments: tuple[Shipment, ...] = ()
     """The latest ones, oldest first."""
+    wanted: tuple[WantedShipment, ...] = ()
+    """Oldest first; whoever ends one takes it out."""
 
     def but(self, **changes: Any) -> Credentials:
         """Return a record like this one but for these fields."""

@@ -49,15 +49,23 @@ class Shipments:
         key = self._store.key(asker.name)
         job = self._under_way.get((key, order))
         if job is None:
-            held = self._find(key, order)
-            if held is not None and held.done:
-                return Shipped(order=order, already=True)
-            if held is not None and not again:
-                raise _unknown(order)
+            found = self.known(asker.name, order, again=again)
+            if found is not None:
+                return found
             job = self._under_way[key, order] = asyncio.create_task(self._ship(asker, key, order))
             job.add_done_callback(lambda done: self._ended(key, order, done))
         await asyncio.wait([job])  # whoever leaves, it goes on: it can't be taken back
         return job.result()
+
+    def known(self, name: str, order: str, *, again: bool = False) -> Shipped | None:
+        """Return what came of an order before; None: nothing, or it is under way. Raises `AskRefused`: nobody knows."""
+        key = self._store.key(name)
+        held = self._find(key, order)
+        if held is not None and held.done:
+            return Shipped(order=order, already=True)
+        if held is None or again or (key, order) in self._under_way:
+            return None
+        raise _unknown(order)
 
     async def close(self) -> None:
         """Wait for calls already sent, `LAST_CALL` seconds at most; nothing is known of one that takes longer."""
@@ -124,7 +132,11 @@ class Shipments:
         if self._find(key, order) is None:
             return
         left = tuple(each for each in held.shipments if each.order != order)
-        self._store.put(key, held.but(shipments=left if isinstance(what, str) else _with(left, what)))
+        if isinstance(what, str):
+            self._store.put(key, held.but(shipments=left))
+        else:
+            wanted = tuple(each for each in held.wanted if each.order != order)
+            self._store.put(key, held.but(shipments=_with(left, what), wanted=wanted))
 
 
 def _with(held: tuple[Shipment, ...], new: Shipment) -> tuple[Shipment, ...]:

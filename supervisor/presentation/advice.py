@@ -107,6 +107,10 @@ _DEAD_LETTERS: Final = N_(
     "Messages that the handler did not answer: %(what)d. `xyfleet messages %(name)s --failed` shows them, `--retry` "
     "gives them to it again."
 )
+_TO_BE_SHIPPED: Final = N_(
+    "Delivered orders that wait to be marked as shipped: %(what)d. That is done when the platform may be asked again, "
+    "within a day."
+)
 _SAYS_HOW_TO_LOG_IN: Final = frozenset({Cause.AUTH, Cause.REFUSED, Cause.REMOVED, Cause.RISK})
 
 
@@ -145,8 +149,15 @@ def _parts(cause: Cause | None, process: Process) -> list[str]:
     return [first, ABOUT_PROCESS[process]] if ABOUT_PROCESS[process] else [first]
 
 
-def message_advice(messages: MessagesView, *, name: str, language: str) -> list[str]:
-    """Return what a person should do about an account's messages: a sentence for each thing that is wrong."""
+def message_advice(account: AccountView, language: str) -> list[str]:
+    """Return what a person should know of an account's messages: a sentence for each thing that is not well."""
+    said = _troubles(account.messages, language)
+    if account.to_be_shipped:
+        said.append((_TO_BE_SHIPPED, account.to_be_shipped))
+    return [tr(language, text) % {"name": account.name, "what": what} for text, what in said]
+
+
+def _troubles(messages: MessagesView, language: str) -> list[tuple[str, object]]:
     said: list[tuple[str, object]] = []
     if messages.trouble is not None:
         said.append((_CANNOT_STORE, _sentence(messages.trouble, messages.trouble_because, language)))
@@ -160,7 +171,7 @@ def message_advice(messages: MessagesView, *, name: str, language: str) -> list[
         said.append((_BOUNDED, messages.bounded))
     if messages.dead:
         said.append((_DEAD_LETTERS, messages.dead))
-    return [tr(language, text) % {"name": name, "what": what} for text, what in said]
+    return said
 
 
 def _sentence(raw: str, because: Reason | None, language: str) -> str:
@@ -201,7 +212,7 @@ def _with_advice(account: AccountView, language: str) -> AccountView:
         name, browser = account.name, account.browser
         texts = [advice(account.cause, account.process, name=name, language=language, browser=browser)]
     texts += login_advice(account, language)
-    texts += message_advice(account.messages, name=account.name, language=language)
+    texts += message_advice(account, language)
     if not texts:
         return account
     return msgspec.structs.replace(account, advice=("" if language == "zh" else " ").join(texts))

@@ -76,6 +76,7 @@ _BY_RESULT: Final[dict[tuple[str, str], str]] = {
     ("message", "login_dead"): N_("the login is dead, the connection still lives: log in before it drops"),
     ("message", "asks_check"): N_("a question to the platform was answered with a check; none is asked for now"),
     ("message", "asks_dead"): N_("a question to the platform was answered with a dead login; none is asked for now"),
+    ("message", "not_shipped"): N_("an order is delivered, but not known to be marked as shipped: look in the app"),
     ("message", "login_check"): N_("the renewal of the login was answered with a check; it is renewed no more"),
     ("message", "zombie"): N_("the connection was dead though it answered: messages were missed, they are fetched"),
 }

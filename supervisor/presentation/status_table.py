@@ -222,7 +222,7 @@ def _remarks(account: AccountView, look: TableStyle, now: datetime) -> Iterator[
         yield from _paragraph("→ " + todo, YELLOW if account.cause else GREY, look, "    ")
     for todo in login_advice(account, look.language):
         yield from _paragraph("→ " + todo, YELLOW, look, "    ")
-    for todo in message_advice(account.messages, name=account.name, language=look.language):
+    for todo in message_advice(account, look.language):
         yield from _paragraph("→ " + todo, YELLOW, look, "    ")
 
 

@@ -53,6 +53,7 @@ class Fleet(FleetParts):
         faults = member.faults
         self.recovery.joins(member)
         member.begin()
+        self.asks.wanted.resume(member)
         if member.faults == faults:
             member.settled = Settled(member.account, self.settings.fleet)
 
@@ -61,6 +62,7 @@ class Fleet(FleetParts):
         self.users.drop(member)
         self.desk.cancel(member.name)
         self.logins.cancel(member.name)
+        self.asks.wanted.leave(member.name)
         self.tokens.hurry_account(member.name)
         self.mail.forget(member.name)
         self.store.forget(member.name)
@@ -86,6 +88,7 @@ class Fleet(FleetParts):
     async def let_go(self, name: str) -> None:
         """End what is under way for an account, so that nothing about it is written any more."""
         self.logins.cancel(name)
+        self.asks.wanted.leave(name)
         await self.desk.end(name)
 
     def note_forgotten(self, name: str, by: str) -> None:

@@ -91,7 +91,7 @@ class FleetParts:
         self.qr = QrLogins(self.members, store, tokens, self.users.lock_for_login, self.free_user)
         self.renewals = Renewals(self.members, store, tokens, self._login_troubled, self.record.account)
         self.images = ImageUploads(store, tokens, self._login_troubled)
-        self.asks = PlatformAsks(self.members, store, tokens, self._login_troubled, self.record.account)
+        self.asks = PlatformAsks(self.members, store, tokens, self._login_troubled, self.record.account, self.jobs)
         self.watch = HangWatchdog(self._slots, lambda: self.settings.fleet.hang_timeout)
         self.launcher = StartQueue(forkserver, self._slots)
         self.clock = MachineClock()

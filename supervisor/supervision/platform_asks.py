@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -22,6 +22,8 @@ from xyfleet.supervisor.platform_calls.service import Asker, AskRefused, Platfor
 from xyfleet.supervisor.platform_calls.shipments import Shipments
 from xyfleet.supervisor.supervision.account import SupervisedAccount
 from xyfleet.supervisor.supervision.account_state import Login, Wish
+from xyfleet.supervisor.supervision.jobs import Jobs
+from xyfleet.supervisor.supervision.wanted_shipments import PlatformPorts, WantedShipments
 from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.supervisor.workers.process import WorkerProcess
 from xyfleet.worker.causes import Cause
@@ -41,13 +43,20 @@ _EVENTS: Final = {"ask_risk": "asks_check", "ask_login": "asks_dead"}
 log = logging.getLogger(__name__)
 
 
+class Note(Protocol):
+    """Puts an event of an account on record: its kind, what it came to, and why."""
+
+    def __call__(self, member: SupervisedAccount, kind: EventKind, to: str, /, *, reason: Reason | None = None) -> None:
+        """Do so."""
+
+
 class PlatformAsks:
     """
     Asks for all accounts.
 
     Args:
         troubled: Whether an outage, or another login of it, holds an account's calls back now.
-        note: Puts an event of an account on record: its kind and what it came to.
+        note: Puts events on record.
     """
 
     def __init__(
@@ -56,7 +65,8 @@ class PlatformAsks:
         store: Store,
         tokens: TokenService,
         troubled: Callable[[SupervisedAccount], bool],
-        note: Callable[[SupervisedAccount, EventKind, str], None],
+        note: Note,
+        jobs: Jobs,
     ) -> None:
         self._members = members
         self._store = store
@@ -65,6 +75,9 @@ class PlatformAsks:
         self.calls = PlatformCalls(store, tokens)
         self.calls.held = self._held
         self.shipments = Shipments(self.calls)
+        self.wanted = WantedShipments(
+            store, self.shipments, jobs, PlatformPorts(self.ask, self._asker, self._not_shipped)
+        )
         self._items = KeptAnswers(KEEP_ITEMS)
 
     async def answer(self, member: SupervisedAccount, child: WorkerProcess, question: Ask) -> None:
@@ -102,6 +115,10 @@ class PlatformAsks:
                 return _known(answers.order(await self._call(asker, apis.order(question.id)), question.id))
             case "orders":
                 return await self._orders(asker, int(question.id))
+            case "ship" if question.later:
+                if question.again:
+                    raise refused("ask_bad", words="`again` and `later` do not go together")
+                return await self.wanted.want(member, question.id)
             case "ship":
                 return await self.shipments.ship(asker, question.id, again=question.again)
 
@@ -142,6 +159,9 @@ class PlatformAsks:
         member, to = self._members.get(name), _EVENTS.get(reason.code)
         if member is not None and to is not None:
             self._note(member, "message", to)
+
+    def _not_shipped(self, member: SupervisedAccount, reason: Reason) -> None:
+        self._note(member, "message", "not_shipped", reason=reason)
 
     # Who may ask.
 

@@ -100,7 +100,7 @@ def test_orders_are_asked_for_and_shipped(gateway: Gateway, tmp_path: Path) -> N
     assert (item["title"], order["status"], order["buyer"]) == ("测试商品", "shipped", "3300000000002")
     assert [each["id"] for each in waiting["orders"]] == ["5100000000000000010"]
     assert plain["orders"][0]["id"] == waiting["orders"][0]["id"], "a seller without a shop has another list"
-    assert again == {"order": sold["id"], "already": True}
+    assert again == {"order": sold["id"], "already": True, "later": False}
     assert codes == ["api", "refused", "stopped"]
 
 

@@ -14,6 +14,7 @@ from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import MOST_LISTED, ReadHistory, TalkAnswer, TalkQuestion
 from xyfleet.worker.protocol.message import Message
 from xyfleet.worker.protocol.shop import Item, Order, Shipped
+from xyfleet.worker.reasons import ASK_LATER
 
 __all__ = ["Account", "AskFailed", "Reply"]
 
@@ -52,10 +53,6 @@ _UNTOLD: Final = {
 }
 """Why there is no history: a code and words, by the state of the answer."""
 _PREFIX: Final = "ask_"
-_LATER: Final = frozenset(
-    {"risk", "login", "outage", "slower", "stopped", "busy", "budget", "network", "late", "offline", "disk"}
-)
-"""Codes after which the same question may be answered another time."""
 
 
 class Progress:
@@ -83,7 +80,7 @@ class AskFailed(Exception):
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)
         self.code = code
-        self.later = code in _LATER
+        self.later = f"{_PREFIX}{code}" in ASK_LATER
         """Whether it may be asked again later: nothing was done."""
 
 
@@ -162,17 +159,19 @@ class Account:
         """Return an order of this account's by its id, as it is now. Raises `AskFailed`."""
         return await self._answer(Ask(request=0, what="order", id=_id(id)), Order)
 
-    async def ship(self, order: str, *, again: bool = False) -> Shipped:
+    async def ship(self, order: str, *, again: bool = False, later: bool = False) -> Shipped:
         """
         Mark an order as shipped without postage; return when it is, at once where it was so before.
 
         Args:
             again: Also where nobody knows what came of it before: look into the app first.
+            later: Return as soon as it is on disk that this is wanted. It is done when it may be, within a day; what
+                can't be done is an event. Not together with `again`.
 
         Raises:
             AskFailed: it was not done; with the code `unknown` nobody knows, and it is not tried again by itself.
         """
-        return await self._answer(Ask(request=0, what="ship", id=_id(order), again=again), Shipped)
+        return await self._answer(Ask(request=0, what="ship", id=_id(order), again=again, later=later), Shipped)
 
     async def call(self, api: str, version: str, data: dict[str, Any]) -> Any:
         """

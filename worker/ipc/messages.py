@@ -114,6 +114,8 @@ class Ask(Message, frozen=True, tag="question"):
     """Of the item or the order; of `orders` the page's number."""
     again: bool = False
     """Of `ship`: also where nobody knows what came of it before."""
+    later: bool = False
+    """Of `ship`: when it may be done; the answer is that this is on disk."""
     api: str = ""
     version: str = ""
     data: str = ""

@@ -66,8 +66,10 @@ class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that is marked as shipped."""
+    """An order that is marked as shipped, or will be."""
 
     order: str
     already: bool = False
     """Whether it was so before: by a person, or by an earlier call."""
+    later: bool = False
+    """Whether it is yet to be: it is on disk that it is wanted."""

@@ -137,4 +137,13 @@ def test_message_advice_comes_after_what_the_connection_needs() -> None:
 
 def test_messages_that_wait_need_no_advice() -> None:
     """They are what an inbox is for."""
-    assert message_advice(MessagesView(stored=9, waiting=9, unsent=2, zombies=1), name="a", language="en") == []
+    waiting = account("a", messages=MessagesView(stored=9, waiting=9, unsent=2, zombies=1))
+    assert message_advice(waiting, "en") == []
+
+
+def test_orders_that_wait_to_be_shipped() -> None:
+    """`status` says how many, in both languages."""
+    waiting = msgspec.structs.replace(account("a"), to_be_shipped=3)
+
+    assert message_advice(waiting, "en")[0].startswith("Delivered orders that wait to be marked as shipped: 3.")
+    assert "3 个" in message_advice(waiting, "zh")[0]

@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.gateway import Gateway
-from support.tokens import FREE, TLS
-from xyfleet.supervisor.credentials.record import Verdict
-from xyfleet.supervisor.credentials.store import Store
+from support.platform import UNB, Rig
 from xyfleet.supervisor.platform_calls.service import AskRefused
-from xyfleet.supervisor.settings import Account
 from xyfleet.supervisor.supervision.account_state import Condition, Login, Wish
-from xyfleet.supervisor.supervision.platform_asks import PlatformAsks
-from xyfleet.supervisor.tokens.service import TokenService
 from xyfleet.worker.causes import Cause
 from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.protocol.shop import Item
-from xyfleet.worker.secret import Secret
 
-UNB = "2200000000001"
 API = "mtop.taobao.idle.pc.detail"
 ITEM = Ask(request=3, what="item", id="812")
-
-
-@dataclass
-class Member:
-    """What is looked at of an account."""
-
-    account: Account = field(
-        default_factory=lambda: Account(name="a0", where="x", apis=("mtop.taobao.idle.pc.detail",))
-    )
-    condition: Condition = field(default_factory=lambda: Condition(wish=Wish.RUN))
-
-    @property
-    def name(self) -> str:
-        return self.account.name
-
-
-class Rig:
-    """One account, and its questions."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.store = Store(folder)
-        self.store.load([])
-        self.store.adopt("a0", Secret(f"unb={UNB}; cookie2=sim-0"), "file")
-        self.member: Any = Member()
-        self.members: dict[str, Any] = {"a0": self.member}
-        self.troubled = False
-        self.notes: list[str] = []
-        self.told: list[Answered] = []
-        self.asks = PlatformAsks(
-            self.members,
-            self.store,
-            TokenService(self.store, url, TLS, FREE),
-            lambda member: self.troubled,
-            lambda member, kind, to: self.notes.append(f"{kind} {to}"),
-        )
-
-    def send(self, message: Any) -> None:
-        """Take what a worker is told."""
-        self.told.append(message)
-
-    def verdict(self, cause: Cause) -> None:
-        """Have the last token call say so."""
-        held = self.store.get("a0").but(verdict=Verdict(cause=cause, reason="x", at=0.0))
-        self.store.put(self.store.key("a0"), held)
 
 
 @pytest.fixture
@@ -77,8 +25,7 @@ async def rig(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Rig]:
     """Give one whose store is closed afterwards."""
     it = Rig(tmp_path, gateway.token_url)
     yield it
-    await it.asks.shipments.close()
-    assert await it.store.close()
+    await it.close()
 
 
 FORBID: dict[str, tuple[str, Callable[[Rig], object]]] = {
