@@ -1,8 +1,7 @@
 """Sends what is in the outbox, one message after the other, each once. Shell.
 
 A message is on record as being on its way before its frame is written. From then on only an answer tells what became
-of it: without one nobody knows, and it is not sent again. Its echo, should it come, settles it later
-(`xyfleet.worker.storage.message_store`).
+of it: without one nobody knows, and it is not sent again. Its echo, should it come, settles it later (`message_store`).
 """
 
 from __future__ import annotations
@@ -68,6 +67,7 @@ class OutboxSender:
         self._wall = wall
         self._resumed = resumed
         self._images = None if upload is None else ImageLetters(inbox, log, upload, wall)
+        self._uploading: asyncio.Task[None] | None = None
         self._uuids = im_calls.Uuids(wall)
         self._uuids_known = False
         self._line: RpcChannel | None = None
@@ -105,16 +105,12 @@ class OutboxSender:
 
     def lost(self) -> None:
         """The inbox was lost, and the outbox with it: nobody will learn what becomes of its letters."""
+        if self._uploading is not None:
+            self._uploading.cancel()  # its letter's number becomes another one's
         self._ends.lost()
 
     async def queue(
-        self,
-        conversation: str,
-        text: str,
-        receiver: str | None,
-        *,
-        automatic: bool = False,
-        image: str | None = None,
+        self, conversation: str, text: str, receiver: str | None, *, automatic: bool = False, image: str | None = None
     ) -> Queued:
         """
         Put a text into the outbox, for good when this returns.
@@ -148,19 +144,20 @@ class OutboxSender:
             pass
 
     async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            await self._bell.until(lambda: self._maybe and self._ready)
-            self._maybe = False
-            letter = await self._inbox.do(ops.NextQueued())
-            if self._again is not None and (letter is None or letter.number != self._again):
-                await self._ends.look(self._again)
-            self._again = None
-            if letter is not None and (rest := letter.due / 1000 - self._wall()) > 0:
-                self._wake_later(rest)
-            elif letter is not None:
-                self._maybe = True
-                await asyncio.sleep(await self._see_to(letter))
+        """Send until cancelled; an upload goes on beside it, and ends with it."""
+        async with asyncio.TaskGroup() as beside:
+            while True:
+                await self._bell.until(lambda: self._maybe and self._ready)
+                self._maybe = False
+                letter = await self._inbox.do(ops.NextQueued(uploading=self._uploading is not None))
+                if self._again is not None and (letter is None or letter.number != self._again):
+                    await self._ends.look(self._again)
+                self._again = None
+                if letter is not None and (rest := letter.due / 1000 - self._wall()) > 0:
+                    self._wake_later(rest)
+                elif letter is not None:
+                    self._maybe = True
+                    await asyncio.sleep(await self._see_to(letter, beside))
 
     def _wake_later(self, seconds: float) -> None:
         """Look again when the next part of an answer may go; until then others may come."""
@@ -168,12 +165,14 @@ class OutboxSender:
             self._resting_until.cancel()
         self._resting_until = asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    async def _see_to(self, letter: OutgoingMessage) -> float:
+    async def _see_to(self, letter: OutgoingMessage, beside: asyncio.TaskGroup) -> float:
         """Take the next step with a letter; return for how long to wait before another one."""
         image = letter.image if letter.picture is None and letter.receiver is not None else None
         if image is not None and not self._is_stale(letter):
-            # Not under way: who ends the connection must not wait for an upload.
-            return await self._upload_first(letter, image) if self._ready else 0.0
+            if self._ready:
+                self._uploading = beside.create_task(self._upload_first(letter, image))
+                self._uploading.add_done_callback(self._uploaded)
+            return 0.0
         await self._in_rate()
         async with self._under_way:
             return await self._send(letter) if self._ready else 0.0
@@ -204,10 +203,16 @@ class OutboxSender:
             return im_calls.send_text(name, letter.conversation, receiver, self._me, letter.text)
         return im_calls.send_image(name, letter.conversation, receiver, self._me, letter.picture)
 
-    async def _upload_first(self, letter: OutgoingMessage, path: str) -> float:
+    async def _upload_first(self, letter: OutgoingMessage, path: str) -> None:
+        """Not under way: neither other conversations' letters nor the connection's end wait for an upload."""
         assert self._images is not None, "whoever takes images has them uploaded"
         end = await self._images.upload(letter, path)
-        return 0.0 if end is None else await self._settle(letter, end.state, None, end.reason)
+        if end is not None:
+            await self._settle(letter, end.state, None, end.reason)
+
+    def _uploaded(self, _job: asyncio.Task[None]) -> None:
+        self._uploading = None
+        self.wake()
 
     async def _ask(self, line: RpcChannel, letter: OutgoingMessage, body: object) -> float:
         self._last_write = time.monotonic()

@@ -166,6 +166,9 @@ class Rest(Operation[None], frozen=True):
 class NextQueued(Operation[OutgoingMessage | None], frozen=True):
     """Return the oldest letter that is to be sent."""
 
+    uploading: bool = False
+    """Whether an image is being uploaded, so that no other one can be now."""
+
 
 class Sending(Operation[bool], frozen=True):
     """Note that a queued letter is about to go out; False when it is not queued. Key: the number and the uuid."""

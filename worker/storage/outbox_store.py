@@ -93,12 +93,13 @@ class OutboxStore:
         """Return a letter as it stands."""
         return self._letter("number = ?", number)
 
-    def next_queued(self, now: int) -> OutgoingMessage | None:
+    def next_queued(self, now: int, *, uploading: bool = False) -> OutgoingMessage | None:
         """
         Return the oldest letter that is to be sent, with the time from when on it may go.
 
         One that rests, because it follows another one after a pause or can't be sent yet, is passed over for other
-        conversations' letters; what is behind it in its own conversation stays there.
+        conversations' letters; what is behind it in its own conversation stays there. While an image is `uploading`, so
+        is every letter whose image has yet to be.
         """
         first: OutgoingMessage | None = None
         resting: set[str] = set()
@@ -106,6 +107,9 @@ class OutboxStore:
         for row in self.db.execute(query):
             letter = _letter_of(row)
             if letter.conversation in resting:
+                continue
+            if uploading and letter.image is not None and letter.picture is None:
+                resting.add(letter.conversation)
                 continue
             due = self._due(letter, now)
             if due <= now:

@@ -76,7 +76,7 @@ WAYS: Final[dict[type, Callable[[MessageStore, Any, int], Any]]] = {
     ),
     ops.Upload: lambda store, it, now: store.uploaded(it.number, it.picture),
     ops.Rest: lambda store, it, now: store.rest(it.number, it.until, now),
-    ops.NextQueued: lambda store, it, now: store.next_queued(now),
+    ops.NextQueued: lambda store, it, now: store.next_queued(now, uploading=it.uploading),
     ops.Sending: lambda store, it, now: store.sending(it.number, it.uuid, it.attempt),
     ops.Requeue: lambda store, it, now: store.requeue(it.number, it.reason),
     ops.Settle: _settle,

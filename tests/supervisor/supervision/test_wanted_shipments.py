@@ -12,6 +12,7 @@ import pytest
 from support.gateway import Gateway
 from support.jobs import until
 from support.platform import UNB, Rig
+from xyfleet.supervisor.credentials import state_files
 from xyfleet.supervisor.platform_calls.service import AskRefused
 from xyfleet.supervisor.supervision import wanted_shipments
 from xyfleet.supervisor.supervision.account_state import Condition, Wish
@@ -28,8 +29,9 @@ QUICK = Pace(first=0.05, longest=0.1)
 
 
 @pytest.fixture
-async def rig(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Rig]:
-    """Give an account with one order that waits for shipment."""
+async def rig(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """Give an account with one order that waits for shipment; a busy machine's disk may take its time."""
+    monkeypatch.setattr(state_files, "SAVE_WAIT", 30.0)
     sell(gateway, "paid")
     it = Rig(tmp_path, gateway.token_url)
     it.asks.wanted.pace = QUICK

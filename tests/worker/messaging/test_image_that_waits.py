@@ -64,6 +64,40 @@ async def test_another_conversations_letter_goes_meanwhile(tmp_path: Path, monke
     assert tries == ["/p/1.jpg"]
 
 
+async def test_another_conversations_letter_goes_during_an_upload(tmp_path: Path) -> None:
+    """One upload takes its time: its own conversation and the next image wait for it, a card key does not."""
+    under_way: list[str] = []
+
+    async def upload(path: str) -> Uploaded:
+        under_way.append(path)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    settings = MailSettings(file=str(tmp_path / "inbox" / "a.db"), send_rate=0)
+    inbox, line = AsyncStore(settings, "a", lambda: None), Silent()
+    log = AccountLog("a", LogSettings(dir=str(tmp_path), format="json"))
+    sender = OutboxSender(inbox, settings, "22", log, lambda: None, upload=upload)
+    await sender.queue("5", "", "33", image="/p/1.jpg")
+    await sender.queue("5", "behind it", "33")
+    await sender.queue("7", "", "55", image="/p/2.jpg")
+    await sender.queue("6", "the key", "44")
+    running = asyncio.create_task(sender.run())
+    try:
+        sender.connected(line)
+        async with asyncio.timeout(2):
+            await line.asked.wait()
+        stand = await inbox.do(Letters([1, 2, 3, 4]))
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await inbox.close(1)
+        log.close()
+
+    assert [letter.state for letter in stand] == ["queued", "queued", "queued", "sending"]
+    assert under_way == ["/p/1.jpg"]
+    assert len(asyncio.all_tasks()) == 1, "it ends with the sender"
+
+
 async def test_its_tries_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up after so many tries; another image has as many."""
     monkeypatch.setattr(image_letters, "RETRIES", (0.01, 0.01))
