@@ -108,7 +108,7 @@ class Writer:
         self._pending: dict[Path, bytes | None] = {}
         """None: the file is to be deleted."""
         self._batch: dict[Path, bytes | None] = {}
-        """What is being written just now."""
+        """What is yet to be written of what is being written just now."""
         self._waiting: dict[Path, list[Future[bool]]] = {}
         self._torn: set[Path] = set()
         self._busy = False
@@ -209,7 +209,7 @@ class Writer:
         """Write a batch; return what is to be tried again."""
         failed: dict[Path, bytes | None] = {}
         trouble = None
-        for path, data in batch.items():
+        for path, data in list(batch.items()):
             try:
                 if data is None:
                     for each in _versions(path):
@@ -221,6 +221,8 @@ class Writer:
                 failed[path] = data
                 trouble = f"{path.name}: {reason(error)}"
             with self._change:
+                if path not in failed:
+                    del batch[path]  # who asks from now on waits for none of the others
                 if path not in self._pending:  # else a newer version is awaited
                     _tell_all(self._waiting.pop(path, ()), on_disk=path not in failed)
         self._tell(trouble)

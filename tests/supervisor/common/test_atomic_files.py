@@ -255,3 +255,15 @@ def test_descriptors_are_closed(tmp_path: Path) -> None:
             write(tmp_path / "file" / "a", b"1")
 
     assert before == len(os.listdir("/proc/self/fd"))
+
+
+def test_who_asks_late_waits_for_no_other_file(tmp_path: Path) -> None:
+    """A file that is on disk is so at once, also while others that were given with it are still being written."""
+    writer = Writer()
+    paths = [tmp_path / f"{number}.json" for number in range(30)]
+    for path in paths:
+        writer.put(path, b"1")
+    for path in paths:
+        assert writer.done(path).result(timeout=5)
+        assert writer.done(path).result(timeout=5), "asked once more, nothing being on its way"
+    assert writer.stop(5)
