@@ -133,7 +133,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def passes(program: Path) -> bool:
     """Whether the pure tests pass on a copy of the program."""
     tests = [str(TESTS / ROOM / name) for name in PURE]
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    words += ["--hypothesis-profile", "long", *tests]
     environment = {**os.environ, "PYTHONPATH": str(program.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, timeout=120, check=False)
     assert done.returncode in (0, 1), done.stdout.decode()[-2000:]
