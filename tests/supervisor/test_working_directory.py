@@ -32,6 +32,9 @@ def commands(source: str) -> Iterator[tuple[ast.AST, bool]]:
         if isinstance(node, ast.List | ast.Tuple) and node.elts and id(node.elts[0]) in uses:
             option = node.elts[1] if len(node.elts) > 1 else None
             yield uses.pop(id(node.elts[0])), isinstance(option, ast.Constant) and option.value in SAFE
+        elif isinstance(node, ast.Dict):  # a field of a text: told, not run
+            for value in node.values:
+                uses.pop(id(value), None)
     yield from ((node, False) for node in uses.values())
 
 
