@@ -7,9 +7,17 @@ one says that it is gone: `runtime.orphans` kills what is not on the list.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from subprocess import Popen
 
 _own: set[int] = set()
+_helpers: set[Popen[bytes]] = set()
+_counting = threading.Lock()
 _starting = 0
 _deaths = 0
 
@@ -28,7 +36,8 @@ def ended(pid: int) -> None:
 def note_death() -> None:
     """Somebody below us ended who may have left children."""
     global _deaths
-    _deaths += 1
+    with _counting:
+        _deaths += 1
 
 
 def deaths() -> int:
@@ -40,11 +49,58 @@ def deaths() -> int:
 def starting() -> Iterator[None]:
     """While it holds, a child may be ours that is not on the list yet (an event loop's `subprocess_exec`)."""
     global _starting
-    _starting += 1
+    with _counting:
+        _starting += 1
     try:
         yield
     finally:
-        _starting -= 1
+        with _counting:
+            _starting -= 1
+
+
+@contextlib.contextmanager
+def helper(
+    command: Sequence[str],
+    *,
+    cwd: str | Path,
+    env: Mapping[str, str],
+    stdin: int = subprocess.PIPE,
+    output: int = subprocess.PIPE,
+    errors: int = subprocess.PIPE,
+) -> Iterator[Popen[bytes]]:
+    """
+    Start a process in a session of its own that a thread of ours waits for; its whole group is killed behind it.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    with starting():
+        process = Popen(
+            command, bufsize=0, stdin=stdin, stdout=output, stderr=errors, env=env, cwd=cwd, start_new_session=True
+        )
+        began(process.pid)
+    _helpers.add(process)
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                _kill_group(process)
+    finally:
+        _helpers.discard(process)
+        ended(process.pid)
+
+
+def end_helpers() -> None:
+    """Kill the helpers: the process is about to end, and with it the threads that wait for them."""
+    for process in list(_helpers):
+        if process.poll() is None:
+            _kill_group(process)
+
+
+def _kill_group(process: Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def complete() -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.settings import READY, Account, handlers_of
 from xyfleet.supervisor.workers.forkserver import KEPT_ENVIRONMENT
 from xyfleet.worker.handlers.trial import Trial, TrialResult
@@ -104,17 +103,10 @@ def _run(trial: Trial, env: Mapping[str, str]) -> Outcome:
     clean = {name: value for name, value in env.items() if name in KEPT_ENVIRONMENT}
     # -P: a file of the working directory must not stand in for a module.
     command = [sys.executable, "-P", "-m", "xyfleet.worker.handlers.trial"]
-    pipe = subprocess.PIPE
     within = LOAD_WITHIN + len(trial.messages) * (trial.timeout + 1)
-    with subprocess.Popen(
-        command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=clean, cwd=trial.folder, start_new_session=True
-    ) as process:
-        try:
-            talk = _Talk(process, msgspec.json.encode(trial))
-            trouble = talk.until(time.monotonic() + within)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    with own_children.helper(command, cwd=trial.folder, env=clean) as process:
+        talk = _Talk(process, msgspec.json.encode(trial))
+        trouble = talk.until(time.monotonic() + within)
     output = talk.err[-_MOST_OUTPUT:].decode(errors="replace")
     try:
         return Outcome(msgspec.json.decode(talk.out, type=TrialResult), output)

@@ -16,7 +16,6 @@ import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -26,6 +25,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Final
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.common.i18n import N_, Text
 from xyfleet.supervisor.common.paths import PathRefused
 from xyfleet.supervisor.common.private_folders import make_private, owners, reason
@@ -121,22 +121,13 @@ def _install(file: Path, place: Path, env: Mapping[str, str], log: Path) -> Text
 
 def _run(command: list[str], folder: Path, env: Mapping[str, str], output: int) -> int | None:
     """Return pip's exit code; None = it was not done in time."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=_environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+    with own_children.helper(
+        command, cwd=folder, env=_environment(env), stdin=subprocess.DEVNULL, output=output, errors=output
     ) as process:
         try:
             return process.wait(WITHIN)
         except subprocess.TimeoutExpired:
             return None
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # compilers that it started
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, str]:

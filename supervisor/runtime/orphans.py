@@ -51,7 +51,8 @@ class Orphans:
                 self._busy = self._end(await asyncio.to_thread(_children))
 
     async def close(self) -> None:
-        """End all that came to us, when everything else is gone."""
+        """End all that came to us, and what threads still wait for, when everything else is gone."""
+        own_children.end_helpers()
         async with asyncio.timeout(PATIENCE):
             while self._end(_children()):  # noqa: ASYNC110 (the kernel rings no bell for them)
                 await asyncio.sleep(AGAIN)
