@@ -106,10 +106,10 @@ class MessageRequests:
             await _in_time(request.answered.wait(), self._redo_wait)
         return None if request.redone is None else request.redone.count
 
-    async def renew(self, child: WorkerProcess) -> HandlerRenewed | None:
-        """Have a handler loaded anew if its files changed; return what came of it, None if nobody knows."""
+    async def renew(self, child: WorkerProcess, *, only_look: bool = False) -> HandlerRenewed | None:
+        """Have a handler loaded anew if its files changed, or looked at; return what came of it, None if unknown."""
         with self._request(child) as request:
-            if not child.send(RenewHandler(request=request.number)):
+            if not child.send(RenewHandler(request=request.number, only_look=only_look)):
                 return None
             await _in_time(request.answered.wait(), RENEW_WAIT)
         return request.renewed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from xyfleet.worker.handlers.api import PROGRESS, Account, AskFailed, HandlerPorts, Progress
@@ -38,6 +38,8 @@ class Renewal(NamedTuple):
     renewed: bool
     trouble: Reason | None = None
     """Why it can't be loaded: the old code goes on answering."""
+    stale: bool | None = False
+    """Of a look: whether what lies there is not what is loaded; None = nothing is yet."""
 
 
 class _Outcome(NamedTuple):
@@ -88,12 +90,12 @@ class PythonHandler:
         self._ready_rules = settings.ready
         self._functions: Sequence[Function] = ()
         self._usable = asyncio.Event()
-        self._mended = asyncio.Event()
-        """Somebody says that what could not be loaded can be now."""
         self._importing: asyncio.Task[None] | None = None
         self._import_trouble: Reason | None = None
         self._renewals: set[asyncio.Task[Renewal]] = set()
         self._loads = asyncio.Lock()
+        self._count = 0
+        """How often it was loaded."""
         self.stale: str | None = None
         """The name of a file of the owner's that is not what was loaded; None = all are."""
         self._closed = False
@@ -138,10 +140,11 @@ class PythonHandler:
         Args:
             only_stale: Only if a file of the owner's is not what was loaded.
         """
-        renewal = asyncio.create_task(self._renew(only_stale=only_stale))
-        self._renewals.add(renewal)
-        renewal.add_done_callback(self._renewals.discard)
-        return renewal
+        return self._begin(self._renew(only_stale=only_stale))
+
+    def look(self) -> asyncio.Task[Renewal]:
+        """Only tell whether a renewal of what is stale would load anything."""
+        return self._begin(self._look())
 
     async def call(self, message: Message, timeout: float) -> CheckedAnswer | None:
         """Return what the function answers; see `Handler`. It is cancelled after `timeout` seconds."""
@@ -217,15 +220,18 @@ class PythonHandler:
 
     # In the worker's loop.
 
+    def _begin(self, job: Coroutine[Any, Any, Renewal]) -> asyncio.Task[Renewal]:
+        """Do it in a task that ends with the handler."""
+        renewal = asyncio.create_task(job)
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+        return renewal
+
     async def _import(self, thread: LoopThread) -> None:
-        while True:
-            if await self._imported(thread):
-                break
-            self._mended.clear()
+        while not await self._imported(thread):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.retry):
-                    await self._mended.wait()
-        self._usable.set()
+                    await self._usable.wait()  # a renewal loads it too
         while self._code.has_files:
             await asyncio.sleep(self._limits.files)
             self._note_stale(await thread.submit(self._look_at_files()))
@@ -236,7 +242,13 @@ class PythonHandler:
             self._changed()
 
     async def _imported(self, thread: LoopThread) -> bool:
-        failure = await self._loaded(thread)
+        """Load what could not be loaded so far; return whether it is loaded now."""
+        async with self._loads:
+            if self._usable.is_set():
+                return True
+            failure = await self._loaded(thread)
+            if failure is None:
+                self._usable.set()
         trouble = None if failure is None else self._unusable(failure[0])
         if trouble != self._import_trouble:
             self._import_trouble = trouble
@@ -245,13 +257,24 @@ class PythonHandler:
             self._changed()
         return failure is None
 
+    async def _look(self) -> Renewal:
+        if self._thread is None:
+            return Renewal(False, stale=None)
+        if not self._usable.is_set():
+            return Renewal(False, stale=True)  # an import on its way may have read what is old by now, or hang
+        async with self._loads:
+            return Renewal(False, stale=await self._thread.submit(self._look_at_files()) is not None)
+
     async def _renew(self, *, only_stale: bool) -> Renewal:
-        if self._thread is None or not self._usable.is_set():
-            self._mended.set()
-            return Renewal(False)  # it is about to be loaded
-        if only_stale and await self._thread.submit(self._look_at_files()) is None:
-            return Renewal(False)
-        failure = await self._loaded(self._thread)
+        if self._thread is None:
+            return Renewal(False)  # it is begun with what lies there
+        before = self._count
+        if not await self._imported(self._thread):
+            return Renewal(False, self._import_trouble)
+        async with self._loads:
+            if only_stale and await self._thread.submit(self._look_at_files()) is None:
+                return Renewal(self._count > before)
+            failure = await self._loaded(self._thread)
         self._note_stale(await self._thread.submit(self._look_at_files()))
         if failure is None:
             self._log.say(log_texts.HANDLER_RENEWED, handler=self._spec)
@@ -261,10 +284,12 @@ class PythonHandler:
         return Renewal(False, reason)
 
     async def _loaded(self, thread: LoopThread) -> tuple[Reason, str | None] | None:
+        """Load, which only one may at a time."""
         assert self._watch is not None
-        async with self._loads:
-            with self._watch.loading():
-                return await thread.submit(self._load())
+        with self._watch.loading():
+            failure = await thread.submit(self._load())
+        self._count += failure is None
+        return failure
 
     def _unusable(self, why: Reason) -> Reason:
         return Reason("handler_unusable", {"name": self._spec, "of": why.cleaned(self._log.clean)})

@@ -137,6 +137,8 @@ class HandlerRenewed(Message, frozen=True, tag="renewed"):
     renewed: bool
     trouble: Reason | None = None
     """Why it can't be loaded: the old code goes on answering."""
+    stale: bool | None = False
+    """Of a look: whether anything would be loaded; None = nothing is yet, and what lies there will be."""
 
 
 class TalkPiece(Message, frozen=True, tag="talk_piece"):
@@ -258,6 +260,8 @@ class RenewHandler(Message, frozen=True, tag="renew"):
     """Load the handler anew if its files changed; answered by `HandlerRenewed`."""
 
     request: int
+    only_look: bool = False
+    """Load nothing, tell whether anything would be."""
 
 
 class Redo(Message, frozen=True, tag="redo"):

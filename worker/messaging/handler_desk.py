@@ -16,7 +16,7 @@ from xyfleet.worker.handlers.dispatcher import Dispatcher
 from xyfleet.worker.handlers.outgoing_words import word_in
 from xyfleet.worker.handlers.python import PythonHandler, Renewal
 from xyfleet.worker.handlers.webhook import WebhookHandler
-from xyfleet.worker.ipc.messages import HandlerRenewed, Told, Up
+from xyfleet.worker.ipc.messages import HandlerRenewed, RenewHandler, Told, Up
 from xyfleet.worker.messaging.order_list import lists_orders
 from xyfleet.worker.messaging.sender import OutboxSender
 from xyfleet.worker.messaging.talks import TalkDesk
@@ -127,8 +127,9 @@ class HandlerDesk:
         if isinstance(self._handler, PythonHandler):
             self._handler.apply(settings)
 
-    def renew(self, request: int) -> None:
-        """Have the handler loaded anew if its files changed, and tell what came of it."""
+    def renew(self, asked: RenewHandler) -> None:
+        """Have the handler loaded anew if its files changed, or only looked at, and tell what came of it."""
+        request = asked.request
         if not isinstance(self._handler, PythonHandler):
             self._send(HandlerRenewed(request=request, renewed=False))
             return
@@ -137,9 +138,11 @@ class HandlerDesk:
             if not renewal.cancelled():
                 done = renewal.result()
                 trouble = None if done.trouble is None else done.trouble.cleaned(cut)
-                self._send(HandlerRenewed(request=request, renewed=done.renewed, trouble=trouble))
+                answer = HandlerRenewed(request=request, renewed=done.renewed, trouble=trouble, stale=done.stale)
+                self._send(answer)
 
-        self._handler.renew(only_stale=True).add_done_callback(tell)
+        job = self._handler.look() if asked.only_look else self._handler.renew(only_stale=True)
+        job.add_done_callback(tell)
 
     def rest(self) -> None:
         """Begin no call from now on."""

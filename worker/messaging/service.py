@@ -169,7 +169,7 @@ class MessageService:
         if isinstance(message, Turn):
             self._catch_up.turn()
         elif isinstance(message, RenewHandler):
-            self._handler.renew(message.request)
+            self._handler.renew(message)
         elif isinstance(message, Uploaded):
             self._uploads.heard(message)
         elif isinstance(message, Answered):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from support.shop import Shop, chat
+from support.shop import FAST, Shop, chat
+from xyfleet.worker.handlers.python import Renewal
 
 OLD = """
 import asyncio
@@ -104,3 +105,39 @@ async def test_edited_fifty_times_under_load(tmp_path: Path) -> None:
         assert len(answers) == 201
         assert all(text[:2] == text[2:] for _, text, _ in answers)
         assert answers[-1][1] == "5959"
+
+
+async def test_an_edit_during_the_first_import(tmp_path: Path) -> None:
+    """What is written while a worker begins is loaded by the reload that follows, not by a later one."""
+    helper = helper_of(tmp_path, "renewal_early")
+    code = "from renewal_early import WORD\nimport time\ntime.sleep(0.3)\n"
+    code += "async def answer(message, account):\n    return WORD\n"
+    async with Shop(tmp_path, code) as shop:
+        shop.handler.start()  # type: ignore[attr-defined]
+        await shop.until(lambda: "renewal_early" in sys.modules)
+        helper.write_text("WORD = 'newer'\n")
+        assert (await shop.handler.look()).stale  # type: ignore[attr-defined]
+        assert (await shop.handler.renew(only_stale=True)).renewed  # type: ignore[attr-defined]
+        assert not (await shop.handler.look()).stale  # type: ignore[attr-defined]
+        await shop.add(chat("1.PNM"))
+        await shop.settled()
+
+        assert [text for _, text, _ in await shop.outbox()] == ["newer"]
+
+
+async def test_mended_during_a_first_import_that_fails(tmp_path: Path) -> None:
+    """A reload that comes while an import is on its way to fail has it tried again, and says what came of it."""
+    helper = helper_of(tmp_path, "renewal_failing")
+    code = "from renewal_failing import NAME\nimport time\ntime.sleep(0.3)\nNAME['x']\n"
+    code += "async def answer(message, account):\n    return NAME['x']\n"
+    helper.write_text("NAME = {}\n")
+    shop = Shop(tmp_path, code)
+    shop.handler = shop.python(FAST._replace(retry=60.0))
+    shop.handler.start()
+    await shop.until(lambda: "renewal_failing" in sys.modules)
+    helper.write_text("NAME = {'x': 'mended'}\n")
+    assert await shop.handler.renew(only_stale=True) == Renewal(True)
+    assert shop.handler.trouble is None
+    await shop.handler.close()
+    await shop.inbox.close()
+    shop.log.close()
