@@ -123,6 +123,8 @@ def soak(folder: Path, figures: Figures, chosen: Any, chance: random.Random) -> 
         with running(fleet):
             fleet.wait_connected(60)
             talk(fleet, gateway, editing, figures, chosen, chance)
+    for answer in editing.wrong:
+        progress(f"wrong reload: {answer}")
     count_calls(folder / "calls", editing.loaded, figures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from pathlib import Path
@@ -16,10 +17,14 @@ class Editing:
     def __init__(self, fleet: Fleet, scale: float, figures: Figures) -> None:
         self._fleet = fleet
         self._file: Path = fleet.folder / "model.py"
+        self._calls: Path = fleet.folder / "calls"
+        """One file for each account whose handler was called."""
         self._scale = scale
         self._figures = figures
         self.loaded: list[tuple[float, int]] = []
         """When `reload` had answered (seconds since 1970), and for which version that could be loaded."""
+        self.wrong: list[str] = []
+        """What each reload answered that said something else than what happened."""
 
     def write(self, version: int, pause: float = 0.0) -> None:
         """Write a version; a pause leaves half a file there for so many seconds."""
@@ -32,10 +37,14 @@ class Editing:
             file.write(text[half:])
 
     def run(self, edits: int, seconds: float) -> None:
-        """Edit so often, spread over so many seconds."""
-        chance, began = random.Random(1), time.monotonic()
+        """Edit so often, spread over so many seconds but for those until all have loaded it."""
+        chance, end = random.Random(1), time.monotonic() + seconds
+        # Handlers are loaded some seconds after the connection: before then there is nothing to load anew.
+        while len(list(self._calls.iterdir())) < self._figures.accounts and time.monotonic() < end:
+            time.sleep(0.1)
+        began = time.monotonic()
         for version in range(1, edits + 1):
-            time.sleep(max(0.0, began + version * seconds / (edits + 1) - time.monotonic()))
+            time.sleep(max(0.0, began + version * (end - began) / (edits + 1) - time.monotonic()))
             self.write(version, chance.uniform(0.01, 0.1))
             self._reload(version)
 
@@ -52,4 +61,6 @@ class Editing:
         else:
             self.loaded.append((time.time(), version))
             right = renewed == self._figures.accounts and not answer["warnings"]
-        self._figures.wrong_reloads += not right or bool(answer["restarted"])
+        if not right or answer["restarted"]:
+            self._figures.wrong_reloads += 1
+            self.wrong.append(f"version {version}, {took:.1f} s: {json.dumps(answer, ensure_ascii=False)}")
