@@ -101,9 +101,11 @@ class ImageUploads:
                 async with asyncio.timeout(READ_WITHIN):
                     return await asyncio.wrap_future(reading)
             except TimeoutError:
-                self._hanging.add(name)
-                reading.add_done_callback(lambda _: self._hanging.discard(name))
                 raise _Later("the image was not uploaded: its disk does not answer") from None
+            finally:
+                if not reading.done():  # also when nobody waits for it any more: its worker has ended
+                    self._hanging.add(name)
+                    reading.add_done_callback(lambda _: self._hanging.discard(name))
 
     async def _send(self, member: SupervisedAccount, image: Image) -> Picture:
         key = self._store.key(member.name)

@@ -72,3 +72,30 @@ async def test_a_dead_share_stops_nobody_elses_images(
     assert all(each.later and each.picture is None for each in late)
     assert tried == 3 + 2, "one thread hangs for each of the three"
     assert child.told[-1].picture is not None, "the share is back"
+
+
+async def test_a_worker_that_ends_leaves_one_thread_behind(
+    tmp_path: Path, forkserver: Forkserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account is restarted again and again while its image hangs: no further thread hangs for it."""
+    hangs = threading.Event()
+    reads: list[str] = []
+
+    def read(path: str) -> Image:
+        reads.append(path)
+        hangs.wait(20)
+        return Image(b"", "png", 1, 1)
+
+    monkeypatch.setattr(image_files, "read", read)
+    async with idle_fleet(tmp_path, forkserver, ACCOUNTS) as fleet:
+        fleet.tokens.apply(TokenLimits(rate=0))
+        child = Child()
+        request = UploadRequest(request=1, path="/dead/a0.png")
+        for _ in range(3):
+            asked = asyncio.create_task(fleet.images.answer(fleet.members["a0"], child, request))  # type: ignore[arg-type]
+            await asyncio.wait([asked], timeout=0.3)
+            asked.cancel()
+            await asyncio.wait([asked])
+        hangs.set()
+
+    assert len(reads) == 1
