@@ -81,16 +81,18 @@ def undo_takeover(db: sqlite3.Connection, message_id: str) -> bool:
     Return whether anything waits again: the messages and replies that this takeover kept. Earlier ones kept others.
     """
     found = db.execute(
-        "SELECT row, conversation, stamp FROM messages WHERE id = ? AND own = 1 AND reason = ?",
+        "SELECT row, conversation, stamp, time FROM messages WHERE id = ? AND own = 1 AND reason = ?",
         (message_id, TAKES_OVER),
     ).fetchone()
     if found is None:
         return False
-    row, talk, stamp = found
-    db.execute("UPDATE pauses SET until = 0 WHERE conversation = ?", (talk,))
+    row, talk, stamp, time = found
     db.execute("UPDATE messages SET reason = NULL WHERE row = ?", (row,))
-    query = "SELECT max(row) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
-    (before,) = db.execute(query, (talk, TAKES_OVER, row)).fetchone()
+    query = "SELECT max(row), max(time) FROM messages WHERE conversation = ? AND reason = ? AND row < ?"
+    before, last = db.execute(query, (talk, TAKES_OVER, row)).fetchone()
+    # What the owner typed earlier keeps its own pause, which is as long as this one.
+    shorter = "until = CASE WHEN ? IS NULL THEN 0 ELSE max(0, until - max(0, ? - ?)) END"
+    db.execute(f"UPDATE pauses SET {shorter} WHERE conversation = ?", (last, time, last, talk))
     change = db.execute(
         "UPDATE messages SET state = 'waiting', reason = NULL"
         " WHERE conversation = ? AND state = 'kept' AND reason = ? AND row > ? AND row < ?",

@@ -200,3 +200,16 @@ def test_what_waited_goes_on_when_it_was_no_takeover(store: MessageStore) -> Non
     assert resumed
     assert [stands(store, row) for row in (1, 3)] == [("kept", TAKEN_OVER), ("waiting", None)]
     assert not store.settle(1, "sent", "5.PNM", None, NOW)
+
+
+def test_an_earlier_takeover_goes_on_when_a_later_one_was_none(store: MessageStore) -> None:
+    """The owner is talking to a buyer when such an echo comes: the handler stays out for as long as it would have."""
+    add(store, own("1.PNM", text="typed"))
+    store.queue("u1", "c1", "b", "x", NOW)
+    store.sending(1, "u1", 0)
+    add(store, own("2.PNM", text="[x]", time=NOW + 100_000), now=NOW + 100_000)
+    store.settle(1, "sent", "2.PNM", None, NOW + 100_000)
+    add(store, incoming("3.PNM", time=NOW + 599_999), now=NOW + 599_999)
+    add(store, incoming("4.PNM", time=NOW + 600_000), now=NOW + 600_000)
+
+    assert [stands(store, row)[0] for row in (3, 4)] == ["kept", "waiting"]
