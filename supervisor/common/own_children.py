@@ -14,7 +14,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import Popen
+from typing import Final
 
+HELPER: Final = "XYFLEET_HELPER_OF"
+"""Names us in a helper's environment, and in that of whatever it starts: if we are killed, the next fleet ends it."""
 _own: set[int] = set()
 _helpers: set[Popen[bytes]] = set()
 _counting = threading.Lock()
@@ -74,9 +77,10 @@ def helper(
     Raises:
         OSError: it can't be started.
     """
+    marked = {**env, HELPER: str(os.getpid())}
     with starting():
         process = Popen(
-            command, bufsize=0, stdin=stdin, stdout=output, stderr=errors, env=env, cwd=cwd, start_new_session=True
+            command, bufsize=0, stdin=stdin, stdout=output, stderr=errors, env=marked, cwd=cwd, start_new_session=True
         )
         began(process.pid)
     _helpers.add(process)

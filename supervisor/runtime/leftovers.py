@@ -1,7 +1,8 @@
 """Ends what handlers of an earlier fleet have left, when everybody was killed who would have ended it. Shell.
 
 The forkserver and the supervisor each end what is left of the other's (docs/processes.md 5.3); when both are killed
-within a moment, nobody does. Whose fleet a process is of tells its environment: the forkserver's names the supervisor.
+within a moment, nobody does. Whose fleet a process is of tells its environment: the forkserver's names the supervisor,
+and so does a helper's (`common.own_children`), as a trial of a handler is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_MARK: Final = re.compile(rb"(?:^|\0)XYFLEET_FORKSERVER=(\d+)(?:\0|$)")
+_MARK: Final = re.compile(rb"(?:^|\0)XYFLEET_(?:FORKSERVER|HELPER_OF)=(\d+)(?:\0|$)")
 _OURS: Final = b"xyfleet: "
 """How the command lines of forkserver and workers begin: these end by themselves."""
 ROUNDS: Final = 5

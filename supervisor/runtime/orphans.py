@@ -25,8 +25,8 @@ AGAIN: Final = 0.02
 PATIENCE: Final = 1.0
 """Seconds at the end of the fleet for what is left."""
 _INIT: Final = 1
-_MARKS: Final = (b"XYFLEET_FORKSERVER=", b"XYFLEET_ACCOUNT=")
-"""What the environment of every process from a worker or a hook has, unless it was cleared."""
+_MARKS: Final = (b"XYFLEET_FORKSERVER=", b"XYFLEET_ACCOUNT=", b"XYFLEET_HELPER_OF=")
+"""What the environment of every process from a worker, a hook or a helper has, unless it was cleared."""
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from xyfleet.supervisor.runtime.orphans import Orphans
 from xyfleet.supervisor.settings import Account
 
 SLOW = """
-import pathlib, time
-pathlib.Path("begun").touch()
+import os, pathlib, time
+pathlib.Path("begun").write_text(os.environ["XYFLEET_HELPER_OF"])
 time.sleep({seconds})
 
 async def answer(message, account):
@@ -42,6 +42,7 @@ async def test_a_trial_is_no_orphan(tmp_path: Path) -> None:
     orphans.cancel()
 
     assert outcome.result.trouble is None
+    assert (tmp_path / "begun").read_text() == str(os.getpid()), "if we are killed, the next fleet knows whose it was"
 
 
 async def test_a_trial_ends_with_the_fleet(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from xyfleet.supervisor.common import own_children
 from xyfleet.supervisor.runtime.leftovers import end_leftovers
 
 pytestmark = pytest.mark.pythons
@@ -23,9 +24,9 @@ def stack() -> Iterator[ExitStack]:
         yield made
 
 
-def sleeper(stack: ExitStack, supervisor: str) -> subprocess.Popen[bytes]:
+def sleeper(stack: ExitStack, supervisor: str, mark: str = "XYFLEET_FORKSERVER") -> subprocess.Popen[bytes]:
     """Start a process as a handler does whose fleet has this supervisor."""
-    env = {"PATH": os.environ["PATH"], "XYFLEET_FORKSERVER": supervisor, "XYFLEET_READY": "7"}
+    env = {"PATH": os.environ["PATH"], mark: supervisor, "XYFLEET_READY": "7"}
     child = stack.enter_context(subprocess.Popen(["sleep", "600"], env=env, start_new_session=True))
     stack.callback(child.kill)
     deadline = time.monotonic() + 5
@@ -48,6 +49,15 @@ def test_what_a_killed_fleet_left_is_ended(stack: ExitStack) -> None:
 
     assert left.wait(5) == -9
     assert (living.poll(), unmarked.poll()) == (None, None)
+
+
+def test_what_a_killed_supervisor_was_trying_is_ended(stack: ExitStack) -> None:
+    """A handler in an endless loop, that a reload looked at, would go on for ever."""
+    left, living = (sleeper(stack, who, own_children.HELPER) for who in (ended(), str(os.getpid())))
+    end_leftovers()
+
+    assert left.wait(5) == -9
+    assert living.poll() is None
 
 
 def test_a_zombie_is_gone(stack: ExitStack) -> None:
