@@ -17,6 +17,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 
 PRELOAD = """
 import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored from the beginning
 os.environ["XYFLEET_FORKSERVER"] = {value}
 import gc
 frozen = gc.get_freeze_count()  # not 0 on Python 3.12: there it counts what can't die, too
