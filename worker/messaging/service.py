@@ -78,59 +78,25 @@ class MessageService:
         self._wanted = asyncio.Event()
         """Set when there is, or was once, a message: the inbox is in use."""
         self._connected = asyncio.Event()
-        self._inbox = AsyncStore(
+        inbox = self._inbox = AsyncStore(
             settings.mail, settings.account, self._inbox_changed, clock=clock.now, exact=clock.exact
         )
         self._losses = 0
         self._uploads = Uploads(send)
         self._asks = Asks(send)
-        self._outbox = OutboxSender(
-            self._inbox,
-            settings.mail,
-            settings.unb,
-            log,
-            changed,
-            wall=clock.time,
-            resumed=self._look_again,
-            upload=self._uploads.upload,
-        )
-        self._talks = TalkDesk(
-            self._inbox, settings.account, settings.unb, clock, lambda: self._settings.send_rate, log
-        )
-        self._requests = Requests(self._inbox, self._outbox, self._talks, log, send, self._wanted.set, self._look_again)
+        mail, account, unb = settings.mail, settings.account, settings.unb
+        wanted, asks, again, upload = self._wanted.set, self._asks.ask, self._look_again, self._uploads.upload
+        self._outbox = OutboxSender(inbox, mail, unb, log, changed, wall=clock.time, resumed=again, upload=upload)
+        self._talks = TalkDesk(inbox, account, unb, clock, lambda: self._settings.send_rate, log)
+        self._requests = Requests(inbox, self._outbox, self._talks, log, send, wanted, again)
         self._handler = HandlerDesk(
-            self._inbox,
-            self._outbox,
-            self._talks,
-            settings.mail,
-            settings.account,
-            log,
-            clock,
-            self._asks.ask,
-            send,
-            changed,
-            stuck,
-            self._wanted.set,
+            inbox, self._outbox, self._talks, mail, account, log, clock, asks, send, changed, stuck, wanted
         )
-        rules = self._handler.rules
-        self._catch_up = CatchUp(
-            self._inbox, settings.mail, settings.unb, log, self._ask_turn, self._added, zombie, rules, clock
-        )
-        self._orders = OrderList(
-            self._inbox,
-            settings.mail,
-            log,
-            self._asks.ask,
-            self._talks.ask,
-            rules,
-            self._added,
-            self._wanted.set,
-            self._handler.alert,
-        )
+        rules, added = self._handler.rules, self._added
+        self._catch_up = CatchUp(inbox, mail, unb, log, self._ask_turn, added, zombie, rules, clock)
+        self._orders = OrderList(inbox, mail, log, asks, self._talks.ask, rules, added, wanted, self._handler.alert)
         self._catch_up.caught_up = self._orders.caught_up
-        self._intake = PushIntake(
-            self._inbox, settings.unb, log, self._drift, self._catch_up, rules, self._wanted.set, self._added
-        )
+        self._intake = PushIntake(inbox, unb, log, self._drift, self._catch_up, rules, wanted, added)
 
     # What the socket and the supervisor say.
 
