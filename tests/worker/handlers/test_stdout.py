@@ -28,7 +28,8 @@ def log(tmp_path: Path) -> AccountLog:
 
 def said(folder: Path) -> list[str]:
     """Return the texts that are in the log."""
-    return [json.loads(line)["text"] for line in (folder / "a0.log").read_text("utf-8").splitlines()]
+    file = folder / "a0.log"  # made by a thread with its first line
+    return [json.loads(line)["text"] for line in file.read_text("utf-8").splitlines()] if file.exists() else []
 
 
 def test_lines_are_logged_whole_and_masked(log: AccountLog, tmp_path: Path) -> None:
