@@ -111,8 +111,9 @@ def test_blocked_loop_is_hung_and_leaves_its_stack(fleet: Fleet, gateway: Gatewa
     )
     fleet.config["accounts"][3]["handler"] = "stuck:answer"
     fleet.write()
+    before = fleet.pids()
     assert fleet.client.post("/v1/reload")["restarted"] == ["a3"]
-    fleet.until(lambda: fleet.connected("a3"), "a3 has its handler")
+    fleet.until(lambda: fleet.pids()["a3"] not in (None, before["a3"]) and fleet.connected("a3"), "a3 has its handler")
     gateway.push(unb(3), "hello")
     fleet.until(lambda: any(e["why"] == "hang" for e in fleet.events("restart", "a3")), "a3 is found hung")
     fleet.until(lambda: fleet.connected("a3"), "a3 is back")
