@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -16,6 +17,7 @@ _BROWSERS: Final = (
 _SYSTEMS: Final = (("Windows NT", "Windows"), ("Android", "Android"), ("Mac OS X", "macOS"), ("Linux", "Linux"))
 
 
+@functools.lru_cache(maxsize=256)  # a fleet has a few, and `status` asks for each account
 def browser_name(user_agent: str) -> str | None:
     """Return a browser, its version and its system, such as `Chrome 133 (Windows)`; None where it is none known."""
     for pattern, name in _BROWSERS:

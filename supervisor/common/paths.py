@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from collections.abc import Mapping
@@ -64,11 +65,13 @@ def inbox_file(state_dir: Path, unb: str) -> Path:
     return state_dir / "inbox" / f"{unb}.db"
 
 
+@functools.lru_cache(maxsize=8192)  # asked for each account by each status: a path costs more than all else in it
 def user_file(state_dir: Path, unb: str) -> Path:
     """Return where a user's login is, and what goes with it."""
     return state_dir / "users" / f"{unb}.json"
 
 
+@functools.lru_cache(maxsize=8192)
 def name_file(state_dir: Path, name: str) -> Path:
     """Return where the record is of an account that never had a login, so that nobody knows whose it is."""
     return state_dir / "names" / f"{name}.json"
