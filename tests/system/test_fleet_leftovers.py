@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -191,6 +192,15 @@ def test_a_hook_that_kills_its_guard_leaves_nothing(tmp_path: Path, gateway: Gat
 INIT = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
+def titled(fleet: Fleet, title: str) -> psutil.Process:
+    """Return the fleet's process with this title; others may end while they are looked at."""
+    for process in fleet.family():
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[:1] == [title]:
+                return process
+    raise AssertionError(f"no process is {title}")
+
+
 def test_as_init_no_zombie_stays(tmp_path: Path, gateway: Gateway, mark: str) -> None:
     """S10: as PID 1 of a container it reaps everything, and ends nothing that came from outside the fleet."""
     if subprocess.run([*INIT, "true"], check=False, capture_output=True).returncode:
@@ -211,7 +221,7 @@ def test_as_init_no_zombie_stays(tmp_path: Path, gateway: Gateway, mark: str) ->
         (stranger,) = [p for p in found(mark) if p.ppid() == init.pid]
         fleet.until(lambda: len(list(tmp_path.glob("called*"))) == 4, "the handler was called 4 times")
         fleet.until(lambda: not zombies(fleet), "no zombie")
-        next(p for p in fleet.family() if p.cmdline()[:1] == ["xyfleet: a0"]).kill()
+        titled(fleet, "xyfleet: a0").kill()
         fleet.until(lambda: fleet.events("restart", "a0"), "a0 is started again")
         fleet.wait_connected()
         assert stranger.is_running()
