@@ -219,7 +219,8 @@ class OrderList:
             if order.status is None:
                 self._log.say(log_texts.ORDER_STRANGE, order=order.id, words=order.status_text)
                 self._alert(STRANGE)
-        waiting = {order.id: order for order in orders if _waits(order) and not self._is_older(order)}
+        there = self._inbox.exists()  # else no message names one of the time before
+        waiting = {order.id: order for order in orders if _waits(order) and (there or not self._is_older(order))}
         if not waiting:
             return 0
         self._used()
@@ -228,6 +229,8 @@ class OrderList:
         opened = 0
         for new in await self._inbox.do(NewOrders(asked)):
             order, talk = waiting[new.order], new.conversation
+            if self._is_older(order) and not new.noticed:
+                continue
             if talk is None:
                 opened += 1
                 answer = await self._open(order) if opened <= _MOST_OPENED else _LATER
@@ -250,7 +253,8 @@ class OrderList:
         return answer
 
     def _is_older(self, order: Order) -> bool:
-        return order.time is not None and millis(order.time) < self._settings.since
+        """Whether it is of the time before xyfleet, and may have been delivered then. Lists say whole seconds."""
+        return order.time is not None and millis(order.time) + 1000 <= self._settings.since
 
     async def _fail(self, last: int, reason: Reason) -> None:
         """There is no list: after a few times, what waits for it is left to a person."""

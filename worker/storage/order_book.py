@@ -50,7 +50,11 @@ def new_orders(db: sqlite3.Connection, orders: Sequence[tuple[str, str | None, s
         if not _heard(db, each[0]) and db.execute(known, (f"{PREFIX}{each[0]}",)).fetchone() is None
     ]
     talks = _talks(db, sorted({buyer for _, buyer, _ in news if buyer is not None}))
-    return [NewOrder(order, _named(db, order) or _talk(talks, buyer, item)) for order, buyer, item in news]
+    named = [_named(db, order) for order, _, _ in news]
+    return [
+        NewOrder(order, talk or _talk(talks, buyer, item), noticed=talk is not None)
+        for (order, buyer, item), talk in zip(news, named, strict=True)
+    ]
 
 
 def _named(db: sqlite3.Connection, order: str) -> str | None:

@@ -48,6 +48,8 @@ class NewOrder(msgspec.Struct, frozen=True):
     order: str
     conversation: str | None
     """The one with its buyer, rather about its item, where one is known."""
+    noticed: bool = False
+    """Whether a message names it."""
 
 
 class LateOrders(NamedTuple):

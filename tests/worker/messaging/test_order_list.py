@@ -17,13 +17,14 @@ from xyfleet.worker.ipc.messages import Answered, Ask
 from xyfleet.worker.ipc.talks import OpenTalk, TalkAnswer, TalkQuestion
 from xyfleet.worker.messaging.order_list import STRANGE, OrderList
 from xyfleet.worker.protocol.incoming import IncomingItem
+from xyfleet.worker.protocol.message import rfc3339
 from xyfleet.worker.protocol.shop import Order, OrderPage
 from xyfleet.worker.reasons import Reason
 from xyfleet.worker.settings import LogSettings, MailSettings
 from xyfleet.worker.storage.inbox import AsyncStore
-from xyfleet.worker.storage.operations import Add, Waiting
+from xyfleet.worker.storage.operations import Add, Find, Waiting
 from xyfleet.worker.storage.results import Added
-from xyfleet.worker.storage.schema import Row
+from xyfleet.worker.storage.schema import LISTED, Row
 from xyfleet.worker.telemetry.account_log import AccountLog
 
 RULES = ASKS._replace(orders=True)
@@ -263,3 +264,32 @@ async def test_orders_from_before_xyfleet(tmp_path: Path) -> None:
         await it.listed(2)
 
     assert [row.message.buyer for row in it.rows] == ["b2"]
+
+
+async def test_a_late_notice_of_an_order_from_before_xyfleet(tmp_path: Path) -> None:
+    """Bought before and paid after, it is handed over from the list; what says so has a row behind it."""
+    late = incoming("1.PNM", kind="card", order=order(1).id, order_status="paid", time=NOW - 3_600_000)
+    async with desk(tmp_path, since=NOW - 4_000_000) as it:
+        await it.inbox.do(Add([late], False, RULES))
+        it.platform.pages = [[order(1, time="2020-01-01T00:00:00.000Z"), order(2, time="2020-01-01T00:00:00.000Z")]]
+        it.connect()
+        await until(lambda: it.rows)
+        await it.listed(2)
+        late_row = await it.inbox.do(Find("1.PNM"))
+
+    assert [(row.state, row.message.order, row.message.conversation) for row in it.rows] == [
+        ("waiting", order(1).id, "c1")
+    ]
+    assert late_row is not None
+    assert late_row.reason == LISTED
+
+
+async def test_lists_say_whole_seconds(tmp_path: Path) -> None:
+    """Paid in the second in which the account came to xyfleet, an order is not of the time before."""
+    async with desk(tmp_path, since=NOW + 900) as it:
+        it.platform.pages = [[order(1, time=rfc3339(NOW)), order(2, time=rfc3339(NOW - 1000))]]
+        it.connect()
+        await until(lambda: it.rows)
+        await it.listed(2)
+
+    assert [row.message.buyer for row in it.rows] == ["b1"]

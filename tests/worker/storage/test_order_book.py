@@ -106,7 +106,7 @@ def test_a_notice_that_no_handler_heard_of_counts_for_nothing(store: MessageStor
     """Kept because there was no handler then: the list brings the order."""
     add(store, card("1.PNM"), rules=ASKS._replace(handler=False))
 
-    assert order_book.new_orders(store.db, [(ORDER, None, None)]) == [NewOrder(ORDER, "c1")]
+    assert order_book.new_orders(store.db, [(ORDER, None, None)]) == [NewOrder(ORDER, "c1", noticed=True)]
 
 
 def test_the_conversation_of_a_listed_order(store: MessageStore) -> None:
