@@ -53,7 +53,21 @@ def documented(folder: Path) -> StandIn:
     one.events.add("state", "shop-002", time=WHEN, old="CONNECTING", new="RECONNECTING", cause="auth", **why)
     one.events.add("state", "shop-002", time=WHEN, old="RECONNECTING", new="FAILED", cause="auth", **why)
     one.events.add("refresh", "shop-002", time=WHEN, new="needs_login", cause="auth")
-    one.answers = {
+    one.answers = _answers()
+    with store(folder, "shop-001") as inbox:
+        write(inbox, "3841.PNM", item="8123", sender="2200000000099", now=NOW)
+        rules, text = HANDLED, "还有货吗？"
+        row = write(inbox, "3842.PNM", item="8123", sender="2200000000099", text=text, now=NOW + 1000, rules=rules)
+        for calls in range(4):
+            inbox.begin(row, calls)
+            inbox.again(row, NOW)
+        inbox.give_up(row, "failed", "it raised ValueError")
+    return one
+
+
+def _answers() -> dict[str, Any]:
+    """Return what the platform says of items and orders."""
+    return {
         "item8123": Item(
             id="8123",
             title="会员月卡",
@@ -79,12 +93,3 @@ def documented(folder: Path) -> StandIn:
         "ship5100000000000000001": Shipped(order="5100000000000000001"),
         "call": {"itemId": "8123"},
     }
-    with store(folder, "shop-001") as inbox:
-        write(inbox, "3841.PNM", item="8123", sender="2200000000099", now=NOW)
-        rules, text = HANDLED, "还有货吗？"
-        row = write(inbox, "3842.PNM", item="8123", sender="2200000000099", text=text, now=NOW + 1000, rules=rules)
-        for calls in range(4):
-            inbox.begin(row, calls)
-            inbox.again(row, NOW)
-        inbox.give_up(row, "failed", "it raised ValueError")
-    return one

@@ -54,11 +54,12 @@ class _Forked:
     """What a forked copy of the worker must not share with it: the log's lock, the loop's signals."""
 
     streams: tuple[HandlerStdout, HandlerStdout] | None = None
+    pipes: tuple[int, ...] = ()
+    """Asked for before the fork: in the child their lock may be held for ever, by a thread that is not there."""
 
     def before(self) -> None:
         """Have the pipes there that the child prints into."""
-        for stream in self.streams or ():
-            stream.fileno()
+        self.pipes = tuple(stream.fileno() for stream in self.streams or ())
 
     def in_child(self) -> None:
         """Let the child print into the pipes, and die of a SIGTERM itself instead of telling the worker's loop."""
@@ -67,8 +68,8 @@ class _Forked:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sys.stdout, sys.stderr = (
-            open(stream.fileno(), "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115 (for its life)
-            for stream in self.streams
+            open(pipe, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115 (for its life)
+            for pipe in self.pipes
         )
         root = logging.getLogger()
         root.handlers[:] = [logging.StreamHandler(sys.stderr)]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.lib.tables import table
+
 SETTINGS: Final[dict[str, Any]] = {
     "heartbeat_interval": 1.0,
     "heartbeat_timeout": 3.0,
@@ -81,11 +83,7 @@ class Figures:
     def table(self) -> str:
         """Return the figures as a Markdown table."""
         rows = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
-        shown = [
-            f"| {name} | {value:.1f} |" if isinstance(value, float) else f"| {name} | {value} |"
-            for name, value in rows[:-1]
-        ]
-        return "\n".join(["| figure | |", "|---|---|", *shown])
+        return table(rows[:-1])
 
 
 def options(words: Sequence[str] | None) -> argparse.Namespace:

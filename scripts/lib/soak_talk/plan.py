@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from scripts.lib.tables import table
+
 GATHER: Final = 3.0
 """Seconds, as docs/handlers.md advises it for language models; these and all others times `--scale`."""
 HANDLER: Final = """
@@ -107,10 +109,7 @@ class Figures:
     def table(self) -> str:
         """Return the figures as a Markdown table."""
         rows = [(each.name.replace("_", " "), getattr(self, each.name)) for each in fields(self)]
-        shown = [
-            f"| {name} | {value:.1f} |" if isinstance(value, float) else f"| {name} | {value} |" for name, value in rows
-        ]
-        return "\n".join(["| figure | |", "|---|---|", *shown])
+        return table(rows)
 
 
 def options(words: Sequence[str] | None) -> argparse.Namespace:

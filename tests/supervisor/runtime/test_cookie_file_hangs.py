@@ -16,8 +16,21 @@ from xyfleet.supervisor.config.secrets import read_cookie_file
 from xyfleet.supervisor.control.operations import FleetOperations
 from xyfleet.supervisor.control.reload import carry_out, prepare
 from xyfleet.supervisor.runtime import housekeeping
+from xyfleet.supervisor.supervision.fleet import Fleet
 from xyfleet.supervisor.workers.forkserver import Forkserver
 from xyfleet.worker.secret import Secret
+
+
+async def looked(chores: housekeeping.Housekeeping, fleet: Fleet, hangs: threading.Event) -> None:
+    """Have the files looked at while a step of it hangs: the loop turns, and the new cookie is taken afterwards."""
+    looking = asyncio.create_task(chores.look_at_cookie_files())
+    await asyncio.sleep(0.05)
+    assert not looking.done(), "it came back though it hung"
+    hangs.set()
+    await looking
+    cookie = fleet.store.get("a0").cookie
+    assert cookie is not None
+    assert "second" in cookie.reveal()
 
 
 async def test_the_loop_turns_while_a_file_is_looked_at(
@@ -39,14 +52,7 @@ async def test_the_loop_turns_while_a_file_is_looked_at(
             return look(path)
 
         monkeypatch.setattr(housekeeping, "_stamp", slow)
-        looking = asyncio.create_task(chores.look_at_cookie_files())
-        await asyncio.sleep(0.05)
-        assert not looking.done(), "the loop came back while the look hung"
-        hangs.set()
-        await looking
-        cookie = fleet.store.get("a0").cookie
-        assert cookie is not None
-        assert "second" in cookie.reveal()
+        await looked(chores, fleet, hangs)
 
 
 async def test_the_loop_turns_while_a_file_is_read(
@@ -67,14 +73,7 @@ async def test_the_loop_turns_while_a_file_is_read(
             return read_cookie_file(path)
 
         monkeypatch.setattr("xyfleet.supervisor.runtime.housekeeping.read_cookie_file", slow)
-        looking = asyncio.create_task(chores.look_at_cookie_files())
-        await asyncio.sleep(0.05)
-        assert not looking.done(), "the loop came back while the reading hung"
-        hangs.set()
-        await looking
-        cookie = fleet.store.get("a0").cookie
-        assert cookie is not None
-        assert "second" in cookie.reveal()
+        await looked(chores, fleet, hangs)
 
 
 async def test_a_changed_file_is_not_read_in_the_loop(
